@@ -1,0 +1,11 @@
+"""The contract between c360 and a live source. Imports the standard library, pyarrow and sqlglot expressions only."""
+
+from connectors.spi.capabilities import Capabilities, Judgement, Rule, Support, family, shape_of
+from connectors.spi.fragment import Fragment, KeyFilter, OrderBy, Param, table_expression
+from connectors.spi.schema import KINDS, Column, Statistics, Table
+from connectors.spi.session import Connector, Deadline, Session, Stream, Values
+
+__all__ = [
+    "KINDS", "Capabilities", "Column", "Connector", "Deadline", "Fragment", "Judgement", "KeyFilter", "OrderBy", "Param", "Rule",
+    "Session", "Statistics", "Stream", "Support", "Table", "Values", "family", "shape_of", "table_expression",
+]  # fmt: skip
