@@ -1,0 +1,63 @@
+"""What identity is told: match rules, and the records that they are held against.
+
+Nothing here knows a project file or a view. Whoever calls compiles its mappings to `RecordSet`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKey:
+    """One part of a match rule: an attribute and the normal form under which it is compared (see identity.normalise)."""
+
+    attribute: str
+    normal: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRule:
+    """Records of an entity that agree on every part (none NULL) are one."""
+
+    name: str
+    parts: tuple[MatchKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """One column of a source table's key. `type` is the DuckDB type under which the crosswalk keeps it ("BIGINT", "VARCHAR", "DATE")."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSet:
+    """The records of one mapped source table.
+
+    `read()` opens a fresh Arrow stream with columns k0 … kn (the key, in the order of `key`) and `attributes`, by name; a row
+    per record, in any order. `personal_key` says that the mapping declares a key column to be an identifier of a person.
+    """
+
+    entity: str
+    space: str
+    source: str
+    table: str
+    key: tuple[KeyColumn, ...]
+    attributes: tuple[str, ...]
+    read: Callable[[], pa.RecordBatchReader] = field(repr=False, compare=False)
+    personal_key: bool = False
+
+    @property
+    def label(self) -> str:
+        """`source.table`, as messages and reports name it."""
+        return f"{self.source}.{self.table}"
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """What tells record sets apart: (entity, space, source, table)."""
+        return self.entity, self.space, self.source, self.table
