@@ -1,0 +1,82 @@
+"""Call something at a point in time, from one daemon thread shared by every source: how a deadline frees a stalled reader."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+
+
+class Alarm:
+    """A scheduled call. `cancel` keeps it from starting; a call that has started already is not waited for."""
+
+    __slots__ = ("_callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Do not call any more. Safe from any thread, and twice."""
+        self._callback = None
+
+    def ring(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._callback is None
+
+
+class Watchdog:
+    """A heap of alarms and the thread that rings them. The thread starts with the first alarm."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Alarm]] = []
+        self._count = itertools.count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def schedule(self, at_monotonic: float, callback: Callable[[], None]) -> Alarm:
+        """Call `callback` when `time.monotonic()` reaches `at_monotonic` (at once if it has passed).
+
+        It runs on the watchdog's thread: it must not block (set a flag, interrupt, shut a socket down). What it raises is dropped.
+        """
+        alarm = Alarm(callback)
+        with self._changed:
+            heapq.heappush(self._heap, (at_monotonic, next(self._count), alarm))
+            if self._thread is None or not self._thread.is_alive():  # not alive: after a fork
+                self._thread = threading.Thread(target=self._watch, name="c360-watchdog", daemon=True)
+                self._thread.start()
+            elif self._heap[0][2] is alarm:  # it has become the next one
+                self._changed.notify()
+        return alarm
+
+    def _watch(self) -> None:
+        while True:
+            alarm = self._next()
+            try:
+                alarm.ring()
+            except Exception:  # one source's failure must not take the deadlines of all others with it
+                continue
+
+    def _next(self) -> Alarm:
+        with self._changed:
+            while True:
+                while self._heap and self._heap[0][2].cancelled:
+                    heapq.heappop(self._heap)
+                if not self._heap:
+                    self._changed.wait()
+                    continue
+                wait = self._heap[0][0] - time.monotonic()
+                if wait <= 0:
+                    return heapq.heappop(self._heap)[2]
+                # cancelled alarms further down stay until their time: they hold no more than a tuple each
+                self._changed.wait(wait)
+
+
+_shared = Watchdog()
+schedule = _shared.schedule
