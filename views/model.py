@@ -92,11 +92,13 @@ class Identifier:
     """`value` (an expression) is an identifier ("email") that the records of a person carry.
 
     `store` True: through a table of identifiers in the crosswalk; False ("never"): live, through the records themselves.
+    `normalised` promises that the source holds the value in its normal form already, so that keys can be handed to it as they are.
     """
 
     identifier: str
     value: exp.Expr
     store: bool = True
+    normalised: bool = False
 
 
 Link = OwnKey | ForeignKey | Identifier
