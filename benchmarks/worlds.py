@@ -41,7 +41,8 @@ select row_number() over (order by pid) + 5000000 as customer_id, email, first_n
 from person where hash(pid * 2) % 10 < 7""",
     "support_user": """
 select 'u' || pid as user_key, email, first_name as name, phone,
-       timestamp '2025-01-01' + interval 1 second * (hash(pid * 19) % 30000000)::int as updated, pid, row_number() over (order by pid) - 1 as rn
+       timestamp '2025-01-01' + interval 1 second * (hash(pid * 19) % 30000000)::int as updated, pid,
+       row_number() over (order by pid) - 1 as rn
 from person where hash(pid * 4) % 10 < 4""",
     "shop_order": """
 select i as order_id, 5000001 + (hash(i) % {shop_customer})::bigint as customer_id,
@@ -94,7 +95,8 @@ POSTGRES = (
     PostgresTable(
         "shop",
         "orders",
-        "order_id bigint primary key, customer_id bigint not null, amount numeric(10,2) not null, ordered_at timestamp not null, status text not null",
+        "order_id bigint primary key, customer_id bigint not null, amount numeric(10,2) not null,"
+        " ordered_at timestamp not null, status text not null",
         "select * from shop_order",
         ("customer_id", "ordered_at"),
     ),
