@@ -71,11 +71,13 @@ class Capabilities:
     """A source's table of rules, and whether it takes key lists, orders and limits.
 
     `order` and `limit`: ORDER BY on the kinds in `order_kinds` gives DuckDB's order (NULL placement included).
-    `max_keys`: the longest key list worth sending in one fragment.
+    `key_kinds`: the column kinds a key list is matched on exactly as DuckDB would. `max_keys`: the longest key list worth
+    sending in one fragment.
     """
 
     rules: tuple[Rule, ...] = ()
     keys: bool = True
+    key_kinds: frozenset[str] = frozenset({"int", "text", "uuid", "date"})
     max_keys: int = 100_000
     limit: bool = False
     order_kinds: frozenset[str] = frozenset()
@@ -146,7 +148,7 @@ FAMILIES: Mapping[str, frozenset[str]] = {
     "decimal": frozenset({"int", "decimal"}),
     "double": frozenset({"int", "decimal", "double"}),
     "float": frozenset({"int", "decimal", "double"}),
-    **{kind: frozenset({"text"}) for kind in ("text", "text_locale", "text_ci", "char", "enum", "mixed")},
+    **{kind: frozenset({"text"}) for kind in ("text", "text_locale", "text_ci", "char", "enum", "uuid", "mixed")},
     **{kind: frozenset({kind}) for kind in ("bool", "date", "time", "timestamp", "timestamptz")},
 }
 """The value families a column of a kind can be compared with, without a cast that may throw."""
