@@ -1,0 +1,201 @@
+"""The crosswalk as a reader sees it: one DuckDB file per version, opened read-only.
+
+    meta(key, value)                            format, version
+    link_table(name, …)                         which mapped table is in which link table
+      link_<…>(k0, …, kn, id360, ord)           a source key, natively typed, and whose it is; `ord` its rank among the table's keys
+    identifier_table(name, …)                   which stored identifier is in which table
+      ident_<…>(value, id360)                   an identifier in normal form; values of more than one id360 are left out
+    redirect(entity, space, old_id, new_id, run)           where a merged id went, path-compressed
+    id_history(entity, space, id360, minted_run, retired_run)  every id there ever was
+    foreign_id(entity, space, foreign_id, id360)           ids of an imported crosswalk that were texts
+    run(run, finished_at, records, links, ids, minted, merged, retired, seconds)
+
+A link table with one key column has an index on it and is sorted by id360; DuckDB has no index scan for composite keys, so those
+are sorted by key. Both are indexed by id360.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion
+from identity.scratch import LOCKED_DOWN, identifier, literal
+
+FORMAT = "1"
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTable:
+    """The links of one mapped source table: table `name` with columns k0 … kn (types `key_types`), id360, ord.
+
+    `personal` says what a key gives away: "" nothing known, "email" or "phone" by its form, "declared" by the mapping.
+    """
+
+    name: str
+    entity: str
+    space: str
+    source: str
+    table: str
+    key_columns: tuple[str, ...]
+    key_types: tuple[str, ...]
+    links: int
+    personal: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the key columns in the link table: k0 … kn."""
+        return tuple(f"k{i}" for i in range(len(self.key_columns)))
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierTable:
+    """The stored values of one identifier: table `name` with columns value (in the form `normal`) and id360.
+
+    `ambiguous` counts the values that records of several id360 carry: they are not in the table.
+    """
+
+    name: str
+    entity: str
+    space: str
+    identifier: str
+    normal: str
+    values: int
+    ambiguous: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKey:
+    """One record behind an id360."""
+
+    entity: str
+    space: str
+    source: str
+    table: str
+    key: Key
+
+
+class Crosswalk:
+    """One published version. Immutable; safe to use from many threads; `lookup` and `canonical` use a connection of its own."""
+
+    def __init__(self, path: Path, encryption_key: str | None = None) -> None:
+        """Raises: CrosswalkDamaged, CrosswalkVersion, CrosswalkKey."""
+        self.path = path
+        self._encryption_key = encryption_key
+        self._opening = threading.Lock()
+        self._own: duckdb.DuckDBPyConnection | None = None
+        con = self._connect()
+        try:
+            meta = dict(con.execute("SELECT key, value FROM xw.meta").fetchall())
+            if (found := meta.get("format")) != FORMAT:
+                raise CrosswalkVersion(
+                    f"the crosswalk {path.name} has format {found}; this c360 reads format {FORMAT}",
+                    hint="run `c360 resolve` with this version, or read it with the c360 that wrote it",
+                )
+            self.version = int(meta["version"])
+            self.links = tuple(_link_table(*row) for row in _rows(con, "link_table"))
+            self.identifiers = tuple(IdentifierTable(*row) for row in _rows(con, "identifier_table"))
+        except (duckdb.Error, KeyError, ValueError) as cause:
+            raise damaged(path) from cause
+        finally:
+            con.close()
+
+    def __repr__(self) -> str:
+        return f"<Crosswalk {self.path.name}: {len(self.links)} link tables>"
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str, str, str], LinkTable]:
+        return {(t.entity, t.space, t.source, t.table): t for t in self.links}
+
+    def link_of(self, entity: str, space: str, source: str, table: str) -> LinkTable | None:
+        """The link table of a mapped source table, None if it was never resolved."""
+        return self._by_place.get((entity, space, source, table))
+
+    def identifier_of(self, entity: str, space: str, identifier: str) -> IdentifierTable | None:
+        """The table of a stored identifier ("email"), None if it is not stored."""
+        found = (t for t in self.identifiers if (t.entity, t.space, t.identifier) == (entity, space, identifier))
+        return next(found, None)
+
+    def attach(self, con: duckdb.DuckDBPyConnection, alias: str) -> None:
+        """ATTACH the file to `con`, read-only, as `alias`. Raises: CrosswalkDamaged, CrosswalkKey."""
+        key = f", ENCRYPTION_KEY {literal(self._encryption_key)}" if self._encryption_key and self.encrypted else ""
+        try:
+            con.execute(f"ATTACH {literal(str(self.path))} AS {identifier(alias)} (READ_ONLY{key})")
+        except duckdb.Error as cause:
+            if self.encrypted:
+                said = "does not open with the key given" if key else "is encrypted, and no key is given"
+                raise CrosswalkKey(
+                    f"the crosswalk {self.path.name} {said}", hint="set `encryption_key` to the key it was written with"
+                ) from cause
+            raise damaged(self.path) from cause
+
+    @cached_property
+    def encrypted(self) -> bool:
+        """Whether the file is encrypted."""
+        return is_encrypted(self.path)
+
+    def lookup(self, id360: int) -> tuple[SourceKey, ...]:
+        """The records of a person, by an id that is valid now or once was; () if there are none."""
+        con, id360 = self._reader.cursor(), self.canonical(id360)
+        return tuple(
+            SourceKey(t.entity, t.space, t.source, t.table, key)
+            for t in self.links
+            for key in con.execute(f"SELECT {', '.join(t.columns)} FROM xw.{t.name} WHERE id360 = ? ORDER BY ord", [id360]).fetchall()
+        )
+
+    def canonical(self, id360: int) -> int:
+        """The id that stands for `id360` now: itself, unless it was merged into another."""
+        row = self._reader.cursor().execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchone()
+        return int(row[0]) if row else id360
+
+    @property
+    def _reader(self) -> duckdb.DuckDBPyConnection:
+        with self._opening:
+            if self._own is None:
+                self._own = self._connect()
+            return self._own
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(":memory:", config={**LOCKED_DOWN, "memory_limit": "256MiB", "threads": 1})
+        try:
+            self.attach(con, "xw")
+        except BaseException:
+            con.close()
+            raise
+        return con
+
+
+def damaged(path: Path) -> CrosswalkDamaged:
+    return CrosswalkDamaged(
+        f"the crosswalk {path.name} is missing, incomplete or corrupt",
+        hint="go back to the version before (`c360 crosswalk use N`; the state directory keeps some), then run `c360 resolve`",
+    )
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether a DuckDB file is encrypted: a flag of its main header, which itself stays in the clear. Raises: CrosswalkDamaged."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(32)
+    except OSError as cause:
+        raise damaged(path) from cause
+    if header[8:12] != b"DUCK":
+        raise damaged(path)
+    return bool(header[20] & 1)
+
+
+def _link_table(
+    name: str, entity: str, space: str, source: str, table: str, columns: list[str], types: list[str], links: int, personal: str
+) -> LinkTable:
+    return LinkTable(name, entity, space, source, table, tuple(columns), tuple(types), links, personal)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[Any, ...]]:
+    return con.execute(f"SELECT * FROM xw.{table} ORDER BY entity, space, name").fetchall()

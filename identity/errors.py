@@ -1,0 +1,78 @@
+"""What identity resolution and its crosswalk can refuse, each with a stable code."""
+
+from __future__ import annotations
+
+from connectors.spi.errors import UserError
+
+
+class UnknownNormalForm(UserError):
+    """A match rule or identifier asks for a normal form that does not exist, or gives it an option that it does not take."""
+
+    code = "C360_UNKNOWN_NORMAL_FORM"
+
+
+class DuplicateKeys(UserError):
+    """A key of a mapped table (or of an imported crosswalk) occurs more than once; `table` and `count` say where and how many."""
+
+    code = "C360_DUPLICATE_KEYS"
+
+    def __init__(self, table: str, count: int) -> None:
+        self.table, self.count = table, count
+        super().__init__(
+            f"{count} key(s) of {table} occur more than once; a key of a resolved table names one record. Nothing was published",
+            hint=f"map more columns of {table} as its key, or leave the repeated rows out with `where:`",
+        )
+
+
+class KeyType(UserError):
+    """A key column holds values that do not fit the type declared for it."""
+
+    code = "C360_KEY_TYPE"
+
+
+class WeakSecret(UserError):
+    """Ids are minted under the project's secret; it is missing or too short."""
+
+    code = "C360_WEAK_SECRET"
+
+
+class ResolveRunning(UserError):
+    """Another resolve (or import) is writing the crosswalk."""
+
+    code = "C360_RESOLVE_RUNNING"
+
+
+class ResolveMemory(UserError):
+    """Resolving needs more memory than it was given; nothing is ever spilled to disk, nothing was published."""
+
+    code = "C360_RESOLVE_MEMORY"
+
+
+class CrosswalkVersion(UserError):
+    """The crosswalk file has another format than this version of c360 reads."""
+
+    code = "C360_CROSSWALK_VERSION"
+
+
+class CrosswalkDamaged(UserError):
+    """The crosswalk file is missing, half-written or corrupt."""
+
+    code = "C360_CROSSWALK_DAMAGED"
+
+
+class CrosswalkKey(UserError):
+    """The crosswalk file is encrypted, and the key is missing or wrong."""
+
+    code = "C360_CROSSWALK_KEY"
+
+
+class MissingEncryption(UserError):
+    """Writing an encrypted crosswalk needs DuckDB's httpfs extension of exactly the running DuckDB version."""
+
+    code = "C360_MISSING_ENCRYPTION"
+
+
+class CrosswalkImport(UserError):
+    """A table to import as a crosswalk lacks a column, or holds an id that cannot be one."""
+
+    code = "C360_CROSSWALK_IMPORT"

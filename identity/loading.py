@@ -1,0 +1,133 @@
+"""Reading one mapped source table into the scratch DuckDB: keys natively typed, attributes in the normal forms that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from connectors.spi.errors import C360Error, InternalError, SourceBroken
+from identity.errors import DuplicateKeys, KeyType
+from identity.model import MatchKey, RecordSet
+from identity.normalise import normalised
+from identity.personal import kind_of_keys
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A record set as `table` of the scratch DuckDB: rec (first … first + count - 1, in key order), k0 … kn, normal forms."""
+
+    records: RecordSet
+    table: str
+    first: int
+    count: int
+    null_keys: int
+    personal: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the key columns: k0 … kn."""
+        return tuple(f"k{i}" for i in range(len(self.records.key)))
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """The DuckDB types of the key columns."""
+        return tuple(key_type(column.type) for column in self.records.key)
+
+
+def load(
+    con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, first: int, columns: Mapping[MatchKey, str], progress: Progress
+) -> Loaded:
+    """Stream `records` into `table`. Rows with a NULL in the key are left out and counted.
+
+    Raises: DuplicateKeys; KeyType; what the source raises (a failure without a code becomes SourceBroken).
+    """
+    keys = ", ".join(f"k{i}" for i in range(len(records.key)))
+    _read(con, records, columns, progress)
+    null_key = " OR ".join(f"k{i} IS NULL" for i in range(len(records.key)))
+    null_keys, duplicates = (
+        _count(con, f"SELECT count(*) FROM unsorted WHERE {null_key}"),
+        _count(con, f"SELECT count(*) FROM (SELECT {keys} FROM unsorted WHERE NOT ({null_key}) GROUP BY ALL HAVING count(*) > 1)"),
+    )
+    if duplicates:
+        raise DuplicateKeys(records.label, duplicates)
+    con.execute(
+        f"CREATE TABLE {table} AS SELECT row_number() OVER (ORDER BY {keys}) - 1 + {first:d} AS rec, * FROM unsorted WHERE NOT ({null_key})"
+    )
+    con.execute("DROP TABLE unsorted")
+    return Loaded(records, table, first, _count(con, f"SELECT count(*) FROM {table}"), null_keys, kind_of_keys(con, table, records))
+
+
+def _read(con: duckdb.DuckDBPyConnection, records: RecordSet, columns: Mapping[MatchKey, str], progress: Progress) -> None:
+    """CREATE TABLE unsorted (k0 …, normal forms), straight from the stream."""
+    keys = [f"CAST(k{i} AS {key_type(column.type)}) AS k{i}" for i, column in enumerate(records.key)]
+    forms = [f"{_form(records, key)} AS {column}" for key, column in columns.items()]
+    with records.read() as stream:
+        if missing := {f"k{i}" for i in range(len(records.key))} - set(stream.schema.names):
+            raise InternalError(f"the stream of {records.label} lacks its key columns {', '.join(sorted(missing))}")
+        watched = _Watched(stream, records, progress)
+        incoming = pa.RecordBatchReader.from_batches(stream.schema, watched.batches())
+        con.register("incoming", incoming)
+        try:
+            con.execute(f"CREATE TABLE unsorted AS SELECT {', '.join(keys + forms)} FROM incoming")
+        except duckdb.ConversionException as cause:
+            if watched.failure is None:
+                types = ", ".join(f"{column.name} {column.type}" for column in records.key)
+                raise KeyType(
+                    f"a key of {records.label} does not fit its declared type ({types})", hint="map the key with the type that it has"
+                ) from cause
+            raise watched.failure from cause
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as cause:
+            raise watched.failure or cause from cause
+        finally:
+            con.unregister("incoming")
+
+
+def _form(records: RecordSet, key: MatchKey) -> str:
+    if key.attribute not in records.attributes:
+        return "NULL::VARCHAR"
+    return normalised(key.normal, exp.column(key.attribute, quoted=True)).sql("duckdb")
+
+
+class _Watched:
+    """Counts the rows of a stream, and keeps the exception that ended it: DuckDB would pass on only a text."""
+
+    def __init__(self, stream: pa.RecordBatchReader, records: RecordSet, progress: Progress) -> None:
+        self._stream, self._records, self._progress = stream, records, progress
+        self.failure: C360Error | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        try:
+            for batch in self._stream:
+                rows += batch.num_rows
+                self._progress(self._records.label, rows)
+                yield batch
+        except C360Error as failure:
+            self.failure = failure
+            raise
+        except Exception as cause:
+            self.failure = SourceBroken(
+                self._records.source,
+                f"reading {self._records.label} broke off after {rows} rows; nothing was published",
+                hint=f"check the source with `c360 debug {self._records.source}`, then resolve again",
+            )
+            self.failure.__cause__ = cause
+            raise
+
+
+def key_type(name: str) -> str:
+    """A DuckDB type as SQL, parsed first: it came from a mapping."""
+    return exp.DataType.build(name, dialect="duckdb").sql("duckdb")
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0

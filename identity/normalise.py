@@ -1,0 +1,138 @@
+"""Normal forms: how a value is written so that two spellings of one thing are equal.
+
+A form is a function of SQL: expression in, VARCHAR expression out, in DuckDB's dialect. It is total (never throws), and gives NULL
+for NULL, '' and what stands for "nothing" ("n/a", "unknown", 000-0000, 1900-01-01). Matching, stored identifiers and the
+look-up of an event's e-mail use the same one.
+
+    exact            the value as text
+    lower            trimmed, lower case
+    email            trimmed, lower case; NULL unless it looks like one. email(drop_tags): ann+shop@x.com is ann@x.com
+    phone            digits; "+" and "00" are dropped, extensions too; NULL under 7 or over 15 digits.
+                     phone(GB), phone(44): a number without a country is of this one, so 020 7946 0000 is +44 20 7946 0000
+    name             lower case, no accents, letters only (of any script)
+    date             ISO. date(dmy), date(mdy): how text like 03/04/1980 is read
+    postcode         upper case letters and digits; of a US ZIP+4 the first five
+    digits           digits only, for card and tax numbers
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import sqlglot
+from sqlglot import exp
+
+from identity.errors import UnknownNormalForm
+
+_NOTHING = r"(?i)^\s*(n/?a|n\.a\.|none|null|nil|unknown|undefined|not (known|given|available)|xxx+|-+|\.+|\?+)?\s*$"
+_TEXT = f"NULLIF(REGEXP_REPLACE(CAST(__v AS VARCHAR), '{_NOTHING}', ''), '')"
+_EMAIL = r"NULLIF(REGEXP_EXTRACT(LOWER(TRIM(CAST(__v AS VARCHAR))), '^[^@\s]+@[^@\s]+\.[^@\s.]+$'), '')"
+_SAME_DIGIT = "|".join(f"{d}+" for d in range(10)) + "|1234567(?:89?0?)?"
+_DATE_FORMATS = {
+    "dmy": "['%d/%m/%Y', '%d.%m.%Y', '%d-%m-%Y']",
+    "mdy": "['%m/%d/%Y', '%m.%d.%Y', '%m-%d-%Y']",
+}
+_NO_DATES = ("0001-01-01", "1900-01-01", "1901-01-01", "1970-01-01", "9999-12-31", "infinity", "-infinity")
+
+CALLING_CODES = {
+    "AE": "971", "AR": "54", "AT": "43", "AU": "61", "BE": "32", "BG": "359", "BR": "55", "CA": "1", "CH": "41", "CL": "56", "CN": "86",
+    "CO": "57", "CZ": "420", "DE": "49", "DK": "45", "EE": "372", "EG": "20", "ES": "34", "FI": "358", "FR": "33", "GB": "44", "GR": "30",
+    "HK": "852", "HR": "385", "HU": "36", "ID": "62", "IE": "353", "IL": "972", "IN": "91", "IT": "39", "JP": "81", "KE": "254", "KR": "82",
+    "LT": "370", "LU": "352", "LV": "371", "MX": "52", "MY": "60", "NG": "234", "NL": "31", "NO": "47", "NZ": "64", "PH": "63", "PK": "92",
+    "PL": "48", "PT": "351", "RO": "40", "RS": "381", "RU": "7", "SA": "966", "SE": "46", "SG": "65", "SI": "386", "SK": "421", "TH": "66",
+    "TR": "90", "TW": "886", "UA": "380", "US": "1", "VN": "84", "ZA": "27",
+}  # fmt: skip
+
+# What dialling adds in front of a national number, where it is not the usual single 0. Italy's 0 belongs to the number.
+_TRUNK = {"1": "1?([2-9][0-9]{9})", "7": "[78]?([0-9]{10})", "39": "([0-9]+)", "36": "(?:06|0)?([1-9][0-9]*)"}
+
+
+def normalised(normal: str, value: exp.Expr) -> exp.Expr:
+    """The expression that writes `value` in the form `normal` ("email", "phone(GB)"); VARCHAR, NULL for nothing, never throws.
+
+    Raises: UnknownNormalForm.
+
+    >>> normalised("lower", exp.column("city")).sql("duckdb").startswith("NULLIF(REGEXP_REPLACE(LOWER(TRIM(")
+    True
+    """
+    tree = _form(normal).copy()
+    for marker in list(tree.find_all(exp.Column)):
+        if marker.name == "__v":
+            marker.replace(value.copy())
+    return tree
+
+
+def check_normal_form(normal: str) -> None:
+    """Raises: UnknownNormalForm, unless `normal` names a form with an option that it takes."""
+    _form(normal)
+
+
+def source_predicate(normal: str, value: exp.Expr, key: exp.Expr, *, ascii_key: bool) -> exp.Expr | None:
+    """A predicate over a source's text column `value` that holds wherever its form `normal` equals `key`; None if there is none.
+
+    It may hold for more rows: check the form again. `key` is a value in normal form (a literal or a parameter); `ascii_key`
+    says that it is ASCII: what a source makes of the case of other letters is its own affair (letters that only become ASCII
+    in lower case, the Kelvin sign and the dotted İ, are the exception that is accepted).
+    """
+    if normal == "exact":
+        return exp.EQ(this=value.copy(), expression=key.copy())
+    if normal in ("email", "lower") and ascii_key:
+        return exp.EQ(this=exp.Lower(this=exp.Trim(this=value.copy())), expression=key.copy())
+    return None
+
+
+@cache
+def _form(normal: str) -> exp.Expr:
+    """The parsed template; the column __v stands for the value."""
+    written = re.fullmatch(r"([a-z]+)(?:\((\w+)\))?", normal)
+    template = _template(written[1], written[2] or "") if written else None
+    if template is None:
+        raise UnknownNormalForm(
+            f"there is no normal form {normal!r}",
+            hint="use exact, lower, email, email(drop_tags), phone, phone(GB), name, date, date(dmy), date(mdy), postcode or digits",
+        )
+    return sqlglot.parse_one(template, read="duckdb")
+
+
+def _template(name: str, option: str) -> str | None:
+    """DuckDB SQL of a form, None if form or option are unknown. No form names __v more than once, lest the SQL explode."""
+    if name == "phone":
+        return _phone(option)
+    if name == "date" and (not option or option in _DATE_FORMATS):
+        return _date(option)
+    return {
+        ("exact", ""): _TEXT,
+        ("lower", ""): _TEXT.replace("CAST(__v AS VARCHAR)", "LOWER(TRIM(CAST(__v AS VARCHAR)))"),
+        ("email", ""): _EMAIL,
+        ("email", "drop_tags"): rf"REGEXP_REPLACE({_EMAIL}, '^([^+@]+)\+[^@]*@', '\1@')",
+        ("name", ""): rf"NULLIF(REGEXP_REPLACE(LOWER(STRIP_ACCENTS({_TEXT})), '[^\p{{L}}]', '', 'g'), '')",
+        ("postcode", ""): r"NULLIF(REGEXP_EXTRACT(REGEXP_REPLACE(REGEXP_REPLACE(UPPER(CAST(__v AS VARCHAR)), "
+        r"'^\s*([0-9]{5})-[0-9]{4}\s*$', '\1'), '[^A-Z0-9]', '', 'g'), '^[A-Z0-9]{3,10}$'), '')",
+        ("digits", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(CAST(__v AS VARCHAR), '[^0-9]', '', 'g'), '^({_SAME_DIGIT})$', ''), '')",
+    }.get((name, option))
+
+
+def _phone(region: str) -> str | None:
+    code = CALLING_CODES.get(region.upper(), region)
+    if code and not re.fullmatch(r"[1-9][0-9]{0,2}", code):
+        return None
+    bare = r"REGEXP_REPLACE(CAST(__v AS VARCHAR), '(?i)(\(0\)|(ext|x|#|;).*$)', '', 'g')"
+    dialled = f"REGEXP_REPLACE({bare}, '[^0-9+]', '', 'g')"
+    dialled = rf"REGEXP_REPLACE({dialled}, '^(\+|{'011|' if code == '1' else ''}00)', '+')"
+    if code:
+        dialled = rf"REGEXP_REPLACE({dialled}, '^{_TRUNK.get(code, '0?([1-9][0-9]*)')}$', '+{code}\1')"
+    digits = rf"REGEXP_REPLACE({dialled}, '\+', '', 'g')"
+    real = f"REGEXP_REPLACE({digits}, '^({code})?({_SAME_DIGIT})$', '')"
+    return f"NULLIF(REGEXP_EXTRACT({real}, '^[0-9]{{7,15}}$'), '')"
+
+
+def _date(order: str) -> str:
+    """ISO text and real dates are cast; other text is read by the formats. 1900-01-01 and its like stand for "unknown"."""
+    text = "CAST(__v AS VARCHAR)"
+    date = f"TRY_CAST({text} AS DATE)"
+    if order:
+        date = f"COALESCE(TRY_CAST(TRY_STRPTIME(TRIM({text}), {_DATE_FORMATS[order]}) AS DATE), {date})"
+    for absent in _NO_DATES:
+        date = f"NULLIF({date}, DATE '{absent}')"
+    return f"CAST({date} AS VARCHAR)"

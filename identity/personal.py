@@ -1,0 +1,52 @@
+"""Which tables are keyed by something personal: their keys would be written to the crosswalk, so `c360 check` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from identity.model import RecordSet
+from identity.scratch import scratch
+
+# Text only: a plain number is a number, whatever its length.
+_FORMS = {
+    "email": r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+    "phone": r"^(\+[0-9 ().-]{7,}|\(?0?[0-9]{2,4}\)?[ .-][0-9]{3,4}[ .-]?[0-9]{3,4})$",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalKey:
+    """A record set whose key says who it is: `kind` is "email" or "phone" by the form of its values, "declared" by its mapping."""
+
+    records: RecordSet
+    kind: str
+
+
+def personal_keys(records: Sequence[RecordSet], *, sample: int = 1000) -> tuple[PersonalKey, ...]:
+    """The record sets keyed by something personal; reads the keys of up to `sample` rows of each, as `read()` yields them."""
+    found = []
+    for one in records:
+        with scratch("256MiB", 1) as con, one.read() as stream:
+            con.register("stream", stream)
+            keys = ", ".join(f"CAST(k{i} AS {column.type}) AS k{i}" for i, column in enumerate(one.key))
+            con.execute(f"CREATE TABLE sampled AS SELECT {keys} FROM stream LIMIT {sample:d}")
+            if kind := kind_of_keys(con, "sampled", one):
+                found.append(PersonalKey(one, kind))
+    return tuple(found)
+
+
+def kind_of_keys(con: duckdb.DuckDBPyConnection, table: str, records: RecordSet) -> str:
+    """What the key columns k0 … kn of `table` give away; "" if nothing is known. A form counts if over half the values have it."""
+    if records.personal_key:
+        return "declared"
+    for i, column in enumerate(records.key):
+        if column.type.upper() != "VARCHAR":
+            continue
+        for kind, form in _FORMS.items():
+            row = con.execute(f"SELECT avg(regexp_full_match(k{i}, ?)::INT) FROM (FROM {table} LIMIT 1000)", [form]).fetchone()
+            if row and (row[0] or 0) > 0.5:
+                return kind
+    return ""

@@ -1,0 +1,48 @@
+"""What a resolve did, for people and for `c360 resolve --output json`. It holds no value of a source row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from identity.matching import RuleYield, SharedValue
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """Records of one mapped table: read, left out for a NULL in their key, linked. `personal` as in LinkTable."""
+
+    entity: str
+    space: str
+    source: str
+    table: str
+    records: int
+    null_keys: int
+    personal: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveReport:
+    """One run. `merged` ids redirect to another; `retired` counts them and the ids whose records are all gone; `minted` are new.
+
+    `largest` are the ten largest clusters as (id360, records). `shared` are values on more records than the cap: they link nobody.
+    """
+
+    run: int
+    version: int
+    sources: tuple[SourceCount, ...]
+    links: int
+    ids: int
+    minted: int
+    merged: int
+    retired: int
+    singletons: int
+    rules: tuple[RuleYield, ...]
+    shared: tuple[SharedValue, ...]
+    largest: tuple[tuple[int, int], ...]
+    ambiguous_identifiers: int
+    seconds: float
+
+    @property
+    def personal_keys(self) -> tuple[SourceCount, ...]:
+        """The tables whose keys, now in the crosswalk, are personal."""
+        return tuple(source for source in self.sources if source.personal)

@@ -1,0 +1,56 @@
+"""The DuckDB in which records are matched: in memory only, since what it holds are values of source rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from identity.errors import ResolveMemory
+
+LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
+    "temp_directory": "",
+    "max_temp_directory_size": "0KiB",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+
+@contextmanager
+def scratch(memory_limit: str, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB that never spills. Raises: ResolveMemory when the work needs more than `memory_limit`."""
+    config = {**LOCKED_DOWN, "memory_limit": memory_limit, "preserve_insertion_order": False}
+    if threads is not None:
+        config["threads"] = threads
+    con = duckdb.connect(":memory:", config=config)
+    try:
+        yield con
+    except duckdb.OutOfMemoryException as cause:
+        raise ResolveMemory(
+            f"resolving needs more than its {memory_limit} of memory; nothing was published",
+            hint="raise `settings: resolve_memory`, or resolve fewer tables",
+        ) from cause
+    finally:
+        con.close()
+
+
+@contextmanager
+def registered(con: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> Iterator[None]:
+    """`table` as relation `name` of `con` while the block runs."""
+    con.register(name, table)
+    try:
+        yield
+    finally:
+        con.unregister(name)
+
+
+def identifier(name: str) -> str:
+    """`name` quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string, for statements that take no parameters (ATTACH)."""
+    return "'" + text.replace("'", "''") + "'"
