@@ -25,7 +25,7 @@ PRIVATE = re.compile(
             r"(?<![\w.])/(?:work|root|home/\w+)/" + r"\w",
             "/tmp/" + r"(?:venv|brief|bench)",
             r"\b(?:pypi|files\.pythonhosted|registry\.npmjs|registry\.yarnpkg|proxy\.golang|deb\.debian|security\.debian)\." + r"\w+",
-            r"(?:--index-url|--extra-index-url|--find-links|index-url\s*=)" + r"\s*\S",
+            r"(?:--index-url|--extra-index-url|--find-links|index-url)" + r"[ =]+\S",
         )
     )
 )
