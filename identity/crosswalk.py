@@ -8,7 +8,7 @@
     redirect(entity, space, old_id, new_id, run)           where a merged id went, path-compressed
     id_history(entity, space, id360, minted_run, retired_run)  every id there ever was
     foreign_id(entity, space, foreign_id, id360)           ids of an imported crosswalk that were texts
-    run(run, finished_at, records, links, ids, minted, merged, retired, seconds)
+    run(run, finished_at, links, ids, minted, merged, retired, seconds)
 
 A link table with one key column has an index on it and is sorted by id360; DuckDB has no index scan for composite keys, so those
 are sorted by key. Both are indexed by id360.

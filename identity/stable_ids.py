@@ -33,44 +33,43 @@ class Registry:
         return self.minted[np.searchsorted(self.ids, ids)]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """`by_cluster[c]` is the id that cluster c keeps, NO_ID if it gets a new one. `ended` are the ids of this input's records that
-    no cluster kept, `heir[i]` the cluster that holds most records of `ended[i]`: where it redirects to."""
-
-    by_cluster: Ints
-    ended: Ints
-    heir: Ints
-
-
-def keep(clusters: Ints, before: Ints, count: int, registry: Registry) -> Kept:
-    """Give the ids of the previous run to the clusters of this one.
+def keep(clusters: Ints, before: Ints, count: int, registry: Registry) -> Ints:
+    """Give the ids of the previous run to the clusters of this one; NO_ID to those that get a new one.
 
     `clusters[rec]` is 0 … count-1, `before[rec]` the record's id of the run before or NO_ID. Cluster and id must each be the
     other's best by records in common among those still free, repeated until none is left. Ties: the older id, the one with
-    more records, the smaller id; the larger cluster, the smaller one.
+    more records, the smaller id; the larger cluster, the one with the smaller first record.
     """
-    known = before != NO_ID
-    ids, old = np.unique(before[known], return_inverse=True)
-    width = max(len(ids), 1)
-    pairs, shared = np.unique(clusters[known] * width + old, return_counts=True)
-    cluster, owner = np.divmod(pairs, width)
-    new_size, old_size = np.bincount(clusters, minlength=count), np.bincount(old, minlength=len(ids))
-    order = np.lexsort((cluster, -new_size[cluster], owner, -old_size[owner], registry.age(ids)[owner], -shared))
-    cluster, owner = cluster[order], owner[order]
-
+    ids, cluster, owner = _overlaps(clusters, before, registry)
     by_cluster = np.full(count, NO_ID, np.int64)
     kept = np.zeros(len(ids), bool)
-    heir = np.full(len(ids), -1, np.int64)
-    owners, best = np.unique(owner, return_index=True)
-    heir[owners] = cluster[best]
     while len(cluster):
         mutual = np.intersect1d(np.unique(cluster, return_index=True)[1], np.unique(owner, return_index=True)[1])
         by_cluster[cluster[mutual]] = ids[owner[mutual]]
         kept[owner[mutual]] = True
         free = (by_cluster[cluster] == NO_ID) & ~kept[owner]
         cluster, owner = cluster[free], owner[free]
-    return Kept(by_cluster, ids[~kept], heir[~kept])
+    return by_cluster
+
+
+def heirs(clusters: Ints, before: Ints, by_cluster: Ints, registry: Registry) -> tuple[Ints, Ints]:
+    """The ids of `before` that no cluster bears now, and for each the id of the cluster with most of its records."""
+    ids, cluster, owner = _overlaps(clusters, before, registry)
+    owners, best = np.unique(owner, return_index=True)
+    ended = ~np.isin(ids[owners], by_cluster)
+    return ids[owners][ended], by_cluster[cluster[best]][ended]
+
+
+def _overlaps(clusters: Ints, before: Ints, registry: Registry) -> tuple[Ints, Ints, Ints]:
+    """(ids, cluster, owner): the i-th pair is cluster[i] and ids[owner[i]], which have records in common; the best pair first."""
+    known = before != NO_ID
+    ids, old = np.unique(before[known], return_inverse=True)
+    width = max(len(ids), 1)
+    pairs, shared = np.unique(clusters[known] * width + old, return_counts=True)
+    cluster, owner = np.divmod(pairs, width)
+    new_size, old_size = np.bincount(clusters), np.bincount(old, minlength=len(ids))
+    order = np.lexsort((cluster, -new_size[cluster], owner, -old_size[owner], registry.age(ids)[owner], -shared))
+    return ids, cluster[order], owner[order]
 
 
 def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken: Ints) -> Ints:

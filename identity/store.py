@@ -37,7 +37,7 @@ CREATE TABLE {db}.identifier_table (name VARCHAR, entity VARCHAR, space VARCHAR,
 CREATE TABLE {db}.redirect (entity VARCHAR, space VARCHAR, old_id BIGINT NOT NULL, new_id BIGINT NOT NULL, run BIGINT);
 CREATE TABLE {db}.id_history (entity VARCHAR, space VARCHAR, id360 BIGINT NOT NULL, minted_run BIGINT NOT NULL, retired_run BIGINT);
 CREATE TABLE {db}.foreign_id (entity VARCHAR, space VARCHAR, foreign_id VARCHAR NOT NULL, id360 BIGINT NOT NULL);
-CREATE TABLE {db}.run (run BIGINT, finished_at TIMESTAMPTZ, records BIGINT, links BIGINT, ids BIGINT, minted BIGINT, merged BIGINT,
+CREATE TABLE {db}.run (run BIGINT, finished_at TIMESTAMPTZ, links BIGINT, ids BIGINT, minted BIGINT, merged BIGINT,
     retired BIGINT, seconds DOUBLE);
 """
 
