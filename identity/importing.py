@@ -90,7 +90,8 @@ class _Import(Run):
         with registered(self.con, "wanted", pa.table({"nth": pa.array(np.arange(len(foreign))), "foreign_id": foreign})):
             if self.draft.previous:
                 known = self.con.execute(
-                    "SELECT o.id360 FROM wanted w LEFT JOIN old.foreign_id o ON (o.foreign_id, o.entity, o.space) = (w.foreign_id, ?, ?) ORDER BY w.nth",
+                    "SELECT o.id360 FROM wanted w LEFT JOIN old.foreign_id o "
+                    "ON (o.foreign_id, o.entity, o.space) = (w.foreign_id, ?, ?) ORDER BY w.nth",
                     [entity, space],
                 ).to_arrow_table()["id360"]
             else:

@@ -1,0 +1,106 @@
+"""Normal forms, and what they promise to whoever pushes a filter to a source."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from identity.errors import UnknownNormalForm
+from identity.normalise import normalised, source_predicate
+
+FORMS = [
+    "exact",
+    "lower",
+    "email",
+    "email(drop_tags)",
+    "phone",
+    "phone(GB)",
+    "phone(US)",
+    "name",
+    "date",
+    "date(dmy)",
+    "postcode",
+    "digits",
+]
+
+
+def form(normal: str, *values: object) -> list[str | None]:
+    return [
+        duckdb.execute(f"SELECT {normalised(normal, exp.column('v')).sql('duckdb')} FROM (SELECT ? AS v)", [value]).fetchall()[0][0]
+        for value in values
+    ]
+
+
+@pytest.mark.parametrize(
+    ("normal", "spellings", "expected"),
+    [
+        ("email", ["  Ann@X.COM ", "ann@x.com"], "ann@x.com"),
+        ("email", ["", "nope", "a@b", "a b@c.de", None, "@x.de", "a@@b.de", "n/a"], None),
+        ("email(drop_tags)", ["Ann+shop@x.com", "ann@x.com"], "ann@x.com"),
+        ("phone", ["+1 (415) 555-0100", "001 415 555 0100", "+1 415 555 0100 ext. 12", "14155550100"], "14155550100"),
+        ("phone", ["123", "0000000", "000-000-0000", "1234567890", "", None, "x", "+12345678901234567"], None),
+        ("phone(GB)", ["020 7946 0000", "+44 20 7946 0000", "0044 (0)20 7946 0000", "+44 (0) 20 7946 0000"], "442079460000"),
+        ("phone(44)", ["020 7946 0000"], "442079460000"),
+        ("phone(GB)", ["000 0000 0000", "99999999999"], None),
+        ("phone(US)", ["415 555 0100", "1-415-555-0100", "+1 415 555 0100"], "14155550100"),
+        ("phone(US)", ["011 44 20 7946 0000"], "442079460000"),
+        ("phone(IT)", ["06 1234 5678", "+39 06 1234 5678"], "390612345678"),
+        ("phone(RU)", ["8 (495) 123-45-67", "+7 495 123 45 67"], "74951234567"),
+        ("name", ["José  Müller-Ångström", "JOSE MULLER ANGSTROM"], "josemullerangstrom"),
+        ("name", ["李雷"], "李雷"),
+        ("name", ["n/a", "--", " unknown ", ""], None),
+        ("lower", ["  ÀB "], "àb"),
+        ("exact", [" A b "], " A b "),
+        ("exact", ["", "  ", "N/A", "None", None], None),
+        ("date", ["1980-02-03", datetime.date(1980, 2, 3), datetime.datetime(1980, 2, 3, 4, 5)], "1980-02-03"),
+        ("date", ["1900-01-01", datetime.date(1970, 1, 1), "garbage", "03/04/1980", "infinity"], None),
+        ("date(dmy)", ["03/04/1980", "3.4.1980", "1980-04-03"], "1980-04-03"),
+        ("date(mdy)", ["04/03/1980"], "1980-04-03"),
+        ("postcode", ["sw1a 1aa", "SW1A1AA"], "SW1A1AA"),
+        ("postcode", ["94107-1234", "94107"], "94107"),
+        ("digits", ["12-34 567 9", 12345679], "12345679"),
+        ("exact", [decimal.Decimal("1.50")], "1.50"),
+    ],
+)
+def test_spellings(normal: str, spellings: list[object], expected: str | None) -> None:
+    assert form(normal, *spellings) == [expected] * len(spellings)
+
+
+@pytest.mark.parametrize("normal", ["fuzzy", "email(x)", "phone(XX)", "phone(0)", "date(ymd)", "", "email()", "name; drop"])
+def test_unknown_forms_are_refused(normal: str) -> None:
+    with pytest.raises(UnknownNormalForm) as error:
+        normalised(normal, exp.column("v"))
+    assert error.value.code == "C360_UNKNOWN_NORMAL_FORM"
+
+
+@given(st.text(max_size=40))
+def test_forms_are_total_and_stable(text: str) -> None:
+    """No text makes a form throw, and a normal form is its own normal form."""
+    text = text.replace("\0", "").encode("utf-8", "ignore").decode()
+    for normal in FORMS:
+        (once,) = form(normal, text)
+        assert once != ""
+        if once is not None and normal not in ("exact", "lower", "phone", "phone(US)", "phone(GB)"):
+            assert form(normal, once) == [once], normal
+
+
+@given(st.sampled_from(["exact", "lower", "email"]), st.text("aA@.b +é", max_size=12))
+def test_a_source_predicate_never_misses(normal: str, text: str) -> None:
+    (key,) = form(normal, text)
+    if key is None:
+        return
+    predicate = source_predicate(normal, exp.column("v"), exp.Placeholder(), ascii_key=key.isascii())
+    if predicate is None:
+        assert not key.isascii()
+    else:
+        assert duckdb.execute(f"SELECT {predicate.sql('duckdb')} FROM (SELECT ?::VARCHAR AS v)", [key, text]).fetchall() == [(True,)]
+
+
+def test_forms_that_no_source_can_look_up() -> None:
+    assert source_predicate("phone", exp.column("v"), exp.Literal.string("1"), ascii_key=True) is None
