@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
+
+from identity.model import MatchKey as MatchKey
+from identity.model import MatchRule as MatchRule
+
+if TYPE_CHECKING:
+    from views.secrets import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Attribute:
     """One attribute of an object. `type` is a DuckDB type name, one of ATTRIBUTE_TYPES or DECIMAL(p,s).
 
     `references` is "object.attribute" for a foreign key. `identifier` names the kind of identifier whose normal form the value
-    has for matching ("email", "phone"), "" if it identifies nobody.
+    has for matching ("email", "phone"), "" if it identifies nobody. `normal` is the normal form under which it is matched.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Attribute:
     description: str
     references: str = ""
     identifier: str = ""
+    normal: str = "exact"
 
 
 ATTRIBUTE_TYPES = ("VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "JSON")
@@ -61,7 +69,7 @@ class ObjectType:
     `entity` is "" for an object whose rows belong to a person (`sales_order`), or name what is resolved ("individual",
     "account"): then `<name>` has one row per id360 with survived values and `<name>_record` one per source record.
     `key` is the attribute that tells its rows apart within one source. `of` is the entity that its `id360` names, "" for
-    objects of nobody (`product`).
+    objects of nobody (`product`). `aliases` are other names for it in SQL (`support_case` for `case`, a reserved word).
     """
 
     name: str
@@ -72,6 +80,7 @@ class ObjectType:
     of: str = "individual"
     key: str = ""
     timeline: TimelineEntry | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class Identifier:
     """`value` (an expression) is an identifier ("email") that the records of a person carry.
 
     `store` True: through a table of identifiers in the crosswalk; False ("never"): live, through the records themselves.
+    `normal` is the normal form under which the records' attribute is matched.
     `normalised` promises that the source holds the value in its normal form already, so that keys can be handed to it as they are.
     """
 
@@ -99,6 +109,7 @@ class Identifier:
     value: exp.Expr
     store: bool = True
     normalised: bool = False
+    normal: str = ""
 
 
 Link = OwnKey | ForeignKey | Identifier
@@ -107,7 +118,8 @@ Link = OwnKey | ForeignKey | Identifier
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """Rows of a source table as rows of an object. `key`: the columns that tell its rows apart. `link` is None where the
-    object is of nobody. `where` leaves rows out. `timezone` is the zone of the table's naive timestamps."""
+    object is of nobody, or its table cannot tell whose its rows are (`person: none`): then `id360` is NULL. `where` leaves rows out.
+    `timezone` is the zone of the table's naive timestamps. `places` says where each attribute's expression stands."""
 
     object: str
     source: str
@@ -120,6 +132,7 @@ class Mapping:
     timezone: str = "UTC"
     profile: bool = True
     location: Location = Location("c360.yml")
+    places: MappingOf[str, Location] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Rule(StrEnum):
@@ -185,24 +198,9 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class MatchKey:
-    """One part of a match rule: an attribute and the normal form under which it is compared (see identity.normalise)."""
-
-    attribute: str
-    normal: str
-
-
-@dataclass(frozen=True, slots=True)
-class MatchRule:
-    """Records of an entity that agree on every part (none NULL) are one."""
-
-    name: str
-    parts: tuple[MatchKey, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """A source as written in the project: `options` are for its connector, secrets resolved, never printed."""
+    """A source as written in the project. `options` are for its connector: a mapping that resolves `${…}` each time it is read
+    (raising MissingSecret), and is never printed."""
 
     name: str
     kind: str
@@ -225,10 +223,14 @@ class Model:
     rules: MappingOf[str, tuple[MatchRule, ...]]
     policies: tuple[Policy, ...] = ()
     principals: MappingOf[str, tuple[str, ...]] = field(default_factory=dict)
-    secret: str | None = field(default=None, repr=False)
-    encryption_key: str | None = field(default=None, repr=False)
+    secret: Secret | None = field(default=None, repr=False)
+    encryption_key: Secret | None = field(default=None, repr=False)
     crosswalk: str | None = None
     settings: MappingOf[str, object] = field(default_factory=dict)
+
+    def object_named(self, name: str) -> ObjectType | None:
+        """The object of that name or alias, whether mapped or not; None if there is none."""
+        return self.objects.get(name) or next((o for o in self.objects.values() if name in o.aliases), None)
 
     def mappings_of(self, object_: str) -> tuple[Mapping, ...]:
         return tuple(m for m in self.mappings if m.object == object_)

@@ -1,0 +1,142 @@
+"""Hold a YAML tree against a class of `fields`: every problem with its place, then the typed value."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from views.errors import SECRET_OPTION, MissingField, ProjectFile, UnknownField, WrongValue, did_you_mean, raise_together
+from views.fields import REST
+from views.project_file import Node
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def checked(node: Node, cls: type[T]) -> T:
+    """The tree as an instance of the class. Raises what is wrong with its fields and types, all of it together."""
+    raise_together(list(_struct(node, cls, "project")))
+    return msgspec.convert(node.plain(), cls)
+
+
+def rest(node: Node, cls: type[msgspec.Struct]) -> dict[str, Node]:
+    """The entries of a mapping that are not fields of the class."""
+    known = {f.encode_name for f in msgspec.structs.fields(cls)}
+    return {key: value for key, value in node.value.items() if key not in known}
+
+
+def _struct(node: Node, cls: type[Any], what: str) -> Iterator[ProjectFile]:
+    if not isinstance(node.value, dict):
+        yield WrongValue(f"`{what}` must be a mapping of {', '.join(f.encode_name for f in msgspec.structs.fields(cls))}", node.at)
+        return
+    described = inspect.type_info(cls)
+    assert isinstance(described, inspect.StructType)
+    fields = {f.encode_name: f for f in described.fields}
+    for key, value in node.value.items():
+        if key in fields:
+            yield from _value(value, fields[key].type, key)
+        elif (other := REST.get(cls)) is None:
+            yield UnknownField(f"`{what}` has no field `{key}`", value.key_at or value.at, hint=did_you_mean(key, fields))
+        elif other is not Any:
+            yield from _struct(value, other, key)
+    for name, f in fields.items():
+        if f.required and name not in node.value:
+            yield MissingField(f"`{what}` needs a field `{name}`", node.key_at or node.at, hint=f"add `{name}:`")
+
+
+def _value(node: Node, type_: inspect.Type, what: str) -> Iterator[ProjectFile]:
+    match type_:
+        case inspect.Metadata():
+            yield from _value(node, type_.type, what)
+        case inspect.StructType():
+            yield from _struct(node, type_.cls, what)
+        case inspect.DictType() if isinstance(node.value, dict):
+            for key, value in node.value.items():
+                yield from _value(Node(key, value.key_at or value.at), type_.key_type, key)
+                yield from _value(value, type_.value_type, key)
+        case inspect.ListType() if isinstance(node.value, list):
+            if len(node.value) < (type_.min_length or 0):
+                yield WrongValue(f"`{what}` must not be empty", node.at)
+            for item in node.value:
+                yield from _value(item, type_.item_type, what)
+        case inspect.UnionType():
+            yield from _value(node, _alternative(node, type_), what)
+        case _ if problem := _mismatch(node.value, type_):
+            told = "must not be written here" if SECRET_OPTION.search(what) else problem  # never show a credential
+            yield WrongValue(f"`{what}` {told}", node.at, hint=_choices(node.value, type_))
+
+
+def _alternative(node: Node, union: inspect.UnionType) -> inspect.Type:
+    """The member of a union that a value can only have been meant for."""
+    shapes: dict[type, tuple[type[inspect.Type], ...]] = {dict: (inspect.StructType, inspect.DictType), list: (inspect.ListType,)}
+    wanted = shapes.get(type(node.value), ())
+    members = [m.type if isinstance(m, inspect.Metadata) else m for m in union.types]
+    if by_shape := [m for m in members if isinstance(m, wanted)]:
+        return by_shape[0]
+    scalars = [m for m in members if not isinstance(m, inspect.StructType | inspect.DictType | inspect.ListType)]
+    fitting = [m for m in scalars if not _mismatch(node.value, m)]
+    return (fitting or [m for m in scalars if not isinstance(m, inspect.NoneType)] or members)[0]
+
+
+SCALARS: tuple[tuple[type[inspect.Type], tuple[type, ...], str], ...] = (
+    (inspect.StrType, (str,), "text"),
+    (inspect.BoolType, (bool,), "true or false"),
+    (inspect.IntType, (int,), "a whole number"),
+    (inspect.FloatType, (int, float), "a number"),
+    (inspect.NoneType, (type(None),), "null"),
+    (inspect.ListType, (list,), "a list"),
+    (inspect.DictType, (dict,), "a mapping"),
+)
+
+
+def _mismatch(value: Any, type_: inspect.Type) -> str:
+    """What is wrong with a scalar, "" if nothing."""
+    if isinstance(type_, inspect.EnumType | inspect.LiteralType):
+        return "" if value in _members(type_) else f"cannot be `{value}`"
+    for kind, classes, expected in SCALARS:
+        if isinstance(type_, kind):
+            wrong = not isinstance(value, classes) or (isinstance(value, bool) and bool not in classes)
+            return f"must be {expected}, not {_shown(value)}" if wrong else _outside(value, type_)
+    return ""
+
+
+def _outside(value: Any, type_: inspect.Type) -> str:
+    if isinstance(type_, inspect.StrType):
+        if type_.min_length and len(value) < type_.min_length:
+            return "must not be empty"
+        return f"cannot be `{value}`" if type_.pattern and not re.search(type_.pattern, value) else ""
+    if isinstance(type_, inspect.IntType):
+        low, high = type_.ge, type_.le
+        return f"cannot be {value}" if (low is not None and value < low) or (high is not None and value > high) else ""
+    return ""
+
+
+def _members(type_: inspect.EnumType | inspect.LiteralType) -> list[str]:
+    values = type_.values if isinstance(type_, inspect.LiteralType) else [m.value for m in type_.cls]
+    return [str(v) for v in values]
+
+
+def _choices(value: Any, type_: inspect.Type) -> str:
+    if isinstance(type_, inspect.EnumType | inspect.LiteralType):
+        return did_you_mean(str(value), _members(type_))
+    if isinstance(type_, inspect.StrType) and type_.pattern:
+        return TYPE_HINT if "decimal" in type_.pattern else "use lower case letters, digits and _, beginning with a letter"
+    if isinstance(type_, inspect.StrType) and isinstance(value, bool | int | float):
+        return "put it in quotes"
+    if isinstance(type_, inspect.IntType) and type_.ge is not None and type_.ge == type_.le:
+        return f"this c360 reads version {type_.ge}"
+    return ""
+
+
+TYPE_HINT = "use text, integer, double, decimal(18,2), boolean, date, timestamp or json"
+
+
+def _shown(value: Any) -> str:
+    names = {dict: "a mapping", list: "a list", type(None): "empty"}
+    if isinstance(value, enum.Enum):
+        value = value.value
+    return names.get(type(value)) or f"`{value}`"
