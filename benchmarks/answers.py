@@ -16,10 +16,10 @@ Rows = Counter[tuple[object, ...]]
 
 def rows(table: pa.Table, question: Question, people: Mapping[int, int] | None = None) -> Rows:
     """The rows of an answer, each with how often it is there; `people` translates its id360 into the truth's number."""
-    names = question.answer or tuple(table.column_names)
+    here = set(table.column_names)
     columns = []
-    for name in names:
-        values = table.column(name).to_pylist()
+    for name in question.answer or table.column_names:
+        values = table.column(name if name in here else question.names[name]).to_pylist()
         if name == "id360" and people is not None:
             values = [people[value] for value in values]
         columns.append([one_form(value) for value in values])

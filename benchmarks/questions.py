@@ -6,12 +6,13 @@ The two spellings differ only in the names of views and columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`answer` names the columns that are compared, in the rival's order of columns ((), all of them by position).
+    """`answer` names the columns that are compared ((), all of them by position); `names` gives c360's name of one, if it differs.
 
     `unlimited`: the rival's question without its LIMIT, where rows tie at the limit: then an answer is right if it has as many
     rows and all of them are among these.
@@ -22,6 +23,7 @@ class Question:
     c360: str
     answer: tuple[str, ...] = ()
     unlimited: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 PERSON = ("id360", "email", "full_name", "phone", "city")
@@ -37,6 +39,7 @@ QUESTIONS = (
         "select * from sales_order where id360 = {id} order by ordered_at desc",
         "select * from sales_order where id360 = {id} order by ordered_at desc",
         ("id360", "order_id", "amount", "ordered_at", "status"),
+        names={"order_id": "sales_order_id", "amount": "total_amount"},
     ),
     Question(
         "timeline_of_one",
@@ -44,7 +47,7 @@ QUESTIONS = (
            union all select id360, opened_at::timestamp, 'ticket' from ticket union all select id360, occurred_at, kind from event)
            where id360 = {id} order by happened_at desc limit 20""",
         """select * from (select id360, ordered_at as happened_at, 'order' as kind from sales_order
-           union all select id360, opened_at, 'ticket' from "case" union all select id360, occurred_at, kind from engagement_email)
+           union all select id360, opened_at, 'ticket' from "case" union all select id360, occurred_at, type from engagement_email)
            where id360 = {id} order by happened_at desc limit 20""",
     ),
     Question(
@@ -57,35 +60,35 @@ QUESTIONS = (
         "revenue_of_urgent",
         """select t.id360, sum(o.amount) as revenue from (select distinct id360 from ticket where status = 'open' and priority = 4
            and opened_at >= '2026-01-15') t join sales_order o using (id360) group by 1 order by 2 desc, 1 limit 20""",
-        """select t.id360, sum(o.amount) as revenue from (select distinct id360 from "case" where status = 'open' and priority = 4
+        """select t.id360, sum(o.total_amount) as revenue from (select distinct id360 from "case" where status = 'open' and priority = '4'
            and opened_at >= '2026-01-15') t join sales_order o using (id360) group by 1 order by 2 desc, 1 limit 20""",
     ),
     Question(
         "latest_orders",
         "select id360, order_id, amount, ordered_at from sales_order order by ordered_at desc limit 20",
-        "select id360, order_id, amount, ordered_at from sales_order order by ordered_at desc limit 20",
+        "select id360, sales_order_id, total_amount, ordered_at from sales_order order by ordered_at desc limit 20",
     ),
     Question(
         "monthly_revenue",
         "select date_trunc('month', ordered_at) as month, sum(amount), count(*) from sales_order group by 1 order by 1",
-        "select date_trunc('month', ordered_at) as month, sum(amount), count(*) from sales_order group by 1 order by 1",
+        "select date_trunc('month', ordered_at) as month, sum(total_amount), count(*) from sales_order group by 1 order by 1",
     ),
     Question(
         "revenue_by_status",
         "select status, count(*), sum(amount) from sales_order where ordered_at >= timestamp '2025-06-01' group by 1 order by 1",
-        "select status, count(*), sum(amount) from sales_order where ordered_at >= timestamp '2025-06-01' group by 1 order by 1",
+        "select status, count(*), sum(total_amount) from sales_order where ordered_at >= timestamp '2025-06-01' group by 1 order by 1",
     ),
     Question(
         "revenue_by_city",
         """select i.city, sum(o.amount) from sales_order o join individual i using (id360) where o.status = 'paid'
            group by 1 order by 2 desc, 1 limit 10""",
-        """select i.city, sum(o.amount) from sales_order o join individual i using (id360) where o.status = 'paid'
+        """select i.city, sum(o.total_amount) from sales_order o join individual i using (id360) where o.status = 'paid'
            group by 1 order by 2 desc, 1 limit 10""",
     ),
     Question(
         "top_customers",
         "select id360, sum(amount) as spent from sales_order group by 1 order by 2 desc, 1 limit 10",
-        "select id360, sum(amount) as spent from sales_order group by 1 order by 2 desc, 1 limit 10",
+        "select id360, sum(total_amount) as spent from sales_order group by 1 order by 2 desc, 1 limit 10",
     ),
     Question(
         "segment",
@@ -93,8 +96,8 @@ QUESTIONS = (
            group by 1 having sum(amount) > 300) o
            join (select distinct id360 from ticket where status = 'open' and priority = 4) t using (id360)""",
         """select count(*) from (select id360 from sales_order where ordered_at >= timestamp '2025-11-01'
-           group by 1 having sum(amount) > 300) o
-           join (select distinct id360 from "case" where status = 'open' and priority = 4) t using (id360)""",
+           group by 1 having sum(total_amount) > 300) o
+           join (select distinct id360 from "case" where status = 'open' and priority = '4') t using (id360)""",
     ),
     Question("how_many_customers", "select count(*) from individual", "select count(*) from individual"),
     Question("names_like", f"{NAMES_LIKE} order by id360 limit 50", f"{NAMES_LIKE} order by id360 limit 50", unlimited=NAMES_LIKE),
