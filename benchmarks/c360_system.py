@@ -23,7 +23,7 @@ class WrongCrosswalk(Exception):
 
 
 class C360:
-    """`people` translates its id360s into the truth's numbers; `resolve_s` is how long resolving took, None if it was done before."""
+    """`people` translates its id360s into the truth's numbers, `id_of` back; `resolve_s` is how long resolving took."""
 
     name = "c360"
 
@@ -63,7 +63,7 @@ class C360:
         """Rows and bytes that the sources' answers held, by c360's own report."""
         result = self.session.sql(self.questions[question])
         result.arrow()
-        return Moved(sum(f.rows for f in result.report.fragments), sum(f.bytes for f in result.report.fragments))
+        return Moved(result.report.rows_moved, result.report.bytes_moved)
 
     def close(self) -> None:
         self.project.close()

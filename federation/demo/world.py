@@ -43,11 +43,11 @@ class NotADemoFolder(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A built demo. `truth` says who is who (source, key, pid); it exists in memory only."""
+    """A built demo. `tables` is a DuckDB in memory with every system's tables, and `truth`: who is who (source, key, pid)."""
 
     folder: Path
     server: EmbeddedPostgres | None
-    truth: duckdb.DuckDBPyRelation
+    tables: duckdb.DuckDBPyConnection
 
     @property
     def project(self) -> Path:
@@ -76,7 +76,7 @@ def build(folder: Path, *, people: int = PEOPLE, seed: int = 1, as_of: date | No
         fill_sqlite(con, folder / "crm.sqlite", "crm", CRM)
         fill_duckdb(con, folder / "shop.duckdb", "shop", SHOP)
     (folder / "c360.yml").write_text(project_file(server), encoding="utf-8")
-    return Company(folder, server, con.table("truth"))
+    return Company(folder, server, con)
 
 
 def company_tables(*, people: int, seed: int, as_of: date) -> duckdb.DuckDBPyConnection:
