@@ -66,8 +66,10 @@ def _value(node: Node, type_: inspect.Type, what: str) -> Iterator[ProjectFile]:
         case inspect.UnionType():
             yield from _value(node, _alternative(node, type_), what)
         case _ if problem := _mismatch(node.value, type_):
-            told = "must not be written here" if SECRET_OPTION.search(what) else problem  # never show a credential
-            yield WrongValue(f"`{what}` {told}", node.at, hint=_choices(node.value, type_))
+            if SECRET_OPTION.search(what):  # never show a credential, nor the line that holds it
+                yield WrongValue(f"`{what}` must be text", node.key_at or node.at, hint="put it into the environment: ${env:NAME}")
+            else:
+                yield WrongValue(f"`{what}` {problem}", node.at, hint=_choices(node.value, type_))
 
 
 def _alternative(node: Node, union: inspect.UnionType) -> inspect.Type:

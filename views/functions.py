@@ -114,12 +114,19 @@ def functions_in(tree: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
     """
     for node in tree.walk():
         if isinstance(node, exp.Func) and not isinstance(node, _OPERATORS):
-            for name in _called(node.sql("duckdb", comments=False)):
+            for name in _called(_without_queries(node).sql("duckdb", comments=False)):
                 yield name, node
 
 
+def _without_queries(node: exp.Expr) -> exp.Expr:
+    """The call with NULL for the queries inside it: what they call is found at their own nodes, and `AS t(a, b)` is no call."""
+    if node.find(exp.Query) is None:
+        return node
+    return node.copy().transform(lambda part: exp.null() if isinstance(part, exp.Query) else part)
+
+
 def _called(sql: str) -> Iterator[str]:
-    """The outermost functions of a rendered call: of `f(g(x))`, f; inner ones have a node of their own."""
+    """What is called in a rendered expression: words before a bracket, and a word that stands alone."""
     found = list(_TOKENIZER.tokenize(sql))
     if len(found) == 1 and (_WORD.match(found[0].text) or found[0].token_type is TokenType.IDENTIFIER):
         yield found[0].text.lower()  # current_date and its like

@@ -18,10 +18,13 @@ from views.project_file import Node
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<body>[^}]*)\}")
 _BODY = re.compile(r"^(env:(?P<env>[A-Za-z_]\w*)(?P<has_default>:-(?P<default>.*))?|file:(?P<file>.+))$", re.DOTALL)
-_URI_PASSWORD = re.compile(r"://[^/@\s]*?:(?P<password>[^/@\s]+)@")
+_PASSWORD_INSIDE = re.compile(r"(?:://[^/@\s]*?:(?=[^/@\s]+@)|\b(?:password|pwd)\s*=\s*)(?P<password>[^/@\s;]+)", re.IGNORECASE)
+"""A password in a URI or in a connection string of words."""
 
 PATHS = frozenset({"path", "paths", "file", "files", "directory"})
-"""Options whose relative values are made absolute against the project's directory."""
+"""Options whose relative values are made absolute against the project's directory: of a source that names no server."""
+
+SERVERS = frozenset({"uri", "url", "base_url", "host", "dsn", "service"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,7 +74,7 @@ class Options(Mapping[str, Any]):
 
     def __init__(self, raw: Mapping[str, Any], root: str) -> None:
         self._raw = dict(raw)
-        self._root = root
+        self._root = None if SERVERS & self._raw.keys() else root
 
     def __getitem__(self, name: str) -> Any:
         return _resolved(self._raw[name], name, self._root)
@@ -86,17 +89,18 @@ class Options(Mapping[str, Any]):
         return f"Options({', '.join(self._raw)})"
 
 
-def _resolved(value: Any, name: str, root: str) -> Any:
+def _resolved(value: Any, name: str, root: str | None) -> Any:
+    """The value with its secrets revealed and its paths absolute; `tables: {points: points.csv}` holds paths too."""
     if isinstance(value, Mapping):
         return {
-            key: _resolved(item, key if isinstance(item, Mapping | list) or name not in PATHS else name, root)
+            key: _resolved(item, "path" if name == "tables" and not isinstance(item, Mapping | list) else key, root)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [_resolved(item, name, root) for item in value]
     text = value.reveal() if isinstance(value, Secret) else value
-    local = isinstance(text, str) and name in PATHS and "://" not in text and not text.startswith(("~", ":"))
-    return str(Path(root) / text) if local else text
+    local = root is not None and isinstance(text, str) and name in PATHS and "://" not in text and not text.startswith(("~", ":"))
+    return str(Path(root or "") / text) if local else text
 
 
 def options(entries: Mapping[str, Node], owner: str, root: str, problems: Problems) -> Options:
@@ -128,7 +132,7 @@ def secret(node: Node, name: str, owner: str, root: str, problems: Problems, *, 
             problems.add(WrongValue("this `${…}` cannot be read", at, hint="write ${env:NAME}, ${env:NAME:-default} or ${file:path}"))
     if "${" in _REFERENCE.sub("", text):
         problems.add(WrongValue("a `${` without its `}`", node.at, hint="write ${env:NAME}, or $${ for a plain ${"))
-    password = _URI_PASSWORD.search(text)
+    password = _PASSWORD_INSIDE.search(text)
     if (must_refer and not refers and text) or (password and "${" not in password["password"]):
         problems.add(_literal(node, name))
     return Secret(text, root, owner, node.at) if refers else text

@@ -104,7 +104,13 @@ def test_a_missing_secret_stops_its_source_alone(model: Model, monkeypatch: pyte
         model.sources["crm"].options["uri"]
     assert model.sources["shop"].options["path"] == str(GOOD.resolve() / "data/shop.db")
     marketing = model.sources["marketing"].options
-    assert marketing["tables"] == {"events": {"path": str(GOOD.resolve() / "events/*.parquet")}}
+    here = GOOD.resolve()
+    assert marketing["tables"] == {
+        "events": {"path": str(here / "events/*.parquet")},
+        "points": str(here / "points.csv"),
+        "lake": {"path": "s3://lake/x"},
+    }
+    assert model.sources["api"].options["tables"] == {"customer": {"path": "customers"}}  # of a server, not of this machine
     assert marketing["note"] == "a ${plain} text"
     assert marketing["token"] == "s3cret-from-a-file"
     assert model.secret is not None

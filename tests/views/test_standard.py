@@ -121,6 +121,13 @@ def test_dangerous_functions_are_seen_and_refused(name: str) -> None:
     assert tried > len(FRAMES)
 
 
+def test_names_of_derived_tables_are_no_calls() -> None:
+    sql = "SELECT coalesce((SELECT max(x) FROM (VALUES (1)) AS v(x)), 0), exists(SELECT 1 FROM t AS u(a)) FROM w AS r(c) WHERE a IN (1)"
+    assert {n for n, _ in functions.functions_in(sqlglot.parse_one(sql, dialect="duckdb"))} == {"coalesce", "max"}
+    hidden = "SELECT coalesce((SELECT content FROM read_text('x') AS v(x)), 0)"
+    assert "read_text" in {n for n, _ in functions.functions_in(sqlglot.parse_one(hidden, dialect="duckdb"))}
+
+
 # -- schema and catalog --------------------------------------------------------------------------------------------------
 
 
