@@ -1,0 +1,114 @@
+"""Cut a planned query into fragments per source, lookups in the crosswalk, and SQL for the two rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from connectors.spi import Fragment, Param
+from federation.context import Context
+from federation.plan import Fetch, IdSet, Lookup, Plan, Trusted
+from federation.query import Found, Given, Ids, Query, Relation, Scan
+from federation.render import Linked, Places, key_columns, link_table, reads_links, relation_select, source_columns
+from identity.crosswalk import LinkTable
+
+
+def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
+    """The plan for a state of a query. `params` are the parameters that the caller must bind."""
+    cutter = _Cutter(query, context)
+    relations = tuple(cutter.trusted(r, 0) for r in query.relations)
+    crosswalk = context.crosswalk
+    return Plan(
+        user_sql=query.user.sql("duckdb", comments=False),
+        relations=relations,
+        fetches=tuple(cutter.fetches),
+        searches=tuple(cutter.searches),
+        lookups=tuple(cutter.lookups.values()),
+        ids=tuple(cutter.ids.values()),
+        params=params,
+        param_types=query.params,
+        constants=query.constants,
+        computed=query.computed,
+        crosswalk_version=crosswalk.version if crosswalk else None,
+        journal=query.journal,
+    )
+
+
+@dataclass
+class _Cutter:
+    query: Query
+    context: Context
+    fetches: list[Fetch] = field(default_factory=list)
+    searches: list[Trusted] = field(default_factory=list)
+    lookups: dict[tuple[str, str], Lookup] = field(default_factory=dict)
+    ids: dict[object, IdSet] = field(default_factory=dict)
+
+    def trusted(self, relation: Relation, stage: int) -> Trusted:
+        """Cut one relation; what finds its ids comes a stage earlier, so it moves up by one."""
+        if relation.ids is not None:
+            stage = self._ids(relation.ids, stage).stage
+        slots: list[str] = []
+
+        def place_scan(owner: Relation, scan: Scan) -> exp.Expr:
+            slots.append(scan.name)
+            self._fetch(owner, scan, stage)
+            return exp.table_(scan.name)
+
+        def place_links(linked: Linked, ids: Ids | None) -> exp.Expr:
+            if ids is None:
+                version = self.context.crosswalk.version if self.context.crosswalk else 0
+                return exp.table_(linked.name, catalog=f"xw{version}", db="main")
+            slot = self._lookup(linked, ids).slot
+            slots.append(slot)
+            return exp.table_(slot)
+
+        select = relation_select(relation, Places(place_scan, place_links, self.context.crosswalk))
+        sql = select.sql("duckdb", comments=False)
+        return Trusted(relation.name, stage, sql, tuple(dict.fromkeys(slots)), relation.columns or ("_",))
+
+    def _ids(self, ids: Ids, stage: int) -> IdSet:
+        if _same(ids) in self.ids:
+            return self.ids[_same(ids)]
+        name = f"i{len(self.ids)}"
+        match ids:
+            case Given(params=params):
+                made = IdSet(name, stage, params=params)
+            case Found(searches=searches):
+                done = [self.trusted(s, stage) for s in searches]
+                self.searches += done
+                made = IdSet(name, 1 + max(d.stage for d in done), searches=tuple(d.name for d in done))
+        self.ids[_same(ids)] = made
+        return made
+
+    def _lookup(self, linked: Linked, ids: Ids) -> Lookup:
+        place = (linked.name, self.ids[_same(ids)].name)
+        if place not in self.lookups:
+            keys = key_columns(linked)
+            columns = (*keys, "id360", *(("ord",) if isinstance(linked, LinkTable) else ()))
+            self.lookups[place] = Lookup(f"x{len(self.lookups)}", linked.name, columns, len(keys), place[1])
+        return self.lookups[place]
+
+    def _fetch(self, relation: Relation, scan: Scan, stage: int) -> None:
+        lookup = ""
+        if scan.keys is not None and relation.ids is not None and scan.branch.link is not None and reads_links(relation):
+            lookup = self._lookup(link_table(scan.branch.link, self.context.crosswalk), relation.ids).slot
+        wanted = sorted({p.name for c in scan.conjuncts for p in c.find_all(exp.Placeholder)})
+        fragment = Fragment(
+            source=scan.branch.source,
+            table=scan.table.name,
+            columns=source_columns(relation, scan),
+            conjuncts=scan.conjuncts,
+            params=tuple(Param(n, self.query.params[n]) for n in wanted),
+            keys=scan.keys if lookup else None,
+            order=scan.order,
+            limit=scan.limit,
+        )
+        schema = scan.table.arrow_schema(fragment.columns)
+        most = self.context.capabilities(fragment.source).max_keys
+        self.fetches.append(Fetch(scan.name, stage, fragment, schema, lookup, most, scan.reasons))
+
+
+def _same(ids: Ids) -> object:
+    """What makes two id sets one: the same parameters, or being the same search."""
+    return ids if isinstance(ids, Given) else id(ids)

@@ -1,0 +1,107 @@
+"""What a query asks of whom, what stays local and why; with `analyze`, what it did ask."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import parse_one
+
+from federation.plan import Plan
+from federation.report import Report
+
+if TYPE_CHECKING:
+    from federation.session import Params, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A plan, and the report of its run if it was analysed. `str()` is for people, `as_dict()` for programs.
+
+    Nothing in it depends on rows that a policy hides, but for the meters of an analysed run.
+    """
+
+    plan: Plan
+    state_sql: str
+    plan_ms: float
+    report: Report | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """{"fragments": [{"source", "sql", "stage", "rows", "bytes", "requests", "ms", "reason_local"}], "trusted_sql", "user_sql",
+        "plan_ms", "total_ms", "complete", "journal"}; meters are None where nothing was run."""
+        trusted = ";\n\n".join(t.sql for t in (*self.plan.searches, *self.plan.relations))
+        if self.report is not None:
+            return self.report.as_dict() | {"trusted_sql": trusted, "plan_ms": round(self.plan_ms, 3)}
+        fragments = [
+            {
+                "source": f["source"], "table": f["table"], "sql": f["sql"], "keys": f["keys"], "stage": f["stage"], "rows": None,
+                "bytes": None, "requests": None, "ms": None, "reason_local": f["reason_local"],
+            }
+            for f in self.plan.as_dict()["fetches"]
+        ]  # fmt: skip
+        return {
+            "fragments": fragments, "trusted_sql": trusted, "user_sql": self.plan.user_sql, "plan_ms": round(self.plan_ms, 3),
+            "total_ms": None, "complete": None, "journal": list(self.plan.journal),
+        }  # fmt: skip
+
+    def json(self) -> str:
+        return json.dumps(self.as_dict(), indent=2, default=str)
+
+    def __str__(self) -> str:
+        lines = [f"planned in {self.plan_ms:.1f} ms" + (f", answered in {self.report.total_ms:.1f} ms" if self.report else "")]
+        lines += [f"  {line}" for line in self.plan.journal]
+        for stage in range(self.plan.stages):
+            lines.append(f"stage {stage + 1}")
+            lines += self._stage(stage)
+        lines.append("trusted room (policies, identity and survivorship; only its columns leave it)")
+        for trusted in (*self.plan.searches, *self.plan.relations):
+            lines += [f"  {trusted.name}({', '.join(trusted.columns)})", _indented(trusted.sql, 4)]
+        lines += ["user's room", _indented(self.plan.user_sql, 2)]
+        return "\n".join(lines)
+
+    def _stage(self, stage: int) -> list[str]:
+        lines = []
+        if self.report is not None:
+            for done in self.report.fragments:
+                if done.stage == stage:
+                    said = (
+                        f"{done.rows:,} rows, {done.bytes:,} bytes, {done.requests} requests, {done.ms:.1f} ms"
+                        if done.asked
+                        else "not asked: no keys"
+                    )
+                    lines += [f"  {done.source}: {said}", _indented(done.sql, 4), *(f"    local: {r}" for r in done.reason_local)]
+            return lines
+        for fetch in self.plan.as_dict()["fetches"]:
+            if fetch["stage"] == stage:
+                keys = f", by the keys ({', '.join(fetch['keys'])}) of {fetch['lookup']}" if fetch["keys"] else ""
+                lines += [f"  {fetch['source']}{keys}", _indented(fetch["sql"], 4), *(f"    local: {r}" for r in fetch["reason_local"])]
+        return lines
+
+
+def explain(session: Session, query: str, params: Params, *, analyze: bool, timeout: float | None) -> Explanation:
+    """Plan a query, and run it if `analyze`. Raises what `Session.sql` raises."""
+    from federation.render import statement
+    from federation.session import bound
+
+    started = time.perf_counter()
+    project = session.project
+    crosswalk = project.store.current()
+    prepared, _ = project.planner.prepare(query, bound(params), session.views, crosswalk)
+    plan_ms = (time.perf_counter() - started) * 1000
+    report = None
+    if analyze:
+        with session.sql(query, params, timeout=timeout) as result:
+            for _ in result:
+                pass
+            report = result.report
+    return Explanation(prepared.plan, statement(prepared.state, crosswalk), plan_ms, report)
+
+
+def _indented(sql: str, by: int) -> str:
+    try:
+        text = parse_one(sql, read="duckdb").sql("duckdb", pretty=True)
+    except Exception:  # a source's own dialect: as it was sent
+        text = sql
+    return "\n".join(" " * by + line for line in text.splitlines())

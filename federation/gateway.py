@@ -1,0 +1,277 @@
+"""The one door for every door: text in, a checked and qualified tree out.
+
+Exactly one SELECT (or set operation) of DuckDB's dialect; every relation resolved by true scope to a CTE of the query or a view of
+the catalog; every function on the allow-list; every construct on the list of those the planner understands. What runs later is
+this tree rendered again, never the text that came in, so a difference between two parsers cannot open anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects import DuckDB
+from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.tokenizer_core import TokenType
+
+from federation.errors import FunctionRefused, NotOneSelect, NotSupported, QuerySyntax, UnknownColumn, UnknownObject
+from views.functions import AGGREGATES, SCALAR, STABLE, TABLES, WINDOWS, functions_in
+from views.relations import View
+
+PREFIX = "c360_"
+"""Names that begin so are ours: a query may not define them."""
+
+NOW = "c360_now"
+"""The parameter that every now() and current_date of a query becomes: one instant for all sources and both rooms."""
+
+ALLOWED = SCALAR | STABLE | AGGREGATES | WINDOWS | TABLES
+
+REFUSED: Mapping[type[exp.Expr], str] = {
+    exp.Command: "a command", exp.Pivot: "PIVOT", exp.Columns: "COLUMNS(...)", exp.Into: "INTO", exp.Lock: "FOR UPDATE",
+    exp.SessionParameter: "a session parameter", exp.Parameter: "a session parameter", exp.DDL: "a definition", exp.DML: "a change of data",
+    exp.MatchRecognize: "MATCH_RECOGNIZE", exp.Show: "SHOW", exp.Describe: "DESCRIBE", exp.Introducer: "a character set introducer",
+    exp.Hint: "a hint", exp.TableFromRows: "TABLE(...)",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`query` is qualified: every column names its table, `*` is expanded, and each use of a view is a table under the reserved
+    name `c360_r0`, `c360_r1`, …; `uses` tells which view it is. `params` are the names it wants bound ("1" for the first `?`)."""
+
+    query: exp.Query
+    uses: Mapping[str, View]
+    params: tuple[str, ...]
+
+
+Resolve = Callable[[str], View | None]
+"""The catalog's answer for a dotted lower-case name; raises PolicyRefused for a view that is closed to the principal."""
+
+
+def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> Checked:
+    """Check and qualify a query. `names` lists what exists, for "did you mean".
+
+    Raises QuerySyntax, NotOneSelect, NotSupported, UnknownObject, UnknownColumn, FunctionRefused, PolicyRefused.
+    """
+    _reserved(parse(sql))
+    tree = parse(_by_position(sql))
+    params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
+    _refuse(tree)
+    tree = tree.transform(_one_instant)
+    _name_outputs(tree)
+    names_of_outputs = _written_names(tree)
+    uses = _resolve_relations(tree, resolve, names)
+    schema = _shown(tree, uses)
+    try:
+        qualified = qualify(tree, schema=sqlglot.MappingSchema(schema, dialect="duckdb"), dialect="duckdb")
+    except (OptimizeError, SqlglotError) as error:
+        raise _unknown_column(error, uses) from error
+    assert isinstance(qualified, exp.Query)
+    _refuse(qualified)  # qualifying may not bring in what was refused above
+    return Checked(_restore_names(qualified, names_of_outputs), uses, params)
+
+
+def parse(sql: str) -> exp.Query:
+    """The text as exactly one query. Raises QuerySyntax or NotOneSelect."""
+    try:
+        trees = [t for t in sqlglot.parse(sql, read="duckdb") if t is not None]
+    except (ParseError, TokenError) as error:
+        raise QuerySyntax(_spot(error, sql), hint="the dialect is DuckDB's; only SELECT is understood") from error
+    except RecursionError as error:
+        raise NotSupported("the query is nested too deeply", hint="split it, or use CTEs") from error
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query) or isinstance(trees[0], exp.Pivot):
+        what = f"{len(trees)} statements" if len(trees) != 1 else f"a {trees[0].key.upper()} statement"
+        raise NotOneSelect(f"expected one SELECT, got {what}", hint="views are read-only: send one SELECT at a time")
+    return trees[0]
+
+
+def _spot(error: Exception, sql: str) -> str:
+    details = getattr(error, "errors", None)
+    if not details:
+        return "the query cannot be read"
+    first = details[0]
+    line, column = first.get("line") or 1, first.get("col") or 1
+    text = sql.splitlines()[line - 1] if line <= len(sql.splitlines()) else ""
+    reason = str(first.get("description", "unexpected")).split(". Line")[0].rstrip(".")
+    return f"line {line}, column {column}: {reason}\n  {text}\n  {' ' * max(column - 1, 0)}^"
+
+
+def _by_position(sql: str) -> str:
+    """`?` and `$1` as named parameters, in the order of the text: DuckDB does not mix them with named ones, and ours are named."""
+    pieces, end, count = [], 0, 0
+    tokens = DuckDB.Tokenizer().tokenize(sql)
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.token_type is TokenType.PLACEHOLDER:
+            count += 1
+            name, stop = positional(count), token.end
+        elif token.token_type is TokenType.PARAMETER and following is not None and following.text.isdigit():
+            name, stop = positional(int(following.text)), following.end
+        else:
+            continue
+        pieces += [sql[end : token.start], f"${name}"]
+        end = stop + 1
+    return "".join(pieces) + sql[end:]
+
+
+def positional(number: int) -> str:
+    """The name under which the parameter at that position (from 1) is bound."""
+    return f"{PREFIX}p{number}"
+
+
+def shown(parameter: str) -> str:
+    """A parameter's name as the caller writes it: `$email`, or `?2` for one by position."""
+    own = f"{PREFIX}p"
+    return f"?{parameter.removeprefix(own)}" if parameter.startswith(own) else f"${parameter}"
+
+
+def _refuse(tree: exp.Expr) -> None:
+    for node in tree.walk():
+        for kind, what in REFUSED.items():
+            if isinstance(node, kind):
+                raise NotSupported(f"{what} is not supported in a query", hint="write it as a plain SELECT")
+        if isinstance(node, exp.With) and node.args.get("recursive"):
+            raise NotSupported("a recursive CTE is not supported in a query", hint="use a window or a self-join")
+        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier) and node.this.key not in ("anonymous", "unnest"):
+            raise _refused_function(node.this.key)
+    for name, _ in functions_in(tree):
+        if name not in ALLOWED:
+            raise _refused_function(name)
+
+
+def _reserved(tree: exp.Expr) -> None:
+    for node in tree.walk():
+        if isinstance(node, exp.CTE | exp.TableAlias | exp.Alias | exp.Placeholder) and node.name.lower().startswith(PREFIX):
+            raise NotSupported(f"`{node.name}`: names that begin with `{PREFIX}` are reserved", hint="choose another name")
+
+
+def _one_instant(node: exp.Expr) -> exp.Expr:
+    """now(), current_date and their like as one bound parameter, so that a query sees a single instant wherever it runs."""
+    if not isinstance(node, exp.Func):
+        return node
+    type_ = INSTANTS.get(node.name.lower() if isinstance(node, exp.Anonymous) else node.key.replace("_", ""))
+    if type_ is None or node.find(exp.Column):
+        return node
+    return exp.cast(exp.cast(exp.Placeholder(this=NOW), "TIMESTAMPTZ"), type_)
+
+
+INSTANTS = {
+    "now": "TIMESTAMPTZ", "currenttimestamp": "TIMESTAMPTZ", "transaction_timestamp": "TIMESTAMPTZ", "get_current_timestamp": "TIMESTAMPTZ",
+    "today": "DATE", "currentdate": "DATE", "localtimestamp": "TIMESTAMP", "current_localtimestamp": "TIMESTAMP",
+    "currentdatetime": "TIMESTAMP", "currenttimestampltz": "TIMESTAMPTZ",
+}  # fmt: skip
+
+
+def _refused_function(name: str) -> FunctionRefused:
+    return FunctionRefused(
+        f"the function `{name.lower()}` is not allowed here",
+        hint="`c360 docs functions` lists those that are; ask for it if it is harmless",
+    )
+
+
+def _resolve_relations(tree: exp.Query, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> dict[str, View]:
+    """Replace every use of a view by a reserved table of its own, by true scope; return what each stands for."""
+    uses: dict[str, View] = {}
+    for table, is_cte in _tables(tree):
+        if is_cte:
+            continue
+        if not isinstance(table.this, exp.Identifier):  # unnest(...): the only one that is let through
+            continue
+        if table.args.get("when") or table.args.get("version"):
+            raise NotSupported("time travel (AT ...) is not supported", hint="sources show their present state")
+        dotted = ".".join(part.name for part in table.parts).lower()
+        view = resolve(dotted)
+        if view is None:
+            raise unknown_object(dotted, names())
+        name = f"{PREFIX}r{len(uses)}"
+        uses[name] = view
+        alias = table.alias or table.this.name
+        joins, rest = table.args.get("joins"), {k: table.args.get(k) for k in ("sample", "laterals")}
+        shown = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(alias))
+        table.replace(exp.Table(this=exp.to_identifier(name), alias=shown, joins=joins, **{k: v for k, v in rest.items() if v}))
+    return uses
+
+
+def _tables(tree: exp.Query) -> list[tuple[exp.Table, bool]]:
+    """Every table of the query, and whether it is a CTE of its scope (and not of some other scope of the same name)."""
+    found: dict[int, tuple[exp.Table, bool]] = {}
+    for scope in traverse_scope(tree):
+        for table in scope.tables:
+            ctes = _visible_ctes(table)
+            found[id(table)] = (table, not table.db and not table.catalog and table.name.lower() in ctes)
+    missing = [t for t in tree.find_all(exp.Table) if id(t) not in found]
+    return list(found.values()) + [(t, not t.db and t.name.lower() in _visible_ctes(t)) for t in missing]
+
+
+def _visible_ctes(table: exp.Expr) -> set[str]:
+    """Names of the CTEs that a table reference can see: those of every enclosing WITH, but within a CTE's own body only the ones
+    before it: DuckDB reads `WITH t AS (SELECT * FROM t)` as the table `t`."""
+    names: set[str] = set()
+    node: exp.Expr | None = table
+    while node is not None:
+        parent = node.parent
+        if isinstance(parent, exp.With) and isinstance(node, exp.CTE):
+            names |= {c.alias.lower() for c in parent.expressions[: parent.expressions.index(node)]}
+            node = parent.parent  # the WITH's own query: its other CTEs are not visible here
+            continue
+        if isinstance(parent, exp.Query) and (with_ := parent.args.get("with_") or parent.args.get("with")):
+            names |= {c.alias.lower() for c in with_.expressions}
+        node = parent
+    return names
+
+
+def _shown(tree: exp.Query, uses: Mapping[str, View]) -> dict[str, dict[str, str]]:
+    """The columns that each use of a view has for qualifying: hidden ones only if the query names them, and then not in `*`."""
+    written = {i.name.lower() for i in tree.find_all(exp.Identifier)}
+    hidden = sorted({h for view in uses.values() for h in view.hidden if h in written})
+    for star in tree.find_all(exp.Star) if hidden else ():
+        if not isinstance(star.parent, exp.Count):
+            star.set("except_", [*(star.args.get("except_") or []), *(exp.to_identifier(h) for h in hidden)])
+    return {name: {c: t for c, t in view.types.items() if c not in view.hidden or c in hidden} for name, view in uses.items()}
+
+
+def _name_outputs(tree: exp.Query) -> None:
+    """Name the outermost SELECT's unnamed expressions as DuckDB does (about): `sum(amount)`, not `_col_0`."""
+    first = tree
+    while not isinstance(first, exp.Select):
+        first = first.this
+    for projection in first.expressions:
+        if not isinstance(projection, exp.Alias | exp.Column | exp.Star | exp.Explode | exp.Unnest | exp.Aliases):
+            star = isinstance(projection, exp.Count) and isinstance(projection.this, exp.Star)
+            name = "count_star()" if star else projection.sql("duckdb", comments=False, normalize_functions="lower")
+            projection.replace(exp.alias_(projection.copy(), name, quoted=True))
+
+
+def _written_names(tree: exp.Query) -> dict[str, str]:
+    """Lower-case → as written, for the aliases of the outermost SELECT."""
+    return {e.alias.lower(): e.alias for e in tree.selects if isinstance(e, exp.Alias)}
+
+
+def _restore_names(query: exp.Query, written: Mapping[str, str]) -> exp.Query:
+    for projection in query.selects:
+        if isinstance(projection, exp.Alias) and projection.alias in written:
+            projection.set("alias", exp.to_identifier(written[projection.alias], quoted=True))
+    return query
+
+
+def _unknown_column(error: Exception, uses: Mapping[str, View]) -> UnknownColumn:
+    text = str(error)
+    name = text.split("'")[1].split(".")[-1] if text.count("'") >= 2 else ""
+    known = sorted({c for view in uses.values() for c in view.types})
+    if "mbiguous" in text:
+        return UnknownColumn(f"`{name}` is in more than one of the relations", hint=f"write the alias before it, like `i.{name}`")
+    near = get_close_matches(name, known, n=1)
+    of = ", ".join(dict.fromkeys(f"`{v.name}`" for v in uses.values())) or "the query"
+    hint = f"did you mean `{near[0]}`?" if near else f"columns: {', '.join(k for k in known if '__' not in k and not k.startswith('_'))}"
+    return UnknownColumn(f"{of} has no column `{name}`" if name else "a column of the query cannot be found", hint=hint)
+
+
+def unknown_object(name: str, known: tuple[str, ...]) -> UnknownObject:
+    """The error for a relation that does not exist, with the nearest name."""
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}, and raw.<source>.<table>"
+    return UnknownObject(f"there is no `{name}`", hint=hint)

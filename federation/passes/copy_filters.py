@@ -1,0 +1,230 @@
+"""Copy conjuncts of the user's query to the guarded relations that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+from sqlglot import exp
+
+from connectors.spi import shape_of
+from federation.context import Context, kind_of
+from federation.query import Query
+from federation.values import Values
+
+PLAIN_JOINS = {"", "INNER", "CROSS", "OUTER", "SEMI", "ANTI"}
+NULL_KEEPERS = (exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Boolean)
+
+
+def copy_filters(query: Query, context: Context) -> Query:
+    """Give each guarded relation the conjuncts that every row of it must satisfy to matter above.
+
+    Copies, never moves: the user's query keeps its WHERE, so a copy can only narrow what is fetched. A conjunct is copied if
+    it is about one relation, its shape is in the vocabulary of connectors.spi.capabilities (so it is total: evaluated on a row
+    that a policy hides, it cannot throw), and dropping the rows that fail it cannot change an outer join's other side. It goes
+    down through derived tables, CTEs used once, GROUP BY on keys, DISTINCT and UNION; and from one relation's id360 to
+    another's that an inner join holds equal.
+
+    Needs: a qualified query. Safe: see `_reaches`.
+    """
+    copier = _Copier(query, context)
+    for select in query.user.find_all(exp.Select):
+        copier.visit(select)
+    relations = tuple(replace(r, filters=(*r.filters, *copier.filters.get(r.name, ()))) for r in query.relations)
+    done = replace(copier.values.stored(), relations=relations)
+    return done.note(f"copy_filters: {sum(len(f) for f in copier.filters.values())} conjuncts") if copier.filters else done
+
+
+class _Copier:
+    """Collects the copies of one query, by relation."""
+
+    def __init__(self, query: Query, context: Context) -> None:
+        self.views = {r.name: r.view for r in query.relations}
+        self.filters: dict[str, list[exp.Expr]] = {}
+        self.values = Values(query, context)
+
+    def visit(self, select: exp.Select) -> None:
+        joins = select.args.get("joins") or []
+        if any((j.method or j.args.get("kind") or "").upper() not in PLAIN_JOINS or j.method for j in joins) or select.args.get("laterals"):
+            return  # ASOF, POSITIONAL, LATERAL: a row that is left out changes what others join with
+        conjuncts = list(_conjuncts(select.args.get("where")))
+        for join in joins:
+            on = list(_conjuncts(join.args.get("on"), join=True))
+            if not join.side and (join.args.get("kind") or "").upper() in ("", "INNER"):
+                conjuncts += on
+            elif join.side.upper() == "LEFT" or (join.args.get("kind") or "").upper() == "SEMI":
+                for conjunct in on:
+                    self._offer(select, conjunct, only=join.alias_or_name)
+        conjuncts += _equalities_carried(conjuncts, select)
+        for conjunct in conjuncts:
+            self._offer(select, conjunct)
+
+    def _offer(self, select: exp.Select, conjunct: exp.Expr, only: str = "") -> None:
+        """Copy a conjunct of `select` to the source it is about, if dropping rows there is safe."""
+        tables = {c.table for c in conjunct.find_all(exp.Column)}
+        if len(tables) != 1 or conjunct.find(exp.Query) or conjunct.find(exp.AggFunc) or conjunct.find(exp.Window):
+            return
+        alias = tables.pop()
+        if only and alias != only:
+            return
+        source = _source(select, alias)
+        if source is not None and (only or _reaches(select, alias, conjunct)):
+            self._into(source, conjunct)
+
+    def _into(self, source: exp.Expr, conjunct: exp.Expr) -> None:
+        match source:
+            case exp.Table() if source.name in self.views:
+                self._take(source.name, conjunct)
+            case exp.Table():
+                body = _cte(source)
+                if body is not None:
+                    self._below(body, conjunct)
+            case exp.Subquery():
+                self._below(source.this, conjunct)
+
+    def _below(self, body: exp.Expr, conjunct: exp.Expr) -> None:
+        """Rewrite a conjunct over a derived table's output columns to its inner ones."""
+        match body:
+            case exp.Subquery():
+                self._below(body.this, conjunct)
+            case exp.Union():
+                if not any(body.args.get(a) for a in ("limit", "offset")):
+                    for side in (body.left, body.right):
+                        renamed = _by_position(body, side, conjunct)
+                        if renamed is not None:
+                            self._below(side, renamed)
+            case exp.Select():
+                if inner := _through(body, conjunct):
+                    self._offer(body, inner)
+
+    def _take(self, relation: str, conjunct: exp.Expr) -> None:
+        kinds = {name: kind_of(type_) for name, type_ in self.views[relation].types.items()}
+        bound = self.values.bind(_bare(conjunct), kinds)
+        if bound is not None and _total(bound, kinds, self.values.params):
+            known = self.filters.setdefault(relation, [])
+            if bound not in known:
+                known.append(bound)
+
+
+def _conjuncts(holder: exp.Expr | None, *, join: bool = False) -> Iterator[exp.Expr]:
+    """The top-level ANDed parts of a WHERE (or of an ON)."""
+    if holder is None:
+        return
+    tree = holder if join else holder.this
+    stack = [tree]
+    while stack:
+        node = stack.pop().unnest()
+        if isinstance(node, exp.And):
+            stack += [node.right, node.left]
+        else:
+            yield node
+
+
+def _equalities_carried(conjuncts: list[exp.Expr], select: exp.Select) -> list[exp.Expr]:
+    """`a.id360 = 5` and `a.id360 = b.id360` give `b.id360 = 5`. Only for id360: its type is one, so equality is transitive."""
+    pairs = [
+        (c.left, c.right) for c in conjuncts if isinstance(c, exp.EQ) and isinstance(c.left, exp.Column) and isinstance(c.right, exp.Column)
+    ]
+    pairs = [(a, b) for a, b in pairs if a.name == b.name == "id360" and a.table != b.table]
+    carried: list[exp.Expr] = []
+    known = list(conjuncts)
+    for _ in pairs:  # at most as many rounds as there are equalities
+        fresh = []
+        for conjunct in known:
+            columns = list(conjunct.find_all(exp.Column))
+            if len(columns) != 1 or columns[0].name != "id360" or not isinstance(conjunct, exp.EQ | exp.In):
+                continue
+            for a, b in (*pairs, *((b, a) for a, b in pairs)):
+                if columns[0].table == a.table:
+                    moved = conjunct.transform(lambda n, b=b: b.copy() if isinstance(n, exp.Column) else n)
+                    if moved not in known and moved not in carried and moved not in fresh:
+                        fresh.append(moved)
+        if not fresh:
+            break
+        carried += fresh
+        known = [*known, *fresh]
+    return carried
+
+
+def _reaches(select: exp.Select, alias: str, conjunct: exp.Expr) -> bool:
+    """Whether dropping rows of `alias` that fail a WHERE conjunct leaves the SELECT's answer as it is.
+
+    If no NULL satisfies the conjunct, yes: a joined row that lost its match has NULLs there and is dropped by the WHERE as
+    well. Otherwise only if no outer join can put NULLs in place of the rows of `alias`.
+    """
+    if not any(isinstance(n, NULL_KEEPERS) for n in conjunct.walk()):
+        return True
+    joins = select.args.get("joins") or []
+    position = next((i for i, j in enumerate(joins) if j.alias_or_name == alias), -1)
+    if position >= 0 and joins[position].side:
+        return False
+    return not any(j.side.upper() in ("RIGHT", "FULL") for j in joins[position + 1 :])
+
+
+def _source(select: exp.Select, alias: str) -> exp.Expr | None:
+    from_ = select.args.get("from_") or select.args.get("from")
+    candidates = [from_.this] if from_ else []
+    candidates += [j.this for j in select.args.get("joins") or [] if (j.args.get("kind") or "").upper() != "ANTI"]
+    return next((c for c in candidates if c.alias_or_name == alias and not c.args.get("sample")), None)
+
+
+def _cte(table: exp.Table) -> exp.Expr | None:
+    """The body of the CTE that a table names, if this is its only use."""
+    node = table.parent
+    while node is not None:
+        with_ = node.args.get("with_") or node.args.get("with") if isinstance(node, exp.Query) else None
+        for cte in with_.expressions if with_ else ():
+            if cte.alias == table.name:
+                root = table.root()
+                uses = [t for t in root.find_all(exp.Table) if t.name == table.name]
+                return cte.this if len(uses) == 1 else None
+        node = node.parent
+    return None
+
+
+def _through(select: exp.Select, conjunct: exp.Expr) -> exp.Expr | None:
+    """A conjunct over a SELECT's outputs, over its inputs instead; None if rows cannot be dropped before it."""
+    if any(select.args.get(a) for a in ("limit", "offset", "qualify", "sample", "windows")):
+        return None
+    distinct = select.args.get("distinct")
+    if distinct is not None and distinct.args.get("on") is not None:
+        return None
+    outputs = {e.alias_or_name: e.unalias() for e in select.selects}
+    group = select.args.get("group")
+    keys = list(group.expressions) if group else []
+    if group and any(group.args.get(a) for a in ("rollup", "cube", "grouping_sets", "all", "totals")):
+        return None
+    aggregated = group is not None or any(s.find(exp.AggFunc) for s in select.selects)
+    if any(s.find(exp.Window) or s.find(exp.Explode, exp.Unnest) for s in select.selects):
+        return None
+    for column in conjunct.find_all(exp.Column):
+        inner = outputs.get(column.name)
+        if inner is None or (aggregated and inner not in keys) or not isinstance(inner, exp.Column | exp.Lower):
+            return None
+    return conjunct.transform(lambda n: outputs[n.name].copy() if isinstance(n, exp.Column) else n)
+
+
+def _by_position(union: exp.Union, side: exp.Expr, conjunct: exp.Expr) -> exp.Expr | None:
+    if union.args.get("by_name"):
+        return None
+    names = {e.alias_or_name: i for i, e in enumerate(union.selects)}
+    inner = [e.alias_or_name for e in side.selects] if isinstance(side, exp.Query) else []
+    if not all(c.name in names and names[c.name] < len(inner) for c in conjunct.find_all(exp.Column)):
+        return None
+    return conjunct.transform(lambda n: exp.column(inner[names[n.name]], n.table) if isinstance(n, exp.Column) else n)
+
+
+def _bare(conjunct: exp.Expr) -> exp.Expr:
+    """The conjunct with unqualified columns."""
+    return conjunct.copy().transform(lambda n: exp.column(n.name) if isinstance(n, exp.Column) else n)
+
+
+def _total(node: exp.Expr, kinds: Mapping[str, str], params: Mapping[str, pa.DataType]) -> bool:
+    """Whether every atom has a shape of the vocabulary: then it cannot throw, whatever the row holds."""
+    match node:
+        case exp.Paren() | exp.Not():
+            return _total(node.this, kinds, params)
+        case exp.And() | exp.Or():
+            return _total(node.left, kinds, params) and _total(node.right, kinds, params)
+    return shape_of(node, kinds, params) is not None

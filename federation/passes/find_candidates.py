@@ -1,0 +1,68 @@
+"""Predicates through the golden record: search candidates first, fetch them whole, let survivorship and the check follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from connectors.spi import Support
+from federation.context import Context
+from federation.passes.push_filters import folded, judge
+from federation.query import Found, Query, Relation, Scan
+from federation.values import Values
+from views.model import Rule
+from views.relations import Records, Survived
+
+PICKS_A_ROW = frozenset({Rule.LATEST, Rule.PRIORITY, Rule.FREQUENT, Rule.LONGEST, Rule.MIN, Rule.MAX, Rule.ANY})
+
+
+def find_candidates(query: Query, context: Context) -> Query:
+    """Narrow a survived view to the persons of whom *any* record satisfies a predicate on a survived value.
+
+    Filtering records before survivorship would change who wins. But the winner is one of the person's values, so if it
+    satisfies P, some record does: ids with such a record are a superset. Their records are then fetched whole, by key,
+    survivorship decides, and the user's own WHERE checks P again. (Candidate sets: `federation.md` calls it two-phase.)
+
+    Needs: copy_filters, narrow_ids. Safe: for rules that pick one of the values, for predicates that NULL does not satisfy.
+    Applied only where every contributing source can search by P itself, so that no source is read whole for it.
+    """
+    values = Values(query, context)
+    relations = tuple(_searched(r, context, values) for r in query.relations)
+    changed = [r.name for r, before in zip(relations, query.relations, strict=True) if r is not before]
+    done = replace(values.stored(), relations=relations)
+    return done.note(f"find_candidates: {', '.join(changed)}") if changed else done
+
+
+def _searched(relation: Relation, context: Context, values: Values) -> Relation:
+    view = relation.view
+    if not isinstance(view, Survived) or relation.ids is not None or context.crosswalk is None:
+        return relation
+    searches: list[Relation] = []
+    for conjunct in relation.filters:
+        names = {c.name for c in conjunct.find_all(exp.Column)}
+        attribute = next(iter(names)) if len(names) == 1 else ""
+        if attribute not in view.records.types or attribute in view.masks or attribute == "id360" or _keeps_null(conjunct):
+            continue
+        if view.survivorship.rule(attribute) in PICKS_A_ROW:
+            search = _search(f"{relation.name}f{len(searches)}", view.records, relation.scans, conjunct, context, values)
+            if search is not None:
+                searches.append(search)
+    return replace(relation, ids=Found(tuple(searches))) if searches else relation
+
+
+def _keeps_null(conjunct: exp.Expr) -> bool:
+    return any(isinstance(n, exp.Is | exp.NullSafeEQ | exp.NullSafeNEQ | exp.Not | exp.NEQ) for n in conjunct.walk())
+
+
+def _search(name: str, records: Records, scans: tuple[Scan, ...], conjunct: exp.Expr, context: Context, values: Values) -> Relation | None:
+    found = []
+    for scan in scans:
+        condition = folded(conjunct, scan.branch)
+        if isinstance(condition, exp.Null | exp.Boolean) and not (isinstance(condition, exp.Boolean) and condition.this):
+            continue  # this source never has the attribute: it contributes no candidate
+        judgement = judge(condition, scan, context, values)
+        if judgement.support is Support.LOCAL or judgement.emitted is None:
+            return None
+        found.append(replace(scan, name=f"{name}{scan.name}", conjuncts=(judgement.emitted,)))
+    return Relation(name, records, ("id360",), tuple(found), (conjunct,))

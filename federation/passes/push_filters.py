@@ -1,0 +1,147 @@
+"""Hand conjuncts to the sources, as far as each source's capabilities allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from sqlglot import exp
+
+from connectors.spi import Judgement, Support
+from federation.context import Context, kind_of
+from federation.query import Query, Relation, Scan
+from federation.values import Values
+from views.expand import substitute
+from views.relations import Branch, Survived
+
+
+def push_filters(query: Query, context: Context) -> Query:
+    """Give every scan the conjuncts its source can answer: the user's copies, the mapping's filter, the policies' row filters.
+
+    A conjunct over the view's columns is rewritten to the source's by the mapping (`email = $p` → `"email_address" = $p`),
+    then judged by the source's capability table. The trusted room applies mapping filters and policies again, the user's room
+    the user's WHERE, so exact and superset are both safe here; only a limit needs exact.
+
+    Needs: copy_filters. Safe: above. A survived view's filters stay out: dropping a record would change who survives.
+    """
+    values = Values(query, context)
+    relations = tuple(_pushed(r, context, values) for r in query.relations)
+    count = sum(len(s.conjuncts) for r in relations for s in r.scans)
+    return replace(values.stored(), relations=relations).note(f"push_filters: {count} conjuncts to sources")
+
+
+def _pushed(relation: Relation, context: Context, values: Values) -> Relation:
+    survived = isinstance(relation.view, Survived)
+    filters = () if survived else tuple(f for f in relation.filters if not f.find(exp.Column) or "id360" not in _names(f))
+    return replace(relation, scans=tuple(_scan(s, filters, context, values) for s in relation.scans))
+
+
+def _scan(scan: Scan, filters: tuple[exp.Expr, ...], context: Context, values: Values) -> Scan:
+    conjuncts: list[exp.Expr] = list(scan.conjuncts)
+    reasons = list(scan.reasons)
+    exact = True
+    for condition in _conditions(scan, filters):
+        judgement = judge(condition, scan, context, values)
+        if judgement.emitted is not None and judgement.support is not Support.LOCAL and judgement.emitted not in conjuncts:
+            conjuncts.append(judgement.emitted)
+        if judgement.support is not Support.EXACT:
+            exact = False
+            reasons.append(judgement.reason)
+    return replace(scan, conjuncts=tuple(conjuncts), exact=exact, reasons=tuple(r for r in reasons if r))
+
+
+def _conditions(scan: Scan, filters: tuple[exp.Expr, ...]) -> Iterator[exp.Expr]:
+    for condition in scan.branch.where:
+        yield from condition.flatten() if isinstance(condition, exp.And) else (condition,)
+    for conjunct in filters:
+        yield folded(conjunct, scan.branch)
+
+
+def folded(conjunct: exp.Expr, branch: Branch) -> exp.Expr:
+    """A conjunct over view columns as one over the branch's source columns; a constant if the branch has no such column.
+
+    >>> from views.expand import typed
+    >>> branch = Branch("crm", "contact", ("id",), {"email": typed(exp.column("mail"), "VARCHAR"), "city": typed(None, "VARCHAR")})
+    >>> folded(exp.column("email").eq(exp.Placeholder(this="p")), branch).sql("duckdb")
+    "NULLIF(CAST(mail AS TEXT), '') = $p"
+    >>> folded(exp.column("city").eq(exp.Placeholder(this="p")), branch).sql("duckdb")
+    'NULL'
+    """
+    if any(_is_null(branch.columns.get(c.name)) for c in conjunct.find_all(exp.Column)) and not _null_tested(conjunct):
+        return exp.null()
+    return substitute(conjunct, branch.columns)
+
+
+def _is_null(expression: exp.Expr | None) -> bool:
+    return expression is not None and isinstance(expression, exp.Cast) and isinstance(expression.this, exp.Null)
+
+
+def _null_tested(conjunct: exp.Expr) -> bool:
+    """Whether a NULL may satisfy it, or some other part of it might: then it is not folded."""
+    return any(isinstance(n, exp.Is | exp.NullSafeEQ | exp.NullSafeNEQ | exp.Or | exp.Not) for n in conjunct.walk())
+
+
+def judge(condition: exp.Expr, scan: Scan, context: Context, values: Values) -> Judgement:
+    """The source's verdict on a condition over its columns, after taking off what the mapping put around them.
+
+    The condition's own literals (a policy's, a mapping filter's) become parameters in `values`.
+    """
+    columns = {c.name: c for c in scan.table.columns}
+    kinds = {n: c.kind for n, c in columns.items()}
+    if isinstance(condition, exp.Null) or (isinstance(condition, exp.Boolean) and not condition.this):
+        return Judgement(Support.EXACT, exp.false())
+    bare, exact = unwrapped(_named(condition, scan), kinds)
+    bound = values.bind(bare, kinds)
+    if bound is None:
+        return Judgement(Support.LOCAL, reason=f"a value does not fit the column's type: {bare.sql('duckdb')}")
+    judgement = context.capabilities(scan.branch.source).judge(bound, columns, values.params)
+    if judgement.support is Support.EXACT and not exact:
+        return Judgement(Support.SUPERSET, judgement.emitted, "'' in text is NULL: checked again")
+    return judgement
+
+
+def _named(condition: exp.Expr, scan: Scan) -> exp.Expr:
+    """Columns by the names the source gives them, unqualified and quoted."""
+    exact = {c.name.lower(): c.name for c in scan.table.columns}
+
+    def name(node: exp.Expr) -> exp.Expr:
+        return exp.column(exact.get(node.name.lower(), node.name), quoted=True) if isinstance(node, exp.Column) else node
+
+    return condition.copy().transform(name)
+
+
+def unwrapped(condition: exp.Expr, kinds: Mapping[str, str]) -> tuple[exp.Expr, bool]:
+    """Take lossless casts and `NULLIF(x, '')` off the columns of a condition; whether it still means exactly the same.
+
+    `NULLIF(x, '') = $p` is `x = $p` unless $p is '': a superset. Only where NULL does not satisfy the condition.
+
+    >>> unwrapped(exp.cast(exp.column("id"), "BIGINT").eq(exp.Placeholder(this="p")), {"id": "int"})[0].sql("duckdb")
+    'id = $p'
+    """
+    exact = True
+
+    def peel(node: exp.Expr) -> exp.Expr:
+        nonlocal exact
+        if isinstance(node, exp.Nullif) and isinstance(node.expression, exp.Literal) and node.expression.name == "":
+            if node.find_ancestor(exp.Is, exp.Not, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ):
+                return node
+            exact = False
+            return peel(node.this)
+        if isinstance(node, exp.Cast) and not isinstance(node, exp.TryCast) and isinstance(node.this, exp.Column):
+            kind, target = kinds.get(node.this.name, ""), kind_of(node.to.sql("duckdb"))
+            if kind and _lossless(kind, target):
+                return node.this
+        return node
+
+    return condition.copy().transform(peel), exact
+
+
+def _lossless(kind: str, target: str) -> bool:
+    """Whether a cast between column kinds keeps every value and its order."""
+    if target == "text":
+        return kind in ("text", "text_locale", "char", "enum", "text_ci")
+    return kind == target or (kind, target) in {("int", "decimal"), ("int", "double"), ("timestamptz", "timestamp")}
+
+
+def _names(tree: exp.Expr) -> set[str]:
+    return {c.name for c in tree.find_all(exp.Column)}

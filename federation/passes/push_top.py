@@ -1,0 +1,106 @@
+"""Let a source sort and stop early."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from connectors.spi import OrderBy
+from federation.context import Context
+from federation.passes.push_filters import unwrapped
+from federation.query import Query, Relation, Scan
+from views.relations import Records
+
+MOST = 100_000
+"""Beyond this many rows a sorted fetch is no longer the cheaper one."""
+
+
+def push_top(query: Query, context: Context) -> Query:
+    """`ORDER BY … LIMIT n` over one union view: every branch yields its own first n, the user's room picks the n among them.
+
+    Only where each branch's source applies everything known of its rows exactly (a limit under an inexact filter loses rows) and
+    sorts as DuckDB does; without ORDER BY any n rows will do. Needs: push_filters, bind_keys.
+    Safe: a row of the answer is among the first n of its branch. Branches that cannot stay whole.
+    """
+    relation = _only(query.user, query)
+    if relation is None or not isinstance(query.user, exp.Select):
+        return query
+    count = _count(query.user)
+    if count is None or not _all_copied(query.user, relation, query):
+        return query
+    terms = _terms(query.user)
+    if terms is None:
+        return query
+    scans = tuple(_limited(s, relation, terms, count, context) for s in relation.scans)
+    done = query.with_relation(relation.name, scans=scans)
+    return done.note(f"push_top: first {count}") if scans != relation.scans else done
+
+
+def _only(user: exp.Query, query: Query) -> Relation | None:
+    """The one relation a plain SELECT reads, if that is all it does."""
+    if len(query.relations) != 1 or not isinstance(query.relations[0].view, Records) or not isinstance(user, exp.Select):
+        return None
+    refused = ("joins", "group", "having", "qualify", "distinct", "windows", "laterals", "sample", "with_", "with")
+    from_ = user.args.get("from_") or user.args.get("from")
+    if any(user.args.get(a) for a in refused) or from_ is None or not isinstance(from_.this, exp.Table) or from_.this.args.get("sample"):
+        return None
+    if any(s.find(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest) for s in user.selects) or len(list(user.find_all(exp.Query))) > 1:
+        return None
+    return query.relations[0]
+
+
+def _count(user: exp.Select) -> int | None:
+    numbers = []
+    for part in ("limit", "offset"):
+        node = user.args.get(part)
+        if node is not None:
+            value = node.expression
+            if not isinstance(value, exp.Literal) or not value.is_int:
+                return None
+            numbers.append(int(value.name))
+    return sum(numbers) if user.args.get("limit") is not None and sum(numbers) <= MOST else None
+
+
+def _all_copied(user: exp.Select, relation: Relation, query: Query) -> bool:
+    """Whether every conjunct of the WHERE was copied to the relation."""
+    where = user.args.get("where")
+    conjuncts = list(where.this.flatten()) if where is not None and isinstance(where.this, exp.And) else [where] if where else []
+    return len(conjuncts) == len(relation.filters)
+
+
+def _terms(user: exp.Select) -> list[tuple[str, bool, bool]] | None:
+    """(column, descending, nulls first) for each sort term over a plain column; None if one is anything else."""
+    order = user.args.get("order")
+    outputs = {e.alias: e.unalias() for e in user.selects if isinstance(e, exp.Alias)}
+    terms = []
+    for term in order.expressions if order is not None else ():
+        key = term.this
+        if isinstance(key, exp.Column) and not key.table:
+            key = outputs.get(key.name, key)
+        if not isinstance(key, exp.Column) or not isinstance(term, exp.Ordered) or term.args.get("with_fill"):
+            return None
+        terms.append((key.name, bool(term.args.get("desc")), bool(term.args.get("nulls_first"))))
+    return terms
+
+
+def _limited(scan: Scan, relation: Relation, terms: list[tuple[str, bool, bool]], count: int, context: Context) -> Scan:
+    capabilities = context.capabilities(scan.branch.source)
+    if not capabilities.limit or not scan.exact or (relation.ids is not None and scan.keys is None):
+        return scan
+    order = []
+    kinds = {c.name: c.kind for c in scan.table.columns}
+    names = {c.name.lower(): c.name for c in scan.table.columns}
+    for name, descending, nulls_first in terms:
+        expression = scan.branch.columns.get(name)
+        if expression is None:
+            return scan
+        plain, exact = unwrapped(
+            expression.transform(lambda n: exp.column(names.get(n.name.lower(), n.name)) if isinstance(n, exp.Column) else n), kinds
+        )
+        if plain.find(exp.Column) is None:
+            continue  # a constant of the branch sorts nothing within it
+        if not isinstance(plain, exp.Column) or not exact or kinds.get(plain.name) not in capabilities.order_kinds:
+            return scan
+        order.append(OrderBy(plain.name, descending, nulls_first))
+    return replace(scan, order=tuple(order), limit=count)

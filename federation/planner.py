@@ -1,0 +1,176 @@
+"""From text to plan: gateway, passes, cut; with a cache of plans and what they need to run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from connectors.spi import Connector
+from federation import gateway, passes
+from federation.context import Context
+from federation.cut import cut
+from federation.errors import PolicyRefused, UnknownObject
+from federation.plan import Plan
+from federation.query import Query, Relation, Scan
+from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row
+from identity.crosswalk import Crosswalk
+from views import describe
+from views.expand import RAW, Views, raw_view
+from views.relations import Records, Survived, View
+
+NOW_TYPE = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan with its pool of prepared statements. `state` is the planned query, for explain and tests."""
+
+    plan: Plan
+    pool: StatementPool
+    state: Query
+
+
+class Planner:
+    """Plans queries of one project. Thread-safe. Plans are cached by text, parameter types, principal's views and crosswalk."""
+
+    def __init__(self, sources: Callable[[str], Connector], trusted: TrustedRoom, user: UserRoom, cached: int = 256) -> None:
+        self._sources, self._trusted, self._user, self._limit = sources, trusted, user, cached
+        self._cache: OrderedDict[object, Prepared] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def prepare(
+        self, sql: str, values: Mapping[str, object], views: Views, crosswalk: Crosswalk | None, off: Collection[str] = ()
+    ) -> tuple[Prepared, bool]:
+        """The plan of a query, and whether it came from the cache. Raises QueryError, PolicyRefused, SourceError (schemas)."""
+        types = {name: arrow_type(value) for name, value in values.items()}
+        key = (sql, tuple(sorted((n, str(t)) for n, t in types.items())), id(views), crosswalk.version if crosswalk else None, tuple(off))
+        with self._lock:
+            found = self._cache.get(key)
+            if found is not None:
+                self._cache.move_to_end(key)
+                return found, True
+        state, context, params = self.plan_state(sql, values, views, crosswalk, off)
+        made = self.finish(state, context, params)
+        with self._lock:
+            self._cache[key] = made
+            if len(self._cache) > self._limit:
+                self._cache.popitem(last=False)[1].pool.close()
+        return made, False
+
+    def forget(self) -> None:
+        """Drop every cached plan: the crosswalk or a schema has changed."""
+        with self._lock:
+            for prepared in self._cache.values():
+                prepared.pool.close()
+            self._cache.clear()
+
+    def plan_state(
+        self, sql: str, values: Mapping[str, object], views: Views, crosswalk: Crosswalk | None, off: Collection[str] = ()
+    ) -> tuple[Query, Context, tuple[str, ...]]:
+        """The query after the passes that are not `off`, what they knew, and the names of its parameters."""
+        checked = gateway.check(sql, lambda name: self._resolve(name, views), lambda: views.names)
+        context = self.context(values, crosswalk)
+        relations = tuple(self._relation(name, view, context) for name, view in checked.uses.items())
+        params = {gateway.NOW: NOW_TYPE, **{n: t for n, v in values.items() if (t := arrow_type(v)) is not None}}
+        return passes.run(Query(checked.query, relations, params), context, off), context, checked.params
+
+    def finish(self, state: Query, context: Context, params: tuple[str, ...]) -> Prepared:
+        """Cut a planned query and make it ready to run."""
+        plan = cut(state, context, params)
+        if context.crosswalk is not None:
+            self._trusted.attach(context.crosswalk)
+        return Prepared(plan, StatementPool(self._trusted, plan, self._schemas(plan, context)), state)
+
+    def context(self, values: Mapping[str, object], crosswalk: Crosswalk | None) -> Context:
+        now = dt.datetime.now(dt.UTC)
+        return Context(
+            table=lambda source, table: self._sources(source).table(table),
+            capabilities=lambda source: self._sources(source).capabilities,
+            evaluate=self.evaluate,
+            crosswalk=crosswalk,
+            values={gateway.NOW: now, **values},
+        )
+
+    def evaluate(self, expression: exp.Expr, values: Mapping[str, object]) -> pa.Scalar | None:
+        """The value of a constant expression, computed in the user's room; None if it throws."""
+        wanted = {p.name: values[p.name] for p in expression.find_all(exp.Placeholder) if p.name in values}
+        cursor = self._user.cursor()
+        try:
+            return one_row(cursor, f"SELECT {expression.sql('duckdb', comments=False)}", wanted)[0]
+        except duckdb.Error:
+            return None
+        finally:
+            cursor.close()
+
+    def _resolve(self, name: str, views: Views) -> View | None:
+        parts = name.split(".")
+        if parts[0] == RAW and len(parts) > 2:
+            return self._raw(parts[1], ".".join(parts[2:]), views)
+        found = views.model.object_named(name)
+        known = found.name if found is not None and name in found.aliases else name
+        view = views.get(known)
+        if view is None:
+            said, hint = describe.why_unknown(views.model, name)
+            raise UnknownObject(said, hint=hint)
+        if reason := views.closed(known):
+            raise PolicyRefused(f"you may not read `{name}`: {reason}", hint="ask for another purpose or role, or read another view")
+        return view
+
+    def _raw(self, source: str, table: str, views: Views) -> View:
+        known = {n.lower(): n for n in views.model.sources}
+        if source not in known:
+            raise UnknownObject(f"there is no source `{source}`", hint=f"sources: {', '.join(known.values())}")
+        name = f"{RAW}.{source}.{table}"
+        if reason := views.closed(name):
+            raise PolicyRefused(f"you may not read `{name}`: {reason}", hint="read the unified views")
+        connector = self._sources(known[source])
+        tables = {t.lower(): t for t in connector.tables()}
+        if table not in tables:
+            raise gateway.unknown_object(name, tuple(f"{RAW}.{source}.{t}" for t in tables))
+        return raw_view(known[source], connector.table(tables[table]))
+
+    def _relation(self, name: str, view: View, context: Context) -> Relation:
+        records = view.records if isinstance(view, Survived) else view
+        branches = records.branches if isinstance(records, Records) else ()
+        scans = tuple(Scan(f"{name}s{i}", b, context.table(b.source, b.table)) for i, b in enumerate(branches))
+        return Relation(name, view, tuple(view.types), scans)
+
+    def _schemas(self, plan: Plan, context: Context) -> dict[str, pa.Schema]:
+        schemas = {f.slot: f.schema for f in plan.fetches}
+        cursor = self._trusted.cursor()
+        for lookup in plan.lookups:
+            columns = ", ".join(lookup.columns)
+            empty = cursor.execute(f"SELECT {columns} FROM xw{plan.crosswalk_version}.main.{lookup.table} LIMIT 0")
+            schemas[lookup.slot] = (empty.to_arrow_table if hasattr(empty, "to_arrow_table") else empty.fetch_arrow_table)().schema
+        cursor.close()
+        return schemas
+
+
+def arrow_type(value: object) -> pa.DataType | None:
+    """The Arrow type under which a bound Python value is planned; None for what is never pushed to a source."""
+    match value:
+        case bool():
+            return pa.bool_()
+        case int():
+            return pa.int64()
+        case float():
+            return pa.float64()
+        case str():
+            return pa.string()
+        case Decimal():
+            return pa.decimal128(38, max(0, -int(value.as_tuple().exponent)) if value.is_finite() else 0)
+        case dt.datetime():
+            return NOW_TYPE if value.tzinfo else pa.timestamp("us")
+        case dt.date():
+            return pa.date32()
+        case dt.time():
+            return pa.time64("us")
+    return None

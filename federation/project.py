@@ -1,0 +1,129 @@
+"""A project, connected: its sources, its crosswalk, the two rooms. The public API starts here."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connectors import registry
+from connectors.spi import Connector
+from connectors.spi.errors import Cancelled
+from federation.errors import UnknownObject, UnknownPrincipal, UnknownQuery
+from federation.planner import Planner
+from federation.query_log import QueryLog
+from federation.rooms import TrustedRoom, UserRoom
+from federation.session import Session
+from identity.store import CrosswalkStore
+from views.expand import Views
+from views.load import load
+from views.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from federation.run import Run
+    from identity.report import ResolveReport
+
+LOCAL = "local"
+"""Who a session is for when nobody is named: the person at this machine. Policies bind `local` like anybody, unless exempt."""
+
+
+def connect(path: str | Path = "c360.yml") -> Project:
+    """Open the project of a `c360.yml`. Contacts no source; raises views.errors.ProjectFile if the file is wrong."""
+    return Project(load(path))
+
+
+class Project:
+    """Thread-safe. `session()` to ask, `resolve()` to link, `close()` (or `with`) at the end."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.log = QueryLog()
+        self.running: dict[str, Run] = {}
+        self._connectors: dict[str, Connector] = {}
+        self._views: dict[object, Views] = {}
+        self._lock = threading.RLock()
+        settings = model.settings
+        self.timeout = float(settings.get("timeout") or 60.0)  # type: ignore[arg-type]
+        self.max_rows: int | None = settings.get("max_rows")  # type: ignore[assignment]
+        self.memory = int(settings.get("memory") or (2 << 30))  # type: ignore[call-overload]
+
+    def session(self, principal: str | None = None, purpose: str | None = None) -> Session:
+        """A session for a principal and a purpose; without them, for the local user and no purpose.
+
+        Raises UnknownPrincipal if the project lists principals and this is none of them.
+        """
+        name = principal or LOCAL
+        known = self.model.principals
+        if principal is not None and known and name not in known:
+            raise UnknownPrincipal(
+                f"`{name}` is not a principal of project `{self.model.name}`", hint="add it under `principals:` in c360.yml"
+            )
+        roles = frozenset(known.get(name, ())) | ({LOCAL} if principal is None else set())
+        with self._lock:
+            views = self._views.setdefault((roles, purpose), Views(self.model, roles, purpose))
+        return Session(self, name, purpose, views)
+
+    def source(self, name: str) -> Connector:
+        """The connector of a source. Raises UnknownObject, and what its kind raises for its options."""
+        with self._lock:
+            if name not in self._connectors:
+                config = self.model.sources.get(name)
+                if config is None:
+                    raise UnknownObject(f"there is no source `{name}`", hint=f"sources: {', '.join(self.model.sources)}")
+                self._connectors[name] = registry.connect(name, config.kind, config.options)
+            return self._connectors[name]
+
+    def resolve(self, progress: Callable[[str, int], None] | None = None) -> ResolveReport:
+        """Link the records of every mapped table by the project's rules and publish a new crosswalk. See federation.resolving."""
+        from federation.resolving import resolve_project
+
+        return resolve_project(self, progress)
+
+    def forget_plans(self) -> None:
+        """Plan anew from now on: the crosswalk or a schema has changed."""
+        self.planner.forget()
+
+    def cancel(self, query_id: str) -> None:
+        """Stop a running query, from any thread. Raises UnknownQuery."""
+        run = self.running.get(query_id)
+        if run is None:
+            raise UnknownQuery(f"no query `{query_id}` is running", hint="it may have ended; see the query log")
+        run.stop(Cancelled("the query was cancelled"))
+
+    @cached_property
+    def store(self) -> CrosswalkStore:
+        key = self.model.encryption_key
+        return CrosswalkStore(Path(self.model.state) / "crosswalk", key.reveal() if key is not None else None)
+
+    @cached_property
+    def trusted(self) -> TrustedRoom:
+        return TrustedRoom(f"{self.memory >> 20}MiB")
+
+    @cached_property
+    def user(self) -> UserRoom:
+        return UserRoom(f"{self.memory >> 20}MiB")
+
+    @cached_property
+    def planner(self) -> Planner:
+        return Planner(self.source, self.trusted, self.user)
+
+    def close(self) -> None:
+        """Stop what runs, drop every connection. Safe to call twice."""
+        for run in list(self.running.values()):
+            run.stop(Cancelled("the project was closed"))
+        with self._lock:
+            for connector in self._connectors.values():
+                connector.close()
+            self._connectors.clear()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Project {self.model.name}: {len(self.model.sources)} sources, {len(self.model.mappings)} mappings>"

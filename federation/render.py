@@ -1,0 +1,234 @@
+"""A guarded relation as SQL for the trusted room.
+
+The same code prints two forms. Over *slots* it names what the executor will have fetched: `s0` for a scan, `x0` for a slice of
+the crosswalk. *Inline* it writes the scans out as subqueries over `"source"."table"` and the crosswalk as `xw.<link>`: the state of a
+query as one statement that runs wherever all sources lie in one DuckDB, which is what the equivalence tests do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from connectors.spi import Table, table_expression
+from federation.errors import NoCrosswalk
+from federation.query import Found, Given, Ids, Query, Relation, Scan
+from identity.crosswalk import Crosswalk, IdentifierTable, LinkTable
+from views.expand import TO_UTC
+from views.relations import Links, LinkUse, Survived
+from views.survive import needed_attributes, survived_select
+
+ROW, LINK = "s", "x"
+"""Aliases within a branch: the source's row, the crosswalk's."""
+
+
+Linked = LinkTable | IdentifierTable
+"""What turns a row into an id360: a table of source keys, or one of identifiers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a relation's inputs stand: `scan` and `links` give the table expression for each."""
+
+    scan: Callable[[Relation, Scan], exp.Expr]
+    links: Callable[[Linked, Ids | None], exp.Expr]
+    crosswalk: Crosswalk | None
+
+
+def relation_select(relation: Relation, places: Places) -> exp.Select:
+    """The relation with all its policies, as one SELECT of `relation.columns`; of a constant column if it reads none."""
+    match relation.view:
+        case Links():
+            inner: exp.Query = _links_select(relation, places)
+        case Survived() as view:
+            rows = _union([branch_select(relation, s, places) for s in relation.scans], (*branch_columns(relation), *_TIES))
+            return survived_select(view, relation.columns, rows, branch_columns(relation))
+        case _:
+            inner = _union([branch_select(relation, s, places) for s in relation.scans], relation.columns)
+    return _pick(relation.columns, inner)
+
+
+_TIES = ("_at", "_ord", "_rank")
+
+
+def _pick(columns: Sequence[str], inner: exp.Query) -> exp.Select:
+    wanted: list[exp.Expr] = [exp.column(c, quoted=True) for c in columns]
+    wanted = wanted or [exp.alias_(exp.Literal.number(1), "_")]
+    return exp.select(*wanted).from_(inner.subquery("r"))
+
+
+def branch_columns(relation: Relation) -> tuple[str, ...]:
+    """The view columns that a branch must compute: those read, or what survivorship needs to decide them."""
+    if not isinstance(relation.view, Survived):
+        return relation.columns
+    needed = needed_attributes(relation.view, relation.columns)
+    return ("id360", *(a for a in needed if any(not _constant(s.branch.columns[a]) or a.startswith("_") for s in relation.scans)))
+
+
+def reads_links(relation: Relation) -> bool:
+    """Whether the crosswalk is read at all: a LEFT JOIN on its unique key changes nothing if no column of it is used."""
+    return relation.ids is not None or "id360" in branch_columns(relation)
+
+
+def source_columns(relation: Relation, scan: Scan) -> tuple[str, ...]:
+    """The source columns that the trusted room needs of a scan, in the table's order; at least one."""
+    trees = list(_expressions(relation, scan).values()) + list(scan.branch.where)
+    if reads_links(relation) and scan.branch.link:
+        trees += scan.branch.link.on
+    used = {c.name.lower() for tree in trees for c in tree.find_all(exp.Column)}
+    picked = tuple(c.name for c in scan.table.columns if c.name.lower() in used)
+    return picked or (scan.table.key or tuple(c.name for c in scan.table.columns))[:1]
+
+
+def _expressions(relation: Relation, scan: Scan) -> dict[str, exp.Expr]:
+    columns = scan.branch.columns
+    chosen = {name: columns[name] for name in branch_columns(relation) if name in columns}
+    if isinstance(relation.view, Survived):
+        chosen["_at"] = exp.cast(exp.null(), "TIMESTAMP")
+        dated = relation.view.survivorship.updated_at
+        if dated in columns and ("last_updated_at" in relation.columns or any(not _constant(e) for e in chosen.values())):
+            chosen["_at"] = columns[dated]
+    return chosen
+
+
+def _constant(expression: exp.Expr) -> bool:
+    return expression.find(exp.Column) is None
+
+
+def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
+    """One branch: the view's columns over the source's row, with id360 joined from the crosswalk where it is read."""
+    branch, chosen = scan.branch, _expressions(relation, scan)
+    outputs = {name: _on_row(expression, scan.table) for name, expression in chosen.items()}
+    query = exp.select().from_(exp.alias_(places.scan(relation, scan), ROW, table=True))
+    if reads_links(relation):
+        outputs["id360"] = exp.cast(exp.null(), "BIGINT")
+        if branch.link is not None:
+            links = link_table(branch.link, places.crosswalk)
+            pairs = zip(key_columns(links), branch.link.on, strict=True)
+            on = exp.and_(*(exp.column(k, LINK).eq(_on_row(e, scan.table)) for k, e in pairs))
+            inner = relation.ids is not None or isinstance(relation.view, Survived)
+            placed = exp.alias_(places.links(links, relation.ids), LINK, table=True)
+            query = query.join(placed, on=on, join_type="inner" if inner else "left")
+            outputs["id360"] = exp.column("id360", LINK)
+    if isinstance(relation.view, Survived):
+        outputs["_ord"] = exp.column("ord", LINK)
+        outputs["_rank"] = exp.Literal.string(branch.source)
+    for condition in branch.where:
+        query = query.where(_on_row(condition, scan.table), copy=False)
+    names = (*branch_columns(relation), *(_TIES if isinstance(relation.view, Survived) else ()))
+    aliased = [exp.alias_(outputs[n], n, quoted=True) for n in names] or [exp.alias_(exp.Literal.number(1), "_")]
+    return query.select(*aliased, copy=False)
+
+
+def key_columns(linked: Linked) -> tuple[str, ...]:
+    """The columns of a link table that hold the key."""
+    return linked.columns if isinstance(linked, LinkTable) else ("value",)
+
+
+def link_table(use: LinkUse, crosswalk: Crosswalk | None) -> Linked:
+    """The crosswalk's table for a branch. Raises NoCrosswalk if `resolve` has not made it yet."""
+    if crosswalk is None:
+        raise NoCrosswalk(f"id360 of `{use.name}` is read, but there is no crosswalk yet", hint="run `c360 resolve`")
+    found = (
+        crosswalk.identifier_of(use.entity, use.space, use.identifier)
+        if use.identifier
+        else crosswalk.link_of(use.entity, use.space, use.source, use.table)
+    )
+    if found is None:
+        raise NoCrosswalk(f"crosswalk {crosswalk.version} has no links for `{use.name}`", hint="run `c360 resolve`")
+    return found
+
+
+def _links_select(relation: Relation, places: Places) -> exp.Query:
+    if places.crosswalk is None:
+        raise NoCrosswalk("there is no crosswalk yet", hint="run `c360 resolve`")
+    selects = []
+    for link in places.crosswalk.links:
+        keys = [exp.column(f"k{i}", LINK) for i in range(len(link.key_columns))]
+        text = exp.cast(keys[0] if len(keys) == 1 else exp.Anonymous(this="json_array", expressions=keys), "VARCHAR")
+        words = {"entity": link.entity, "space": link.space, "source": link.source, "source_table": link.table}
+        columns: dict[str, exp.Expr] = {"id360": exp.column("id360", LINK), "key": text}
+        columns |= {n: exp.Literal.string(w) for n, w in words.items()}
+        picked = [exp.alias_(columns[n], n, quoted=True) for n in relation.columns] or [exp.alias_(exp.Literal.number(1), "_")]
+        selects.append(exp.select(*picked).from_(exp.alias_(places.links(link, relation.ids), LINK, table=True)))
+    return _union(selects, relation.columns)
+
+
+def _union(selects: Sequence[exp.Select], columns: Sequence[str]) -> exp.Query:
+    if not selects:  # every branch was pruned: the right number of columns, and no row
+        nulls = [exp.alias_(exp.null(), c, quoted=True) for c in columns] or [exp.alias_(exp.Literal.number(1), "_")]
+        return exp.select(*nulls).where(exp.false())
+    union: exp.Query = selects[0]
+    for select in selects[1:]:
+        union = exp.union(union, select, distinct=False, copy=False)
+    return union
+
+
+def _on_row(expression: exp.Expr, table: Table) -> exp.Expr:
+    """Qualify the source's columns with the row's alias, and settle time zones now that column types are known."""
+
+    def settle(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Column):
+            known = next((c.name for c in table.columns if c.name.lower() == node.name.lower()), node.name)
+            return exp.column(known, ROW, quoted=True)
+        if isinstance(node, exp.Anonymous) and node.name == TO_UTC:
+            value, zone = node.expressions
+            return _to_utc(value, zone, table)
+        return node
+
+    return expression.copy().transform(settle)
+
+
+def _to_utc(value: exp.Expr, zone: exp.Expr, table: Table) -> exp.Expr:
+    column = table.column(value.name) if isinstance(value, exp.Column) else None
+    stamp = exp.cast(value, "TIMESTAMP")
+    if column is not None and column.kind == "timestamptz":
+        return stamp  # an instant already; the rooms' own time zone is UTC
+    local = exp.Anonymous(this="timezone", expressions=[zone, stamp])
+    return exp.Anonymous(this="timezone", expressions=[exp.Literal.string("UTC"), local])
+
+
+# -- the inline form -------------------------------------------------------------------------------------------------------
+
+
+def statement(query: Query, crosswalk: Crosswalk | None) -> str:
+    """A state of the query as one runnable statement: sources under `"source"."table"`, the crosswalk attached as `xw`."""
+    places = inline_places(crosswalk)
+    user = query.user.copy()
+    for relation in query.relations:
+        user = user.with_(relation.name, as_=relation_select(relation, places), copy=False)
+    return user.sql("duckdb", comments=False, pretty=True)
+
+
+def inline_places(crosswalk: Crosswalk | None) -> Places:
+    def links(link: Linked, ids: Ids | None) -> exp.Expr:
+        base = exp.select("*").from_(exp.table_(link.name, catalog="xw", db="main", quoted=True))
+        return (base.where(_in_ids(exp.column("id360"), ids, places)) if ids else base).subquery()
+
+    def scan(relation: Relation, scan: Scan) -> exp.Expr:
+        table = table_expression(f"{scan.branch.source}.{scan.table.name.replace('.', '_')}")
+        query = exp.select(*(exp.column(c, quoted=True) for c in source_columns(relation, scan))).from_(table)
+        for conjunct in scan.conjuncts:
+            query = query.where(conjunct.copy(), copy=False)
+        if scan.keys is not None and relation.ids is not None and scan.branch.link is not None:
+            link = link_table(scan.branch.link, crosswalk)
+            keys = exp.select(*key_columns(link)).from_(exp.alias_(links(link, relation.ids), "n", table=True))
+            left = [exp.column(c, quoted=True) for c in scan.keys.columns]
+            query = query.where(exp.In(this=left[0] if len(left) == 1 else exp.Tuple(expressions=left), query=keys.subquery()), copy=False)
+        for term in scan.order:
+            ordered = exp.Ordered(this=exp.column(term.column, quoted=True), desc=term.descending, nulls_first=term.nulls_first)
+            query = query.order_by(ordered, copy=False)
+        return (query.limit(scan.limit) if scan.limit is not None else query).subquery()
+
+    places = Places(scan, links, crosswalk)
+    return places
+
+
+def _in_ids(column: exp.Expr, ids: Ids, places: Places) -> exp.Expr:
+    match ids:
+        case Given(params=params):
+            return exp.In(this=column, expressions=[exp.Placeholder(this=p) for p in params])
+        case Found(searches=searches):
+            return exp.and_(*(exp.In(this=column.copy(), query=relation_select(s, places).subquery()) for s in searches))

@@ -1,0 +1,113 @@
+"""Resolve a project: hand identity the records of every mapped table as streams, and keep what it publishes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pyarrow as pa
+from sqlglot import exp
+
+from connectors.spi import Deadline
+from federation.passes.push_filters import push_filters
+from federation.query import Query, Relation, Scan
+from federation.report import Report
+from federation.run import Run
+from identity.model import KeyColumn, MatchKey, RecordSet
+from identity.report import ResolveReport
+from identity.resolve import resolve
+from views.expand import bare_branch, duckdb_type
+from views.model import Identifier, Mapping, Model
+from views.relations import Branch, Records
+
+if TYPE_CHECKING:
+    from federation.project import Project
+
+SECRET_FILE = "secret"
+READ_TIMEOUT = 3600.0
+
+
+def resolve_project(project: Project, progress: Callable[[str, int], None] | None = None) -> ResolveReport:
+    """Link the records of every mapped table by the project's rules and publish a new version of the crosswalk.
+
+    Only keys and the attributes that rules and stored identifiers name are read, as streams; nothing of them is kept but keys
+    and identifiers. Raises what identity and the sources raise; the crosswalk in use stays until the new one is complete.
+    """
+    model = project.model
+    stored = stored_identifiers(model)
+    sets = [_record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
+    report = resolve(sets, model.rules, project.store, project_secret(model), identifiers=stored, progress=progress)
+    project.forget_plans()
+    return report
+
+
+def stored_identifiers(model: Model) -> dict[str, dict[str, MatchKey]]:
+    """Which identifiers the mappings ask to be stored, per entity, and the attribute that carries each."""
+    wanted: dict[str, dict[str, MatchKey]] = {}
+    for mapping in model.mappings:
+        if isinstance(mapping.link, Identifier) and mapping.link.store:
+            entity = model.objects[mapping.object].of
+            for attribute in model.objects[entity].attributes.values():
+                if attribute.identifier == mapping.link.identifier:
+                    wanted.setdefault(entity, {}).setdefault(mapping.link.identifier, MatchKey(attribute.name, attribute.normal))
+    return wanted
+
+
+def project_secret(model: Model) -> bytes:
+    """The secret under which ids are minted: the project's own, or one made once and kept beside the crosswalk (mode 0600)."""
+    if model.secret is not None:
+        return model.secret.reveal().encode()
+    path = Path(model.state) / SECRET_FILE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text().strip().encode()
+
+
+def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -> tuple[str, ...]:
+    named = [p.attribute for rule in model.rules.get(entity, ()) for p in rule.parts]
+    named += [k.attribute for k in stored.get(entity, {}).values()]
+    return tuple(dict.fromkeys(named))
+
+
+def _record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> RecordSet:
+    table = project.source(mapping.source).table(mapping.table)
+    columns = {c.name.lower(): c for c in table.columns}
+    key = tuple(KeyColumn(k, duckdb_type(columns[k.lower()].type)) for k in mapping.key)
+    entity = project.model.objects[mapping.object]
+    personal = {a.name for a in entity.attributes.values() if a.identifier}
+    keyed = {k.lower() for k in mapping.key}
+    carried = any(isinstance(e, exp.Column) and e.name.lower() in keyed for n, e in mapping.attributes.items() if n in personal)
+    read = _reader(project, mapping, attributes)
+    return RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, attributes, read, carried)
+
+
+def _reader(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> Callable[[], pa.RecordBatchReader]:
+    """Reads the keys and attributes of one mapping through the same machinery as any query, without policies or crosswalk."""
+
+    def read() -> pa.RecordBatchReader:
+        thing = project.model.objects[mapping.object]
+        whole = bare_branch(thing, mapping)
+        keys: dict[str, exp.Expr] = {f"k{i}": exp.column(k, quoted=True) for i, k in enumerate(mapping.key)}
+        picked = {**keys, **{a: whole.columns[a] for a in attributes}}
+        branch = Branch(mapping.source, mapping.table, mapping.key, picked, None, whole.where, thing.name)
+        records = Records(thing.name, dict.fromkeys(picked, ""), (branch,))
+        scan = Scan("s0", branch, project.source(mapping.source).table(mapping.table))
+        relation = Relation("c360_r0", records, tuple(picked), (scan,))
+        context = project.planner.context({}, None)
+        state = push_filters(Query(exp.select("*").from_("c360_r0"), (relation,)), context)
+        prepared = project.planner.finish(state, context, ())
+        run = Run(
+            prepared.plan, prepared.pool, project.trusted, project.source, prepared.plan.constants, Deadline.after(READ_TIMEOUT),
+            Report(uuid4().hex), memory=project.memory,
+        )  # fmt: skip
+        run.start()
+        return run.reader(prepared.plan.relations[0])
+
+    return read

@@ -1,0 +1,151 @@
+"""The two rooms: standing DuckDB instances, one for what a principal may not see yet, one for the user's SQL.
+
+The trusted room has the crosswalk attached and runs our SQL only. The user's room holds nothing: a query gets a cursor of its
+own, sees only what that cursor registers, and the cursor is never used again. Neither reads files, loads extensions or spills.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from federation.plan import Plan, Trusted
+from federation.virtual_table import VirtualTable
+from identity.crosswalk import Crosswalk
+
+LOCKED: Mapping[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_unsigned_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+    "max_temp_directory_size": "0KiB",  # nothing spills: a spill file would hold source rows in the clear
+    "temp_directory": "",
+}
+UTC = "SET TimeZone = 'UTC'"
+
+
+class UserRoom:
+    """Runs the user's SQL over what crossed the boundary. `cursor()` per query; close it after."""
+
+    def __init__(self, memory: str, threads: int | None = None) -> None:
+        self._instance = duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory, **_threads(threads)})
+        self._instance.execute(UTC)
+        self._instance.execute("SET enable_external_access = false")
+        self._instance.execute("SET disabled_filesystems = 'LocalFileSystem'")
+        self._instance.execute("SET lock_configuration = true")
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection that shares nothing with any other query's but the memory limit."""
+        return self._instance.cursor()
+
+    def close(self) -> None:
+        self._instance.close()
+
+
+class TrustedRoom:
+    """Runs relation SQL over fetched rows and the crosswalk. Statements are prepared once per plan and pooled."""
+
+    def __init__(self, memory: str, threads: int | None = None) -> None:
+        self._instance = duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory, **_threads(threads)})
+        self._instance.execute(UTC)
+        self._lock = threading.Lock()
+        self._attached: set[int] = set()
+
+    def attach(self, crosswalk: Crosswalk) -> str:
+        """Attach a version of the crosswalk, once; return its alias."""
+        alias = f"xw{crosswalk.version}"
+        with self._lock:
+            if crosswalk.version not in self._attached:
+                crosswalk.attach(self._instance, alias)
+                self._attached.add(crosswalk.version)
+        return alias
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        return self._instance.cursor()
+
+    def close(self) -> None:
+        self._instance.close()
+
+
+class Statement:
+    """A relation's (or search's) SELECT, prepared on a cursor of its own over virtual tables: set `slots`, then `run`."""
+
+    def __init__(self, room: TrustedRoom, trusted: Trusted, schemas: Mapping[str, pa.Schema]) -> None:
+        self.cursor = room.cursor()
+        self.slots = {name: VirtualTable(schemas[name]) for name in trusted.slots}
+        for name, table in self.slots.items():
+            self.cursor.register(name, table)
+        self.cursor.execute(f"PREPARE q AS {trusted.sql}")
+
+    def run(self, rows_per_batch: int = 100_000) -> pa.RecordBatchReader:
+        """Execute over what the slots hold now; a lazy stream where DuckDB streams. Raises duckdb.Error."""
+        return reader(self.cursor.execute("EXECUTE q"), rows_per_batch)
+
+    def clear(self) -> None:
+        for table in self.slots.values():
+            table.rows = None
+
+    def close(self) -> None:
+        self.cursor.close()
+
+
+class StatementPool:
+    """Prepared statements of one plan, borrowed by one query at a time; at most `spare` of each are kept for the next."""
+
+    def __init__(self, room: TrustedRoom, plan: Plan, schemas: Mapping[str, pa.Schema], spare: int = 8) -> None:
+        self._room, self._schemas, self._spare = room, schemas, spare
+        self._free: dict[str, list[Statement]] = {t.name: [] for t in (*plan.relations, *plan.searches)}
+        self._closed = False
+
+    def borrow(self, trusted: Trusted) -> Statement:
+        try:
+            return self._free[trusted.name].pop()
+        except IndexError:
+            return Statement(self._room, trusted, self._schemas)
+
+    def give_back(self, trusted: Trusted, statement: Statement) -> None:
+        """Only after its stream was read to the end or closed; a statement that failed is closed instead."""
+        statement.clear()
+        free = self._free[trusted.name]
+        if self._closed or len(free) >= self._spare:
+            statement.close()
+        else:
+            free.append(statement)
+
+    def close(self) -> None:
+        self._closed = True
+        for free in self._free.values():
+            while free:
+                free.pop().close()
+
+
+def reader(result: Any, rows_per_batch: int) -> pa.RecordBatchReader:
+    """The stream of an executed statement, by the name it has in this version of DuckDB."""
+    if hasattr(result, "to_arrow_reader"):
+        import warnings
+
+        with warnings.catch_warnings():  # 2.0 says that it copies: the answer of a prepared statement cannot be had otherwise
+            warnings.simplefilter("ignore")
+            return result.to_arrow_reader(rows_per_batch)
+    return result.fetch_record_batch(rows_per_batch)
+
+
+def table(result: Any) -> pa.Table:
+    """The whole answer of an executed statement."""
+    return reader(result, 1_000_000).read_all()
+
+
+def one_row(cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object] | Sequence[object]) -> list[pa.Scalar]:
+    """The single row of a SELECT as Arrow scalars."""
+    got = table(cursor.execute(sql, params or None))
+    return [column[0] for column in got.columns]
+
+
+def _threads(threads: int | None) -> dict[str, Any]:
+    return {"threads": threads} if threads else {}

@@ -1,0 +1,220 @@
+"""A session: one principal, for one purpose, asking questions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from connectors.spi import Deadline
+from connectors.spi.errors import C360Error
+from federation import gateway
+from federation.errors import MissingParameter, OverMemory, QueryFailed
+from federation.inbox import Stopped
+from federation.planner import Prepared
+from federation.report import Report
+from federation.result import Result
+from federation.rooms import reader
+from federation.run import Run
+from federation.virtual_table import VirtualTable
+from views.expand import Views
+
+if TYPE_CHECKING:
+    from federation.explain import Explanation
+    from federation.profile import Profile, Who
+    from federation.project import Project
+
+CROSS_AS_TABLE = 64 << 20
+"""A relation up to so many bytes enters the user's room as a table, a longer one as a stream."""
+
+Params = Mapping[str, object] | Sequence[object] | None
+
+
+class Session:
+    """Made by `Project.session`. Thread-safe: queries of one session may run at the same time."""
+
+    def __init__(self, project: Project, principal: str, purpose: str | None, views: Views) -> None:
+        self.project, self.principal, self.purpose, self._views = project, principal, purpose, views
+
+    def sql(
+        self,
+        query: str,
+        params: Params = None,
+        *,
+        timeout: float | None = None,
+        max_rows: int | None = None,
+        partial: bool = False,
+        passes_off: Collection[str] = (),
+    ) -> Result:
+        """Answer one SELECT over the unified views, in DuckDB's dialect.
+
+        `params` bind `?` (a sequence) or `$name` (a mapping). `timeout` in seconds, `max_rows` of the answer; the project's settings
+        hold where they are None. With `partial`, a source that fails is left out and named in `report.missing`; otherwise it fails
+        the query. `passes_off` names planner passes to leave out: the rows are the same, only slower.
+
+        Raises QueryError and its kind, PolicyRefused, NoCrosswalk, SourceError, QueryTimeout, OverMemory, OverRows, Cancelled.
+        """
+        started = time.perf_counter()
+        values = bound(params)
+        report = Report(uuid.uuid4().hex[:16])
+        entry = self.project.log.opened(report.query_id, self.principal, self.purpose, query)
+        try:
+            crosswalk = self.project.store.current()
+            prepared, cached = self.project.planner.prepare(query, values, self._views, crosswalk, tuple(sorted(passes_off)))
+            _check_params(prepared.plan.params, values)
+            report.planned, report.plan_ms = not cached, (time.perf_counter() - started) * 1000
+            run = self._run(prepared, values, report, timeout, partial)
+            return self._answer(run, prepared, report, started, entry, max_rows)
+        except BaseException as error:
+            entry.closed(report, error)
+            raise
+
+    def explain(self, query: str, params: Params = None, *, analyze: bool = False, timeout: float | None = None) -> Explanation:
+        """What `sql` would ask of whom, and why what stays local stays local; with `analyze`, what it did ask."""
+        from federation.explain import explain
+
+        return explain(self, query, params, analyze=analyze, timeout=timeout)
+
+    def profile(self, who: Who, *, window: str | dt.timedelta | None = "90d", max_events: int = 50, **options: Any) -> Profile:
+        """One person, live: survived values and what happened within `window`. See federation.profile."""
+        from federation.profile import profile
+
+        return profile(self, who, window=window, max_events=max_events, **options)
+
+    def cancel(self, query_id: str) -> None:
+        """Stop a running query of this project, from any thread. Raises UnknownQuery."""
+        self.project.cancel(query_id)
+
+    @property
+    def views(self) -> Views:
+        """What this session can see, as facts."""
+        return self._views
+
+    def _run(self, prepared: Prepared, values: Mapping[str, object], report: Report, timeout: float | None, partial: bool) -> Run:
+        plan = prepared.plan
+        report.crosswalk_version, report.journal, report.user_sql = plan.crosswalk_version, plan.journal, plan.user_sql
+        report.trusted_sql = ";\n\n".join(t.sql for t in (*plan.searches, *plan.relations))
+        now = dt.datetime.now(dt.UTC)
+        given = {gateway.NOW: now, **plan.constants, **values}
+        given |= {name: _scalar(self.project.planner.evaluate(e, given)) for name, e in plan.computed.items()}
+        deadline = Deadline.after(timeout if timeout is not None else self.project.timeout)
+        memory = self.project.memory
+        run = Run(plan, prepared.pool, self.project.trusted, self.project.source, given, deadline, report, memory=memory, partial=partial)
+        self.project.running[report.query_id] = run
+        return run
+
+    def _answer(self, run: Run, prepared: Prepared, report: Report, started: float, entry: Any, max_rows: int | None) -> Result:
+        cursor = self.project.user.cursor()
+
+        def close() -> None:
+            run.close()
+            cursor.close()
+            self.project.running.pop(report.query_id, None)
+            report.total_ms = (time.perf_counter() - started) * 1000
+            entry.closed(report, run.error)
+
+        try:
+            run.watch(cursor)
+            run.start()
+            for trusted in prepared.plan.relations:
+                rows = Crossing(run, run.rows(trusted), report)
+                virtual = VirtualTable(rows.schema)
+                virtual.rows = rows.settled()
+                cursor.register(trusted.name, virtual)
+            wanted = {n: run.values[n] for n in _named(prepared.plan.user_sql, run.values)}
+            stream = reader(cursor.execute(prepared.plan.user_sql, wanted or None), 100_000)
+        except (duckdb.Error, Stopped) as error:
+            close()
+            raise _told(error, run) from error
+        except BaseException:
+            close()
+            raise
+        limit = max_rows if max_rows is not None else self.project.max_rows
+        return Result(stream.schema, _told_stream(stream, run), report, close, limit)
+
+
+class Crossing:
+    """A guarded relation on its way from the trusted room to the user's, metered."""
+
+    def __init__(self, run: Run, stream: pa.RecordBatchReader, report: Report) -> None:
+        self.schema = stream.schema
+        self._run, self._stream, self._report = run, stream, report
+        self._head: list[pa.RecordBatch] = []
+
+    def settled(self) -> pa.Table | Crossing:
+        """All rows as a table if they are few, else itself, to be streamed."""
+        size = 0
+        for batch in self._counted():
+            self._head.append(batch)
+            size += batch.nbytes
+            if size > CROSS_AS_TABLE:
+                return self
+        return pa.Table.from_batches(self._head, self.schema)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        while self._head:
+            yield self._head.pop(0)
+        yield from self._counted()
+
+    def _counted(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._stream:
+                self._report.crossed_rows += batch.num_rows
+                self._report.crossed_bytes += batch.nbytes
+                yield batch
+        except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
+            told = self._run.translated(error)
+            self._run.stop(told)
+            raise told from error
+
+
+def bound(params: Params) -> dict[str, object]:
+    """Parameters by name; a sequence binds by position."""
+    if params is None:
+        return {}
+    if isinstance(params, Mapping):
+        return {str(n): v for n, v in params.items()}
+    return {gateway.positional(i): v for i, v in enumerate(params, 1)}
+
+
+def _check_params(wanted: tuple[str, ...], given: Mapping[str, object]) -> None:
+    missing, extra = [n for n in wanted if n not in given], [n for n in given if n not in wanted]
+    if missing:
+        raise MissingParameter(f"no value for parameter {', '.join(map(gateway.shown, missing))}", hint="give it in `params`")
+    if extra:
+        said = ", ".join(map(gateway.shown, extra))
+        raise MissingParameter(f"the query has no parameter {said}", hint="use it in the query, or leave it out")
+
+
+def _named(sql: str, values: Mapping[str, object]) -> list[str]:
+    return [n for n in values if f"${n}" in sql]
+
+
+def _scalar(value: pa.Scalar | None) -> object:
+    return None if value is None else value.as_py()
+
+
+def _told_stream(stream: pa.RecordBatchReader, run: Run) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from stream
+    except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
+        raise _told(error, run) from error
+
+
+def _told(error: BaseException, run: Run) -> C360Error:
+    """An error of the user's room. It holds only what the principal may see, so DuckDB's own words may be passed on."""
+    if run.error is not None:
+        return run.error
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OverMemory(
+            "the query needs more memory than its budget; nothing is spilled to disk", hint="narrow it, or raise `settings.memory`"
+        )
+    if isinstance(error, duckdb.InterruptException):
+        return run.raised(error)
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return QueryFailed(text, hint="mend the expression; TRY_CAST gives NULL where CAST fails")

@@ -1,0 +1,108 @@
+"""Survivorship as SQL: one row per id360, each attribute the value that its rule lets survive.
+
+Which record wins is decided by one packed HUGEINT per record, so that `arg_max` compares numbers (a struct costs 2.3 times as much):
+
+    bits 104..   how often / how long / how trusted, for the rules that ask that first
+    bits 40..103 the record's time in microseconds, NULL lowest
+    bits 32..39  the rank of its source, most trusted highest
+    bits 0..31   its place in key order, smallest key highest: so ties end the same way every time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlglot import exp, parse_one
+
+from views.model import Rule, Survivorship
+from views.relations import PROVENANCE, Survived
+
+EXTRA = ("records", "last_updated_at")
+
+
+def needed_attributes(view: Survived, columns: Sequence[str]) -> tuple[str, ...]:
+    """The attributes that decide the given columns of the view, its filter and its masks, plus lineage if provenance is read."""
+    wanted = set(columns)
+    for name, mask in view.masks.items():
+        if name in wanted:
+            wanted |= {c.name for c in mask.find_all(exp.Column)}
+    if view.filter is not None:
+        wanted |= {c.name for c in view.filter.find_all(exp.Column)}
+    attributes = {attribute_of(c) for c in wanted} - {"id360", *EXTRA}
+    lineage = [f"_{p}" for p in ("source", "key") if any(c.endswith(f"__{p}") for c in wanted)]
+    return (*(a for a in view.records.types if a in attributes), *lineage)
+
+
+def attribute_of(column: str) -> str:
+    """`email__as_of` → `email`; other names stay."""
+    for suffix in PROVENANCE:
+        if column.endswith(f"__{suffix}"):
+            return column.removesuffix(f"__{suffix}")
+    return column
+
+
+def survived_select(view: Survived, columns: Sequence[str], rows: exp.Query, present: Collection[str]) -> exp.Select:
+    """SELECT `columns` of the view over `rows`: the records, with id360, the `present` attributes, and `_at`, `_ord`, `_rank`.
+
+    `present` are the needed attributes that some record has at all; the others are NULL. `_rank` holds the record's source by
+    name. The view's filter and masks are applied to the survived row.
+    """
+    raw = {c.name for tree in (view.filter, *view.masks.values()) if tree is not None for c in tree.find_all(exp.Column)}
+    wanted = [c for c in view.types if c in set(columns) | raw and c != "id360"]
+    frequent = [a for a in dict.fromkeys(attribute_of(c) for c in wanted) if a in present and view.survivorship.rule(a) is Rule.FREQUENT]
+    inner = rows.subquery("r")
+    if frequent:
+        counted = [_parse(f'count(*) OVER (PARTITION BY "id360", "{a}") AS "_n_{a}"') for a in frequent]
+        inner = exp.select("*", *counted).from_(inner).subquery("r")
+    values = [exp.alias_(_survivor(view.survivorship, c), c, quoted=True) for c in wanted if attribute_of(c) in {*present, *EXTRA}]
+    grouped = exp.select(exp.column("id360", quoted=True), *values).from_(inner).group_by(exp.column("id360", quoted=True))
+    absent = [exp.alias_(exp.cast(exp.null(), view.types[c]), c, quoted=True) for c in wanted if attribute_of(c) not in {*present, *EXTRA}]
+    survived = grouped.select(*absent, copy=False).subquery("v")
+    shown = [exp.alias_(view.masks[c].copy(), c, quoted=True) if c in view.masks else exp.column(c, quoted=True) for c in columns]
+    result = exp.select(*(shown or [exp.alias_(exp.Literal.number(1), "_")])).from_(survived)
+    return result.where(view.filter.copy()) if view.filter is not None else result
+
+
+def _survivor(rules: Survivorship, column: str) -> exp.Expr:
+    if column == "records":
+        return _parse("count(*)")
+    if column == "last_updated_at":
+        return _parse('max("_at")')
+    attribute = attribute_of(column)
+    value = f'"{attribute}"'
+    taken = {"source": '"_source"', "key": '"_key"', "as_of": '"_at"'}.get(column.removeprefix(attribute).removeprefix("__"), value)
+    rule = rules.rule(attribute)
+    rank = _rank(rules.order(attribute))
+    latest = f'coalesce(epoch_us("_at"), -4611686018427387904)::HUGEINT * 1099511627776 + {rank} * 4294967296 + (4294967295 - "_ord")'
+    match rule:
+        case Rule.MIN | Rule.MAX if taken == value:
+            return _parse(f"{rule.value}({value})")
+        case Rule.MIN | Rule.MAX:
+            sign = "-" if rule is Rule.MIN else ""
+            return _parse(f"arg_{rule.value}({taken}, {{'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
+        case Rule.PRIORITY:
+            order = f"{rank}::HUGEINT * {1 << 104} + {latest}"
+        case Rule.FREQUENT:
+            order = f'"_n_{attribute}"::HUGEINT * {1 << 104} + {latest}'
+        case Rule.LONGEST:
+            order = f"length({value}::VARCHAR)::HUGEINT * {1 << 104} + {latest}"
+        case Rule.ANY:
+            order = f'{rank}::BIGINT * 4294967296 + (4294967295 - "_ord")'
+        case _:
+            order = latest
+    # a taken NULL (no date) must still be taken from the winner: arg_max_null keeps it
+    function = "arg_max" if taken == value else "arg_max_null"
+    return _parse(f"{function}({taken}, {order}) FILTER ({value} IS NOT NULL)")
+
+
+def _rank(order: Iterable[str]) -> str:
+    """The rank of a record's source as SQL: the first of `order` highest, sources not named lowest."""
+    names = list(order)
+    if not names:
+        return "0"
+    arms = " ".join(f"WHEN {exp.Literal.string(name).sql('duckdb')} THEN {len(names) - i}" for i, name in enumerate(names))
+    return f'CASE "_rank" {arms} ELSE 0 END'
+
+
+def _parse(sql: str) -> exp.Expr:
+    return parse_one(sql, read="duckdb")
