@@ -152,8 +152,8 @@ class Crosswalk:
 
     def canonical(self, id360: int) -> int:
         """The id that stands for `id360` now: itself, unless it was merged into another."""
-        row = self._reader.cursor().execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchone()
-        return int(row[0]) if row else id360
+        rows = self._reader.cursor().execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchall()
+        return int(rows[0][0]) if rows else id360
 
     @property
     def _reader(self) -> duckdb.DuckDBPyConnection:

@@ -69,7 +69,7 @@ class _Import(Run):
 
     def _assign(self, entity: str, space: str, loaded: Sequence[Loaded], anchors: Ints, clusters: Ints, before: Ints) -> tuple[Ints, Ints]:
         with registered(self.con, "anchor", pa.table({"rec": pa.array(anchors)})):
-            found = self.con.execute("SELECT n0 AS id FROM record SEMI JOIN anchor USING (rec) ORDER BY rec").to_arrow_table()
+            found = self.con.sql("SELECT n0 AS id FROM record SEMI JOIN anchor USING (rec) ORDER BY rec").to_arrow_table()
         foreign = found.column("id").combine_chunks()
         if foreign.null_count:
             raise CrosswalkImport(f"{foreign.null_count} row(s) to import have no id360", hint="leave them out, or give each an id")
@@ -89,10 +89,10 @@ class _Import(Run):
         """The id360s of foreign text ids: as imported before, else minted; the mapping is kept."""
         with registered(self.con, "wanted", pa.table({"nth": pa.array(np.arange(len(foreign))), "foreign_id": foreign})):
             if self.draft.previous:
-                known = self.con.execute(
+                known = self.con.sql(
                     "SELECT o.id360 FROM wanted w LEFT JOIN old.foreign_id o "
                     "ON (o.foreign_id, o.entity, o.space) = (w.foreign_id, ?, ?) ORDER BY w.nth",
-                    [entity, space],
+                    params=[entity, space],
                 ).to_arrow_table()["id360"]
             else:
                 known = pa.chunked_array([pa.nulls(len(foreign), pa.int64())])

@@ -14,6 +14,7 @@ from identity.errors import DuplicateKeys, KeyType
 from identity.model import MatchKey, RecordSet
 from identity.normalise import normalised
 from identity.personal import kind_of_keys
+from identity.scratch import key_type
 
 Progress = Callable[[str, int], None]
 
@@ -123,11 +124,6 @@ class _Watched:
             raise
 
 
-def key_type(name: str) -> str:
-    """A DuckDB type as SQL, parsed first: it came from a mapping."""
-    return exp.DataType.build(name, dialect="duckdb").sql("duckdb")
-
-
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
-    return int(row[0]) if row else 0
+    ((count,),) = con.execute(sql).fetchall()
+    return int(count)

@@ -101,7 +101,7 @@ class ExactRules:
                 f"CREATE OR REPLACE TEMP TABLE block AS SELECT {columns}, list(rec) AS recs, count(*) AS size "
                 f"FROM {records.table} WHERE {known} GROUP BY {columns} HAVING size > 1"
             )
-            blocks = records.con.execute(f"SELECT recs FROM block WHERE size <= {self.cap:d}").to_arrow_table()
+            blocks = records.con.sql(f"SELECT recs FROM block WHERE size <= {self.cap:d}").to_arrow_table()
             for members in blocks.column(0).chunks:
                 sizes = np.diff(members.offsets.to_numpy())
                 recs = members.flatten().to_numpy()
@@ -129,6 +129,5 @@ def _keyed_hash(secret: bytes, rule: str, value: Sequence[str]) -> str:
 
 
 def _row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
-    row = con.execute(sql).fetchone()
-    assert row is not None  # an aggregate without GROUP BY has one row
+    (row,) = con.execute(sql).fetchall()
     return tuple(row)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from identity.model import RecordSet
-from identity.scratch import scratch
+from identity.scratch import key_type, registered, scratch
 
 # Text only: a plain number is a number, whatever its length.
 _FORMS = {
@@ -29,13 +30,24 @@ def personal_keys(records: Sequence[RecordSet], *, sample: int = 1000) -> tuple[
     """The record sets keyed by something personal; reads the keys of up to `sample` rows of each, as `read()` yields them."""
     found = []
     for one in records:
-        with scratch("256MiB", 1) as con, one.read() as stream:
-            con.register("stream", stream)
-            keys = ", ".join(f"CAST(k{i} AS {column.type}) AS k{i}" for i, column in enumerate(one.key))
-            con.execute(f"CREATE TABLE sampled AS SELECT {keys} FROM stream LIMIT {sample:d}")
+        with scratch("256MiB", 1) as con, registered(con, "read", _first_rows(one, sample)):
+            keys = ", ".join(f"k{i}::{key_type(column.type)} AS k{i}" for i, column in enumerate(one.key))
+            con.execute(f"CREATE TABLE sampled AS SELECT {keys} FROM read")
             if kind := kind_of_keys(con, "sampled", one):
                 found.append(PersonalKey(one, kind))
     return tuple(found)
+
+
+def _first_rows(records: RecordSet, count: int) -> pa.Table:
+    """The keys of the first rows that the source yields; the stream is closed early."""
+    batches: list[pa.RecordBatch] = []
+    with records.read() as stream:
+        schema = stream.schema
+        for batch in stream:
+            batches.append(batch)
+            if sum(b.num_rows for b in batches) >= count:
+                break
+    return pa.Table.from_batches(batches, schema).slice(0, count).select([f"k{i}" for i in range(len(records.key))])
 
 
 def kind_of_keys(con: duckdb.DuckDBPyConnection, table: str, records: RecordSet) -> str:
@@ -43,10 +55,10 @@ def kind_of_keys(con: duckdb.DuckDBPyConnection, table: str, records: RecordSet)
     if records.personal_key:
         return "declared"
     for i, column in enumerate(records.key):
-        if column.type.upper() != "VARCHAR":
+        if key_type(column.type) != "VARCHAR":
             continue
         for kind, form in _FORMS.items():
-            row = con.execute(f"SELECT avg(regexp_full_match(k{i}, ?)::INT) FROM (FROM {table} LIMIT 1000)", [form]).fetchone()
-            if row and (row[0] or 0) > 0.5:
+            ((share,),) = con.execute(f"SELECT avg(regexp_full_match(k{i}, ?)::INT) FROM (FROM {table} LIMIT 1000)", [form]).fetchall()
+            if (share or 0) > 0.5:
                 return kind
     return ""

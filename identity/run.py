@@ -140,7 +140,7 @@ class Run:
                 for one in loaded
             ]
             places = ["".join(f"{len(part.encode())}:{part}" for part in one.records.place) for one in loaded]
-            found = self.con.execute(f"SELECT text FROM ({' UNION ALL '.join(texts)}) ORDER BY rec", places).to_arrow_table()
+            found = self.con.sql(f"SELECT text FROM ({' UNION ALL '.join(texts)}) ORDER BY rec", params=places).to_arrow_table()
         return found.column(0).combine_chunks()
 
     def _record(self, entity: str, space: str, minted: Ints, living: Ints, ended: Ints, heirs: Ints) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from identity.errors import ResolveMemory
+from identity.errors import KeyType, ResolveMemory
 
 LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
@@ -44,6 +44,16 @@ def registered(con: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> It
         yield
     finally:
         con.unregister(name)
+
+
+def key_type(name: str) -> str:
+    """The name under which DuckDB knows a type ("TEXT" is VARCHAR). Raises: KeyType. What is no type never reaches SQL."""
+    try:
+        return str(duckdb.sqltype(name))
+    except duckdb.Error as cause:
+        raise KeyType(
+            f"a key column is declared as {name!r}, which is no type of DuckDB", hint="declare the key's type as DuckDB names it"
+        ) from cause
 
 
 def identifier(name: str) -> str:

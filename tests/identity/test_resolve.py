@@ -241,7 +241,7 @@ def test_keys_of_any_type(store: CrosswalkStore) -> None:
     crosswalk = store.current()
     assert crosswalk
     link = crosswalk.link_of("individual", "", "composite", "contact")
-    assert link and (link.key_columns, link.key_types, link.columns) == (("tenant", "id"), ("TEXT", "BIGINT"), ("k0", "k1"))
+    assert link and (link.key_columns, link.key_types, link.columns) == (("tenant", "id"), ("VARCHAR", "BIGINT"), ("k0", "k1"))
     id360 = report.largest[0][0]
     assert {(k.source, k.key) for k in crosswalk.lookup(id360)} == {
         ("text", ("Ä 'quoted\" 键",)), ("dated", (datetime.date(2024, 2, 29),)), ("money", (Decimal("12.30"),)), ("composite", ("t1", 7)),
@@ -324,6 +324,8 @@ def test_bad_input_is_refused(store: CrosswalkStore) -> None:
     with pytest.raises(KeyType) as error:
         resolve([record_set([{"k0": "seven"}], types={"k0": pa.string()})], RULES, store, SECRET)
     assert "seven" not in str(error.value)
+    with pytest.raises(KeyType):
+        resolve([record_set([{"k0": 1}], key=[("id", "BIGINT); DROP TABLE x; --")], types={"k0": pa.int64()})], RULES, store, SECRET)
     with pytest.raises(UnknownNormalForm):
         resolve([], {"individual": (MatchRule("r", (MatchKey("email", "vague"),)),)}, store, SECRET)
     with pytest.raises(WeakSecret):

@@ -1,0 +1,257 @@
+"""Versions of the crosswalk: published whole or not at all, read by many, damaged files told from good ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from records import RULES, SECRET, record_set
+
+from identity.crosswalk import Crosswalk
+from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, MissingEncryption, ResolveRunning
+from identity.model import MatchKey
+from identity.resolve import resolve
+from identity.store import CrosswalkStore
+
+HERE = Path(__file__).parent
+WHEEL = find_spec("duckdb_extension_httpfs")
+CAN_ENCRYPT = WHEEL is not None and any(
+    Path(folder, "extensions", f"v{duckdb.__version__}").is_dir() for folder in WHEEL.submodule_search_locations or []
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CrosswalkStore:
+    return CrosswalkStore(tmp_path / "crosswalk")
+
+
+def publish(store: CrosswalkStore, *emails: str) -> Crosswalk:
+    rows = [{"k0": k, "email": email} for k, email in enumerate(emails)]
+    resolve([record_set(rows)], RULES, store, SECRET, identifiers={"individual": {"email": MatchKey("email", "email")}})
+    crosswalk = store.current()
+    assert crosswalk
+    return crosswalk
+
+
+def test_versions_are_published_kept_and_pruned(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path, keep=2)
+    assert store.current() is None
+    first = publish(store, "a@x.de")
+    assert store.current() is first
+    for _ in range(4):
+        publish(store, "a@x.de", "b@x.de")
+    assert store.versions() == (1, 4, 5), "the first is still open in this process"
+    assert len(first.lookup(next(iter(ids(first))))) == 1
+    del first
+    publish(store, "a@x.de")
+    assert store.versions() == (5, 6)
+    assert store.use(5).version == 5
+    assert store.current() is not None and store.current().version == 5  # type: ignore[union-attr]
+    assert publish(store, "a@x.de").version == 7, "a number is never given twice"
+
+
+def ids(crosswalk: Crosswalk) -> list[int]:
+    con = crosswalk._connect()
+    return [row[0] for row in con.execute(f"SELECT id360 FROM xw.{crosswalk.links[0].name} ORDER BY ord").fetchall()]
+
+
+KILLED = """
+import os, pathlib, signal, sys
+sys.path.insert(0, {here!r})
+from records import RULES, SECRET, record_set
+from identity import resolve as resolving, run, store
+from identity.store import CrosswalkStore
+
+countdown = {at}
+
+def mine(function):
+    def counted(*args, **options):
+        global countdown
+        countdown -= 1
+        if countdown < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **options)
+    return counted
+
+run.write_links, run.write_identifiers = mine(run.write_links), mine(run.write_identifiers)
+store._sync = mine(store._sync)
+pathlib.Path.replace = mine(pathlib.Path.replace)
+pathlib.Path.write_text = mine(pathlib.Path.write_text)
+rows = [{{"k0": k, "email": f"p{{k}}@x.de"}} for k in range(5000)]
+resolving.resolve([record_set(rows), record_set(rows, "shop")], RULES, CrosswalkStore({directory!r}), SECRET)
+print("published")
+"""
+
+
+@pytest.mark.parametrize("at", range(11))
+def test_killed_at_any_point_the_old_version_serves_or_the_new_one(store: CrosswalkStore, at: int) -> None:
+    """The points: after each write of a table, around each fsync, rename and write of the pointer."""
+    old = publish(store, "a@x.de")
+    script = KILLED.format(here=str(HERE), at=at, directory=str(store.directory))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=HERE.parent.parent, check=False)
+    after = CrosswalkStore(store.directory).current()
+    assert after
+    if "published" in done.stdout:
+        assert at >= 9, "fewer points than thought: the last ones must be after the pointer moved"
+    else:
+        assert done.returncode == -9, done.stderr
+    if after.version == 1:
+        assert ids(after) == ids(old)
+    else:
+        assert at >= 8, "the pointer moved before the file was safe"
+        assert len(ids(after)) == 5000
+    again = publish(store, "a@x.de", "c@x.de")
+    assert ids(again)[0] == ids(old)[0] or after.version > 1
+    assert not list(store.directory.glob(".*")), "what the crash left is swept"
+
+
+@pytest.mark.parametrize("damage", ["gone", "half", "empty", "noise", "flipped", "no pointer target", "pointer is noise"])
+def test_a_damaged_file_is_told_and_never_built_upon(store: CrosswalkStore, damage: str) -> None:
+    path = publish(store, "a@x.de").path
+    publish(store, "a@x.de", "b@x.de")
+    path = store.directory / "v000002.duckdb"
+    whole = path.read_bytes()
+    pointer = store.directory / "current"
+    match damage:
+        case "gone":
+            path.unlink()
+        case "half":
+            path.write_bytes(whole[: len(whole) // 2])
+        case "empty":
+            path.write_bytes(b"")
+        case "noise":
+            path.write_bytes(os.urandom(len(whole)))
+        case "flipped":
+            path.write_bytes(whole[:4096] + bytes(8192) + whole[12288:])
+        case "no pointer target":
+            pointer.write_text("v000009.duckdb 12\n")
+        case _:
+            pointer.write_text("../../etc/passwd 12\n")
+    fresh = CrosswalkStore(store.directory)
+    with pytest.raises(CrosswalkDamaged) as error:
+        fresh.current()
+    assert "c360 crosswalk use" in error.value.hint
+    with pytest.raises(CrosswalkDamaged):
+        publish(fresh, "a@x.de")
+    assert fresh.use(1).version == 1
+    assert publish(fresh, "a@x.de").version > 1
+
+
+def test_a_file_of_another_format(store: CrosswalkStore) -> None:
+    path = publish(store, "a@x.de").path
+    with duckdb.connect(str(path)) as con:
+        con.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    (store.directory / "current").write_text(f"{path.name} {path.stat().st_size}\n")
+    with pytest.raises(CrosswalkVersion) as error:
+        CrosswalkStore(store.directory).current()
+    assert "format 99" in str(error.value) and "format 1" in str(error.value) and "c360 resolve" in error.value.hint
+
+
+def test_one_writer_at_a_time(store: CrosswalkStore) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    slow = record_set([{"k0": 1, "email": "a@x.de"}])
+
+    def progress(label: str, rows: int) -> None:
+        entered.set()
+        leave.wait(20)
+
+    writer = threading.Thread(target=lambda: resolve([slow], RULES, store, SECRET, progress=progress))
+    writer.start()
+    try:
+        assert entered.wait(20)
+        with pytest.raises(ResolveRunning):
+            publish(CrosswalkStore(store.directory), "b@x.de")
+    finally:
+        leave.set()
+        writer.join()
+    assert publish(store, "a@x.de").version == 2
+
+
+def test_readers_see_one_version_each_while_others_are_published(store: CrosswalkStore) -> None:
+    crosswalk = publish(store, "a@x.de", "b@x.de")
+    con, other = duckdb.connect(), duckdb.connect()
+    for reader in (con, other):
+        crosswalk.attach(reader, "xw")
+    publish(store, "a@x.de")
+    newer = store.current()
+    assert newer
+    newer.attach(con, 'xw"2')
+    name = crosswalk.links[0].name
+    for reader, sql, count in ((con, f"xw.{name}", 2), (other, f"xw.{name}", 2), (con, f'"xw""2".{name}', 1)):
+        assert reader.execute(f"SELECT count(*) FROM {sql}").fetchall() == [(count,)]
+    with pytest.raises(duckdb.Error):
+        con.execute(f"DELETE FROM xw.{name}")
+
+
+def test_lookups_from_many_threads(store: CrosswalkStore) -> None:
+    crosswalk = publish(store, *(f"p{i}@x.de" for i in range(200)))
+    wanted, failures = ids(crosswalk), []
+
+    def look() -> None:
+        for n, id360 in enumerate(wanted):
+            if [k.key for k in crosswalk.lookup(id360)] != [(n,)]:
+                failures.append(id360)
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert crosswalk.lookup(12) == () and crosswalk.canonical(12) == 12
+
+
+def test_lookups_use_the_indexes(store: CrosswalkStore) -> None:
+    crosswalk = publish(store, *(f"p{i}@x.de" for i in range(30_000)))
+    con = duckdb.connect()
+    crosswalk.attach(con, "xw")
+    name, ident = crosswalk.links[0].name, crosswalk.identifiers[0].name
+    for sql in (f"SELECT id360 FROM xw.{name} WHERE k0 = 77", f"SELECT k0 FROM xw.{name} WHERE id360 = {ids(crosswalk)[5]}",
+                f"SELECT id360 FROM xw.{ident} WHERE value = 'p9@x.de'"):  # fmt: skip
+        assert "Index Scan" in con.execute(f"EXPLAIN ANALYZE {sql}").fetchall()[0][1], sql
+
+
+@pytest.mark.skipif(not CAN_ENCRYPT, reason="no httpfs wheel for this DuckDB")
+def test_an_encrypted_crosswalk(tmp_path: Path) -> None:
+    plain = CrosswalkStore(tmp_path)
+    before = ids(publish(plain, "findme@x.de"))
+    del plain
+    store = CrosswalkStore(tmp_path, "it's a key")
+    crosswalk = publish(store, "findme@x.de")
+    assert (ids(crosswalk), crosswalk.encrypted) == (before, True)
+    assert publish(store, "findme@x.de").version == 3
+    assert b"findme" not in crosswalk.path.read_bytes()
+    assert not (tmp_path / "v000001.duckdb").exists(), "the plain version is gone once no reader has it"
+    for key in (None, "another"):
+        with pytest.raises(CrosswalkKey) as error:
+            CrosswalkStore(tmp_path, key).current()
+        assert "another" not in str(error.value)
+
+
+def test_encryption_without_the_extension(store: CrosswalkStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("identity.store.find_spec", lambda name: None)
+    with pytest.raises(MissingEncryption) as error:
+        publish(CrosswalkStore(store.directory, "key"), "a@x.de")
+    assert duckdb.__version__ in str(error.value) and "c360[encrypted]" in error.value.hint
+    assert store.current() is None
+
+
+def test_the_directory_is_the_owners(store: CrosswalkStore) -> None:
+    publish(store, "a@x.de")
+    assert store.directory.stat().st_mode & 0o077 == 0
+
+
+def test_nothing_but_the_crosswalk_reaches_the_disk(tmp_path: Path) -> None:
+    """Neither an attribute nor its hash: only keys and ids."""
+    store = CrosswalkStore(tmp_path)
+    rows: list[dict[str, Any]] = [{"k0": k, "email": f"visible{k % 500}@x.de", "phone": f"+4930{k % 400:07}"} for k in range(2000)]
+    resolve([record_set(rows)], RULES, store, SECRET)
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert b"visible" not in written and b"4930" not in written
