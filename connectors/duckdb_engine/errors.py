@@ -40,16 +40,20 @@ def translate(error: Exception, source: str, table: Table | None, where: str = "
     if "Could not set lock" in text or kind == "ResourceInUse" or "Unique file handle conflict" in text:
         hint = "close the writer (DuckDB is one writer or many readers), or point `path` at a copy that it publishes"
         return SourceBusy(source, f"{what}: another connection holds the database for writing{place}", hint=hint)
-    if kind in ("Binder", "Catalog"):
+    if kind in ("Binder", "Catalog") or "schema mismatch in glob" in text:
         return SchemaDrift(
             source, f"{what}: the schema is no longer the one that was discovered", hint="ask again: it is discovered afresh"
         )
-    if kind == "FileNotFoundError" or "No files found" in text or "does not exist" in text:
+    if kind == "FileNotFoundError" or "No files found" in text or "FileNotFoundError" in text or "does not exist" in text:
+        if table is not None:  # it was there when the table was discovered
+            return SchemaDrift(source, f"{what}: its file is gone", hint="ask again, or check what else writes there")
         return SourceUnreachable(source, f"{what}: no file is there{place}", hint="check the path, and that this user may list it")
-    if kind in ("PermissionError", "Permission") or "Permission denied" in text:
+    if kind in ("PermissionError", "Permission") or "Permission denied" in text or "PermissionError" in text:
         return SourceLogin(source, f"{what}: reading is not permitted{place}", hint="grant this user read access to the file")
     if kind == "OutOfMemory":
         return SourceBroken(source, f"{what}: reading exceeds the memory limit", hint="raise the source's `memory_limit`")
     if "magic bytes" in text or "not a valid DuckDB" in text:
         return SourceBroken(source, f"{what}: the file is not of its format, or is damaged{place}", hint="check `path` and `format`")
+    if "CSV Error" in text or "Malformed JSON" in text or "malformed" in text:
+        return SourceBroken(source, f"{what}: the file is not well-formed{place}", hint="mend the file, or set its options under `tables:`")
     return SourceBroken(source, f"{what}: reading failed ({kind} error){place}", hint="the cause is attached to this error")

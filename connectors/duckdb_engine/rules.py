@@ -6,6 +6,8 @@ its declaration), and a column with a collation as its bytes (a collation surviv
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from connectors.spi.capabilities import Capabilities, Rule
@@ -54,3 +56,9 @@ CAPABILITIES = Capabilities(
     key_kinds=NATIVE | AS_TEXT | {"text_ci", "bytes", "json", "opaque"},
     order_kinds=NATIVE,
 )
+
+
+def capabilities_on(kinds: frozenset[str]) -> Capabilities:
+    """The table without the kinds that a source cannot have: a claim nobody can test is none."""
+    rules = tuple(replace(rule, kinds=rule.kinds & kinds) for rule in CAPABILITIES.rules if rule.kinds & kinds)
+    return replace(CAPABILITIES, rules=rules, key_kinds=CAPABILITIES.key_kinds & kinds, order_kinds=CAPABILITIES.order_kinds & kinds)

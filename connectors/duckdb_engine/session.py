@@ -33,8 +33,8 @@ def open_reader(cursor: duckdb.DuckDBPyConnection, statement: Statement) -> pa.R
     if statement.keys is not None:
         cursor.register(KEYS, statement.keys)
     if _SQL_STREAMS:
-        return cursor.sql(statement.sql, params=statement.params or None).to_arrow_reader(BATCH_ROWS)
-    return cursor.execute(statement.sql, statement.params or None).to_arrow_reader(BATCH_ROWS)
+        return cursor.sql(statement.prelude + statement.sql, params=statement.params or None).to_arrow_reader(BATCH_ROWS)
+    return cursor.execute(statement.prelude + statement.sql, statement.params or None).to_arrow_reader(BATCH_ROWS)
 
 
 class Guard:
@@ -78,10 +78,14 @@ class Guard:
 
 
 class EngineSession:
-    """A session of the contract. `relayed`: reads go through filesystems that an interrupt does not reach."""
+    """A session of the contract. `relayed`: reads go through filesystems that an interrupt does not reach. `prelude` gives the
+    WITH clause that a table needs, '' if none."""
 
-    def __init__(self, source: str, instances: Instances, table: Callable[[str], Table], deadline: Deadline, *, relayed: bool) -> None:
-        self._source, self._table, self._deadline, self._relayed = source, table, deadline, relayed
+    def __init__(
+        self, source: str, instances: Instances, table: Callable[[str], Table], deadline: Deadline, *, relayed: bool,
+        prelude: Callable[[str], str] = lambda table: "",
+    ) -> None:  # fmt: skip
+        self._source, self._table, self._deadline, self._relayed, self._prelude = source, table, deadline, relayed, prelude
         self._instances = instances
         self._instance: Instance | None = instances.borrow()
         self._streams: list[EngineStream] = []
@@ -90,7 +94,7 @@ class EngineSession:
 
     def run(self, fragment: Fragment, values: Values) -> Stream:
         table = self._checked(fragment)
-        statement = render(fragment, table, values)
+        statement = render(fragment, table, values, self._prelude(table.name))
         with self._lock:
             if self._cancelled or self._instance is None:
                 raise Cancelled(f"the session with source `{self._source}` was cancelled or closed")

@@ -22,14 +22,15 @@ SHORT = 50
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`keys` is to be registered under the name KEYS before the statement runs."""
+    """`prelude` goes before `sql`, and is not shown. `keys` is to be registered under the name KEYS before the statement runs."""
 
+    prelude: str
     sql: str
     params: dict[str, object]
     keys: pa.Table | None
 
 
-def render(fragment: Fragment, table: Table, values: Values) -> Statement:
+def render(fragment: Fragment, table: Table, values: Values, prelude: str = "") -> Statement:
     """The statement for a fragment over a table whose columns all exist. `values` as of `Session.run`."""
     columns = {c.name: c for c in table.columns}
     types = {p.name: p.type for p in fragment.params}
@@ -53,7 +54,7 @@ def render(fragment: Fragment, table: Table, values: Values) -> Statement:
             keys = pa.table({f"k{i}": array for i, array in enumerate(arrays)})
             condition = _in_table(compared)
         query = query.where(condition, copy=False)
-    return Statement(query.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE), params, keys)
+    return Statement(prelude, query.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE), params, keys)
 
 
 def _in_table(columns: Iterable[Column]) -> exp.Expr:
