@@ -29,8 +29,12 @@ TYPES = {
 NORMAL = {"VARCHAR": "lower", "DATE": "date"}
 """The normal form in which values of a type are matched, if their attribute says nothing else."""
 
-RESERVED = frozenset({"id360", "source", "raw"})
-"""Names that every unified view, or SQL itself, has another use for."""
+RESERVED = frozenset({"raw", "timeline", "crosswalk", "id360"})
+"""Names that no object can have: c360 uses them itself."""
+
+EVERYWHERE = frozenset({"id360"})
+OF_ENTITIES = frozenset({"source", "source_table", "key", "records", "last_updated_at"})
+"""Names that no attribute can have: every view has such a column, or those of an entity do (so does a name with `__`)."""
 
 
 @cache
@@ -60,20 +64,21 @@ def project_objects(entries: Mapping[str, ObjectFields], root: Node, problems: P
 
 
 def _object(name: str, entry: ObjectFields, node: Node, base: ObjectType | None, problems: Problems) -> ObjectType:
-    if name in RESERVED or (base is None and name.endswith("_record")) or name in ("timeline", "crosswalk"):
+    if name in RESERVED or (base is None and name.endswith("_record")):
         problems.add(Conflict(f"`{name}` cannot be an object's name: c360 uses it itself", node.key(), hint="choose another"))
     if entry.entity not in ("", name):
         problems.add(WrongValue(f"the entity of `{name}` can only be `{name}`", node.find("entity").at, hint=f"write `entity: {name}`"))
     if base is None and not entry.description:
         problems.add(WrongValue(f"`{name}` needs a description", node.key(), hint="add one plain sentence: `description:`"))
     attributes = dict(base.attributes) if base else {}
+    taken = EVERYWHERE | OF_ENTITIES if entry.entity or (base and base.entity) else EVERYWHERE
     for added, fields in entry.attributes.items():
         with problems.collect():
             place = node.find("attributes", added)
             if added in attributes:
                 raise Conflict(f"`{name}` has an attribute `{added}` already", place.key(), hint="map to it, or choose another name")
-            if added in RESERVED:
-                raise Conflict(f"`{added}` cannot be an attribute's name: every view has one", place.key(), hint="choose another name")
+            if added in taken or "__" in added:
+                raise Conflict(f"`{added}` cannot be an attribute's name: c360 uses it itself", place.key(), hint="choose another")
             attributes[added] = _attribute(added, fields, place)
     plain = ObjectType(name, "custom", "", {}, entry.entity, entry.entity or "individual", _default_key(name, attributes))
     merged = replace(base or plain, attributes=attributes)
