@@ -38,7 +38,7 @@ def make(people: int, folder: Path) -> None:
     con = duckdb.connect()
     con.execute(f"CREATE TABLE person AS {PERSON.format(people=people)}")
     for (source, table, _), sql in TABLES.items():
-        rows = con.execute(f"{sql} ORDER BY hash(pid * 23)").to_arrow_table()
+        rows = con.sql(f"{sql} ORDER BY hash(pid * 23)").to_arrow_table()
         with pa.OSFile(str(folder / f"{source}.{table}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, rows.schema) as stream:
             stream.write_table(rows, max_chunksize=65_536)
 

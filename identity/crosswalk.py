@@ -91,6 +91,7 @@ class Crosswalk:
         self._encryption_key = encryption_key
         self._opening = threading.Lock()
         self._own: duckdb.DuckDBPyConnection | None = None
+        self._cursors = threading.local()
         con = self._connect()
         try:
             meta = dict(con.execute("SELECT key, value FROM xw.meta").fetchall())
@@ -143,7 +144,7 @@ class Crosswalk:
 
     def lookup(self, id360: int) -> tuple[SourceKey, ...]:
         """The records of a person, by an id that is valid now or once was; () if there are none."""
-        con, id360 = self._reader.cursor(), self.canonical(id360)
+        con, id360 = self._reader, self.canonical(id360)
         return tuple(
             SourceKey(t.entity, t.space, t.source, t.table, key)
             for t in self.links
@@ -152,15 +153,19 @@ class Crosswalk:
 
     def canonical(self, id360: int) -> int:
         """The id that stands for `id360` now: itself, unless it was merged into another."""
-        rows = self._reader.cursor().execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchall()
+        rows = self._reader.execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchall()
         return int(rows[0][0]) if rows else id360
 
     @property
     def _reader(self) -> duckdb.DuckDBPyConnection:
-        with self._opening:
-            if self._own is None:
-                self._own = self._connect()
-            return self._own
+        """This thread's cursor: one costs as much as several look-ups."""
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._cursors, "own", None)
+        if cursor is None:
+            with self._opening:
+                if self._own is None:
+                    self._own = self._connect()
+                cursor = self._cursors.own = self._own.cursor()
+        return cursor
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         con = duckdb.connect(":memory:", config={**LOCKED_DOWN, "memory_limit": "256MiB", "threads": 1})

@@ -7,7 +7,7 @@ import decimal
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
@@ -79,6 +79,7 @@ def test_unknown_forms_are_refused(normal: str) -> None:
     assert error.value.code == "C360_UNKNOWN_NORMAL_FORM"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_forms_are_total_and_stable(text: str) -> None:
     """No text makes a form throw, and a normal form is its own normal form."""
@@ -90,6 +91,7 @@ def test_forms_are_total_and_stable(text: str) -> None:
             assert form(normal, once) == [once], normal
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["exact", "lower", "email"]), st.text("aA@.b +é", max_size=12))
 def test_a_source_predicate_never_misses(normal: str, text: str) -> None:
     (key,) = form(normal, text)
