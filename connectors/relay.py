@@ -19,13 +19,13 @@ POLL = 0.05
 
 
 class Relay(Generic[T]):
-    """`make` is run once in each of `workers` threads; what its iterators give arrives here, in the order made by each.
+    """`make(relay)` is run once in each of `workers` threads; what its iterators give arrives here, in the order made by each.
 
     The first exception of a worker ends the relay and is raised to the consumer. `late` makes the error for a missed deadline.
     """
 
     def __init__(
-        self, name: str, make: Callable[[], Iterator[T]], deadline: Deadline, late: Callable[[], C360Error], *, workers: int = 1
+        self, name: str, make: Callable[[Relay[T]], Iterator[T]], deadline: Deadline, late: Callable[[], C360Error], *, workers: int = 1
     ) -> None:
         self._deadline, self._late = deadline, late
         self._items: queue.Queue[T] = queue.Queue(maxsize=2 * workers)
@@ -58,10 +58,10 @@ class Relay(Generic[T]):
                 if not self._running and self._items.empty() and self._ended is None:
                     return None
 
-    def _work(self, make: Callable[[], Iterator[T]]) -> None:
+    def _work(self, make: Callable[[Relay[T]], Iterator[T]]) -> None:
         items: Iterator[T] | None = None
         try:
-            items = make()
+            items = make(self)
             for item in items:
                 if not self._put(item):
                     break

@@ -188,7 +188,7 @@ class EngineStream:
         else:
             self._cursor.close()
 
-    def _worker(self) -> Iterator[pa.RecordBatch | None]:
+    def _worker(self, relay: Relay[pa.RecordBatch | None]) -> Iterator[pa.RecordBatch | None]:
         try:
             reader = self._opened()
             yield pa.RecordBatch.from_pylist([], schema=self.schema)

@@ -149,7 +149,7 @@ class Files:
         try:
             if not self._remote and not deadline.expired:
                 return self._answer(question)
-            relay = Relay(f"look-{self.name}", lambda: self._answers(question), deadline, self._late)
+            relay = Relay(f"look-{self.name}", lambda _: self._answers(question), deadline, self._late)
             answer = relay.take()
             assert answer is not None
             return answer[0]
