@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Fragment, Param
 from federation.context import Context
 from federation.plan import Fetch, IdSet, Lookup, Plan, Trusted
 from federation.query import Found, Given, Ids, Query, Relation, Scan
-from federation.render import Linked, Places, key_columns, link_table, reads_links, relation_select, source_columns
+from federation.render import CARRIED, Linked, Places, carries, key_columns, link_table, relation_select, source_columns
 from identity.crosswalk import LinkTable
 
 
@@ -91,7 +92,7 @@ class _Cutter:
 
     def _fetch(self, relation: Relation, scan: Scan, stage: int) -> None:
         lookup = ""
-        if scan.keys is not None and relation.ids is not None and scan.branch.link is not None and reads_links(relation):
+        if carries(relation, scan) and relation.ids is not None and scan.branch.link is not None:
             lookup = self._lookup(link_table(scan.branch.link, self.context.crosswalk), relation.ids).slot
         wanted = sorted({p.name for c in scan.conjuncts for p in c.find_all(exp.Placeholder)})
         fragment = Fragment(
@@ -104,7 +105,11 @@ class _Cutter:
             order=scan.order,
             limit=scan.limit,
         )
+        if lookup and scan.keys is not None:  # the keys are matched again when the rows arrive
+            fragment = replace(fragment, columns=(*fragment.columns, *(c for c in scan.keys.columns if c not in fragment.columns)))
         schema = scan.table.arrow_schema(fragment.columns)
+        for name, type_ in zip(CARRIED, (pa.int64(), pa.int32()), strict=True) if lookup else ():
+            schema = schema.append(pa.field(name, type_))
         most = self.context.capabilities(fragment.source).max_keys
         self.fetches.append(Fetch(scan.name, stage, fragment, schema, lookup, most, scan.reasons))
 

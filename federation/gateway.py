@@ -19,6 +19,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.tokenizer_core import TokenType
 
+from connectors.spi.errors import InternalError
 from federation.errors import FunctionRefused, NotOneSelect, NotSupported, QuerySyntax, UnknownColumn, UnknownObject
 from views.functions import AGGREGATES, SCALAR, STABLE, TABLES, WINDOWS, functions_in
 from views.relations import View
@@ -62,7 +63,7 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> C
     tree = parse(_by_position(sql))
     params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
     _refuse(tree)
-    tree = tree.transform(_one_instant)
+    tree = _query(tree.transform(_one_instant))
     _name_outputs(tree)
     names_of_outputs = _written_names(tree)
     uses = _resolve_relations(tree, resolve, names)
@@ -71,9 +72,14 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> C
         qualified = qualify(tree, schema=sqlglot.MappingSchema(schema, dialect="duckdb"), dialect="duckdb")
     except (OptimizeError, SqlglotError) as error:
         raise _unknown_column(error, uses) from error
-    assert isinstance(qualified, exp.Query)
     _refuse(qualified)  # qualifying may not bring in what was refused above
-    return Checked(_restore_names(qualified, names_of_outputs), uses, params)
+    return Checked(_restore_names(_query(qualified), names_of_outputs), uses, params)
+
+
+def _query(tree: exp.Expr) -> exp.Query:
+    if not isinstance(tree, exp.Query):
+        raise InternalError("a query became something else", hint="report it with the query")
+    return tree
 
 
 def parse(sql: str) -> exp.Query:
@@ -224,7 +230,7 @@ def _visible_ctes(table: exp.Expr) -> set[str]:
     return names
 
 
-def _shown(tree: exp.Query, uses: Mapping[str, View]) -> dict[str, dict[str, str]]:
+def _shown(tree: exp.Query, uses: Mapping[str, View]) -> dict[str, object]:
     """The columns that each use of a view has for qualifying: hidden ones only if the query names them, and then not in `*`."""
     written = {i.name.lower() for i in tree.find_all(exp.Identifier)}
     hidden = sorted({h for view in uses.values() for h in view.hidden if h in written})

@@ -43,8 +43,9 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One fragment, into slot `slot`. `lookup` names the slice of the crosswalk whose keys it is asked by; without keys in it the
-    source is not asked. `max_keys` is the longest list worth sending: beyond it the table is read without keys."""
+    """One fragment, into slot `slot`, which has `schema`. `lookup` names the slice of the crosswalk whose keys it is asked by, and
+    whose id360 and ord its rows then carry; without keys in it the source is not asked. `max_keys` is the longest list worth
+    sending: beyond it the table is read without keys."""
 
     slot: str
     stage: int

@@ -19,7 +19,8 @@ from federation.errors import AmbiguousPerson, NoSuchPerson, PolicyRefused
 from federation.inbox import Stopped
 from federation.planner import Prepared
 from federation.report import Report
-from identity.crosswalk import SourceKey
+from federation.run import Run
+from identity.crosswalk import Crosswalk, SourceKey
 from views.expand import CROSSWALK, RECORD, TIMELINE
 
 if TYPE_CHECKING:
@@ -119,11 +120,15 @@ def profile(
     report.total_ms = (time.perf_counter() - started) * 1000
     entry.closed(report, None)
     person = tables[0].to_pylist()
+    if not person and crosswalk is not None and (now := crosswalk.canonical(id360)) != id360:  # merged into another since
+        return profile(
+            session, now, window=window, max_events=max_events, provenance=provenance, partial=partial, timeout=timeout
+        )  # fmt: skip
     if not person and report.complete:
         raise NoSuchPerson(f"nobody has the id360 {id360}, or you may not see them", hint="look them up by an identifier: {'email': …}")
     row = person[0] if person else {}
     events = _newest(tables[1], max_events) if len(tables) > 1 else []
-    records = crosswalk.lookup(id360) if crosswalk is not None and not session.views.policies else ()
+    records = _records(prepared, run, crosswalk) if crosswalk is not None and not session.views.closed(CROSSWALK) else ()
     return _made(id360, row, events, records, report)
 
 
@@ -135,6 +140,18 @@ def _made(id360: int, row: dict[str, Any], events: list[dict[str, Any]], records
         if attribute and attribute in values:
             provenance.setdefault(attribute, {})[part] = value
     return Profile(id360, values, events, records, provenance, report)
+
+
+def _records(prepared: Prepared, run: Run, crosswalk: Crosswalk) -> tuple[SourceKey, ...]:
+    """The source keys behind the id: the run has looked them up already."""
+    tables = {t.name: t for t in crosswalk.links}
+    found = []
+    for lookup in prepared.plan.lookups:
+        link = tables.get(lookup.table)
+        if link is not None and link.entity == ENTITY:
+            keys = zip(*(column.to_pylist() for column in run.links(lookup.slot).columns[: lookup.keys]), strict=True)
+            found += [SourceKey(link.entity, link.space, link.source, link.table, key) for key in keys]
+    return tuple(found)
 
 
 def _prepared(session: Session, provenance: bool, max_events: int, windowed: bool) -> Prepared:
@@ -171,11 +188,10 @@ def _since(window: str | dt.timedelta | None) -> dt.datetime | None:
 
 
 def _id_of(session: Session, who: Who, timeout: float | None) -> int:
-    """The id360 that a caller means; an id that was merged into another leads to that one."""
-    crosswalk = session.project.store.current()
+    """The id360 that a caller means."""
     match who:
         case int():
-            return crosswalk.canonical(who) if crosswalk is not None else who
+            return who
         case str() if who.isdigit():
             return _id_of(session, int(who), timeout)
         case Mapping() if len(who) == 1:

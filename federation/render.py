@@ -23,6 +23,10 @@ from views.survive import needed_attributes, survived_select
 ROW, LINK = "s", "x"
 """Aliases within a branch: the source's row, the crosswalk's."""
 
+CARRIED = ("c360_id360", "c360_ord")
+"""What a scan asked by keys brings along: whose the row is, and its key's rank. The executor has both at hand from the look-up, and
+a join of six small inputs in DuckDB costs more than the sources do."""
+
 
 Linked = LinkTable | IdentifierTable
 """What turns a row into an id360: a table of source keys, or one of identifiers."""
@@ -72,6 +76,11 @@ def reads_links(relation: Relation) -> bool:
     return relation.ids is not None or "id360" in branch_columns(relation)
 
 
+def carries(relation: Relation, scan: Scan) -> bool:
+    """Whether the scan's rows come with their id360 and rank (see CARRIED)."""
+    return scan.keys is not None and relation.ids is not None and scan.branch.link is not None and reads_links(relation)
+
+
 def source_columns(relation: Relation, scan: Scan) -> tuple[str, ...]:
     """The source columns that the trusted room needs of a scan, in the table's order; at least one."""
     trees = list(_expressions(relation, scan).values()) + list(scan.branch.where)
@@ -104,16 +113,17 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
     query = exp.select().from_(exp.alias_(places.scan(relation, scan), ROW, table=True))
     if reads_links(relation):
         outputs["id360"] = exp.cast(exp.null(), "BIGINT")
-        if branch.link is not None:
+        if carries(relation, scan):
+            outputs["id360"], outputs["_ord"] = (exp.column(c, ROW) for c in CARRIED)
+        elif branch.link is not None:
             links = link_table(branch.link, places.crosswalk)
             pairs = zip(key_columns(links), branch.link.on, strict=True)
             on = exp.and_(*(exp.column(k, LINK).eq(_on_row(e, scan.table)) for k, e in pairs))
             inner = relation.ids is not None or isinstance(relation.view, Survived)
             placed = exp.alias_(places.links(links, relation.ids), LINK, table=True)
             query = query.join(placed, on=on, join_type="inner" if inner else "left")
-            outputs["id360"] = exp.column("id360", LINK)
+            outputs["id360"], outputs["_ord"] = exp.column("id360", LINK), exp.column("ord", LINK)
     if isinstance(relation.view, Survived):
-        outputs["_ord"] = exp.column("ord", LINK)
         outputs["_rank"] = exp.Literal.string(branch.source)
     for condition in branch.where:
         query = query.where(_on_row(condition, scan.table), copy=False)
@@ -212,11 +222,13 @@ def inline_places(crosswalk: Crosswalk | None) -> Places:
         query = exp.select(*(exp.column(c, quoted=True) for c in source_columns(relation, scan))).from_(table)
         for conjunct in scan.conjuncts:
             query = query.where(conjunct.copy(), copy=False)
-        if scan.keys is not None and relation.ids is not None and scan.branch.link is not None:
+        if carries(relation, scan) and scan.keys is not None and scan.branch.link is not None:
             link = link_table(scan.branch.link, crosswalk)
-            keys = exp.select(*key_columns(link)).from_(exp.alias_(links(link, relation.ids), "n", table=True))
-            left = [exp.column(c, quoted=True) for c in scan.keys.columns]
-            query = query.where(exp.In(this=left[0] if len(left) == 1 else exp.Tuple(expressions=left), query=keys.subquery()), copy=False)
+            pairs = zip(key_columns(link), scan.keys.columns, strict=True)
+            on = exp.and_(*(exp.column(k, LINK).eq(exp.column(c, quoted=True)) for k, c in pairs))
+            query = query.join(exp.alias_(links(link, relation.ids), LINK, table=True), on=on, copy=False)
+            ord_ = exp.column("ord", LINK) if isinstance(link, LinkTable) else exp.null()
+            query = query.select(*(exp.alias_(e, n) for e, n in zip((exp.column("id360", LINK), ord_), CARRIED, strict=True)), copy=False)
         for term in scan.order:
             ordered = exp.Ordered(this=exp.column(term.column, quoted=True), desc=term.descending, nulls_first=term.nulls_first)
             query = query.order_by(ordered, copy=False)

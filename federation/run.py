@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 
 import duckdb
@@ -13,20 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import watchdog
-from connectors.spi import Connector, Deadline, Fragment, KeyFilter, Session
+from connectors.spi import Connector, Deadline, Session
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift, SourceBroken, SourceError
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import Inbox, Stopped
-from federation.plan import Fetch, IdSet, Lookup, Plan, Trusted
+from federation.lookups import Lookups, carry, key_arrays
+from federation.plan import Fetch, IdSet, Plan, Trusted
 from federation.report import FragmentReport, Report
-from federation.rooms import Statement, StatementPool, TrustedRoom, table
+from federation.rooms import Statement, StatementPool, TrustedRoom
 
 AHEAD = 64 << 20
 """Bytes that a fetch may run ahead of the room that reads it."""
 SETTLE = 32 << 20
 """Rows up to so many bytes are handed to a room as a table: DuckDB then knows their number and reads them in parallel."""
-LISTED = 1000
-"""Up to so many ids stand in an IN list, which the crosswalk's index serves; beyond, a join reads the link table once."""
 
 _workers = ThreadPoolExecutor(64, thread_name_prefix="c360-fetch")
 
@@ -60,9 +60,8 @@ class Run:
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._borrowed: list[tuple[Trusted, Statement]] = []
         self._pending: list[Future[None]] = []
-        self._tables: dict[str, pa.Table] = {}
         self._inboxes: dict[str, Inbox] = {}
-        self._ids: dict[str, list[int]] = {}
+        self._lookups = Lookups(plan, room, self.watch)
         self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
 
     # -- stopping --------------------------------------------------------------------------------------------------------
@@ -104,7 +103,7 @@ class Run:
             else:
                 self.pool.give_back(trusted, statement)
         self._sessions, self._borrowed, self._cursors = {}, [], []
-        self._tables, self._inboxes = {}, {}
+        self._inboxes = {}
 
     def raised(self, error: BaseException) -> C360Error:
         """What a user is told of an error that came up while the run went on: its own cause first."""
@@ -123,7 +122,6 @@ class Run:
         try:
             for stage in range(self.plan.stages):
                 self._settle_ids(stage)
-                self._look_up(stage)
                 self._launch([f for f in self.plan.fetches if f.stage == stage], last=stage == self.plan.stages - 1)
         except (duckdb.Error, Stopped, C360Error) as error:
             raise self.raised(error) from error
@@ -154,6 +152,10 @@ class Run:
 
         return pa.RecordBatchReader.from_batches(stream.schema, told())
 
+    def links(self, slot: str) -> pa.Table:
+        """A slice of the crosswalk that this run has used."""
+        return self._lookups.slice(slot)
+
     def translated(self, error: BaseException) -> C360Error:
         """An error of the trusted room, told without a word of DuckDB's: its text may quote a hidden value."""
         if self.error is None and isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.InvalidInputException):
@@ -165,19 +167,16 @@ class Run:
         return self.raised(error)
 
     def _slot(self, name: str) -> pa.Table | Inbox:
-        if name in self._tables:
-            return self._tables[name]
+        if name in self._lookups:
+            return self._lookups.slice(name)
         inbox = self._inboxes[name]
         settled = inbox.settle(1 << 62 if self.partial else SETTLE)
-        if settled is None:
-            return inbox
-        self._tables[name] = settled
-        return settled
+        return inbox if settled is None else settled
 
     def _settle_ids(self, stage: int) -> None:
         for ids in self.plan.ids:
             if ids.stage == stage:
-                self._ids[ids.name] = self._found(ids) if ids.searches else self._given(ids)
+                self._lookups.know(ids.name, self._found(ids) if ids.searches else self._given(ids))
 
     def _given(self, ids: IdSet) -> list[int]:
         return [int(v) for p in ids.params if (v := self.values[p]) is not None]  # type: ignore[call-overload]
@@ -192,86 +191,46 @@ class Run:
             future.result()
         return sorted(common or ())
 
-    def _look_up(self, stage: int) -> None:
-        known = {i.name for i in self.plan.ids if i.stage == stage}
-        wanted = [x for x in self.plan.lookups if x.ids in known]
-        if wanted:
-            cursor = self.room.cursor()
-            self.watch(cursor)
-            for lookup in wanted:
-                self._tables[lookup.slot] = self._links(cursor, lookup)
-            cursor.close()
-
-    def _links(self, cursor: duckdb.DuckDBPyConnection, lookup: Lookup) -> pa.Table:
-        ids = self._ids[lookup.ids]
-        columns = ", ".join(lookup.columns)
-        source = f"xw{self.plan.crosswalk_version}.main.{lookup.table}"
-        if len(ids) <= LISTED:
-            marks = ", ".join("?" * len(ids)) or "NULL"
-            return table(cursor.execute(f"SELECT {columns} FROM {source} WHERE id360 IN ({marks})", ids))
-        cursor.register("c360_ids", pa.table({"id360": pa.array(ids, pa.int64())}))
-        return table(cursor.execute(f"SELECT {columns} FROM {source} SEMI JOIN c360_ids USING (id360)"))
-
     def _launch(self, fetches: list[Fetch], *, last: bool) -> None:
-        groups: list[tuple[str, list[tuple[Fetch, Fragment, Mapping[str, object]]]]] = []
-        for source, members in groupby(sorted(fetches, key=lambda f: f.fragment.source), key=lambda f: f.fragment.source):
-            asked = [job for f in members if (job := self._prepared(f)) is not None]
-            if asked:
-                groups.append((source, asked))
-        small = last and all(f.fragment.keys or f.fragment.limit for f in fetches)
-        inline = groups.pop() if groups and small else None
-        self._pending = [_workers.submit(self._fetch, source, asked) for source, asked in groups]
-        if inline:
-            self._fetch(*inline)
-
-    def _prepared(self, fetch: Fetch) -> tuple[Fetch, Fragment, Mapping[str, object]] | None:
-        """The fragment to ask with its bindings, or None if nobody has a key there: then the source is not asked."""
-        fragment, bound = fetch.fragment, {p.name: self.values[p.name] for p in fetch.fragment.params}
-        if fetch.lookup and fragment.keys is not None:
-            links = self._tables[fetch.lookup]
-            if links.num_rows == 0:
-                self._tables[fetch.slot] = fetch.schema.empty_table()
-                sql = fragment.select().sql("duckdb", comments=False)
-                self.report.fragments.append(
-                    FragmentReport(fragment.source, fragment.table, sql, fetch.stage, asked=False, reason_local=fetch.reasons)
-                )
-                return None
-            if links.num_rows > fetch.max_keys:  # without its keys a limit would cut off the wrong rows
-                fragment = Fragment(fragment.source, fragment.table, fragment.columns, fragment.conjuncts, fragment.params)
-            else:
-                bound[fragment.keys.slot] = _keys(fetch, fragment.keys, links)
-        shared = sum(f.fragment.source == fragment.source for f in self.plan.fetches) > 1
-        self._inboxes[fetch.slot] = Inbox(fetch.schema, self.stopped, None if shared or self.partial else AHEAD, self._account)
-        return fetch, fragment, bound
+        """Ask every source of a stage at the same time; within the last stage this thread takes one that will be quick."""
+        for fetch in fetches:
+            shared = sum(f.fragment.source == fetch.fragment.source for f in self.plan.fetches) > 1
+            self._inboxes[fetch.slot] = Inbox(fetch.schema, self.stopped, None if shared or self.partial else AHEAD, self._account)
+        ordered = sorted(fetches, key=lambda f: f.fragment.source)
+        groups = [(source, list(members)) for source, members in groupby(ordered, key=lambda f: f.fragment.source)]
+        quick = last and all(f.lookup or f.fragment.limit for f in fetches)
+        mine = groups.pop() if groups and quick else None
+        self._pending = [_workers.submit(self._fetch, source, members) for source, members in groups]
+        if mine:
+            self._fetch(*mine)
 
     def _account(self, size: int) -> None:
         self._held += size
         if self._held > self._memory:
             raise _over_memory()
 
-    def _fetch(self, source: str, jobs: list[tuple[Fetch, Fragment, Mapping[str, object]]]) -> None:
+    def _fetch(self, source: str, fetches: list[Fetch]) -> None:
         """Ask one source its fragments, in turn. Whatever goes wrong stops the run (or, if partial, leaves the source out)."""
         try:
-            session = self._session(source)
-            for fetch, fragment, bound in jobs:
-                self._one(session, fetch, fragment, bound)
+            for fetch in fetches:
+                self._one(fetch)
         except Stopped:
             pass
-        except C360Error as error:
-            self._failed(source, jobs, error)
+        except (C360Error, duckdb.Error) as error:
+            self._failed(source, fetches, self.raised(error))
         except Exception as cause:
             broken = SourceBroken(source, f"`{source}` failed while it was read", hint="run `c360 debug`")
             broken.__cause__ = cause
-            self._failed(source, jobs, broken)
+            self._failed(source, fetches, broken)
 
-    def _failed(self, source: str, jobs: list[tuple[Fetch, Fragment, Mapping[str, object]]], error: C360Error) -> None:
+    def _failed(self, source: str, fetches: list[Fetch], error: C360Error) -> None:
         if isinstance(error, SchemaDrift):
             self.sources(source).forget()
         if not (self.partial and isinstance(error, SourceError)):
             self.stop(error)
             return
         self.report.missing[source] = error.code
-        for fetch, _, _ in jobs:
+        for fetch in fetches:
             self._inboxes[fetch.slot].abandon()
 
     def _session(self, source: str) -> Session:
@@ -287,18 +246,31 @@ class Run:
             raise Stopped
         return found
 
-    def _one(self, session: Session, fetch: Fetch, fragment: Fragment, bound: Mapping[str, object]) -> None:
-        start = time.perf_counter()
-        inbox = self._inboxes[fetch.slot]
+    def _one(self, fetch: Fetch) -> None:
+        """Ask one fragment; not at all if it goes by key and nobody has a key there."""
+        fragment, inbox, links = fetch.fragment, self._inboxes[fetch.slot], None
+        keys = fragment.keys
+        bound: dict[str, object] = {p.name: self.values[p.name] for p in fragment.params}
         meter = FragmentReport(fragment.source, fragment.table, "", fetch.stage, reason_local=fetch.reasons)
         self.report.fragments.append(meter)
-        stream = session.run(fragment, bound)
+        if fetch.lookup and keys is not None:
+            links = self._lookups.slice(fetch.lookup)
+            if links.num_rows == 0:
+                meter.asked, meter.sql = False, fragment.select().sql("duckdb", comments=False)
+                inbox.finish()
+                return
+            if links.num_rows > fetch.max_keys:  # without its keys a limit would cut off the wrong rows
+                fragment = replace(fragment, keys=None, order=(), limit=None)
+            else:
+                bound[keys.slot] = key_arrays(fetch, keys, links)
+        start = time.perf_counter()
+        stream = self._session(fragment.source).run(fragment, bound)
         try:
             meter.sql = stream.statement
             for batch in stream:
                 meter.rows += batch.num_rows
                 meter.bytes += batch.nbytes
-                inbox.put(batch)
+                inbox.put(carry(fetch, keys, batch, links) if links is not None and keys is not None else batch)
         except C360Error as error:
             meter.error = error.code
             raise
@@ -306,15 +278,6 @@ class Run:
             meter.requests, meter.ms = stream.requests, (time.perf_counter() - start) * 1000
             stream.close()
         inbox.finish()
-
-
-def _keys(fetch: Fetch, keys: KeyFilter, links: pa.Table) -> tuple[pa.Array, ...]:
-    """A list of keys in the columns' own types, where the fragment fetches them; the crosswalk's differ in width only."""
-    arrays = []
-    for i, name in enumerate(keys.columns):
-        array = links.column(i).combine_chunks()
-        arrays.append(array.cast(fetch.schema.field(name).type) if name in fetch.schema.names else array)
-    return tuple(arrays)
 
 
 def _timed_out() -> QueryTimeout:

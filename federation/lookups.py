@@ -1,0 +1,84 @@
+"""From id360 to source keys and back: slices of the crosswalk, read when first needed, and rows matched with them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.spi import KeyFilter
+from federation.plan import Fetch, Lookup, Plan
+from federation.rooms import TrustedRoom, table
+
+LISTED = 20
+"""Up to so many ids are looked up one by one, by the crosswalk's index; beyond, the link table is read once for all of them."""
+
+
+class Lookups:
+    """The slices of one run. Thread-safe: whoever needs a slice first reads it, on a cursor of its own."""
+
+    def __init__(self, plan: Plan, room: TrustedRoom, watch: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        self._room, self._watch = room, watch
+        self._source = f"xw{plan.crosswalk_version}.main"
+        self._wanted = {x.slot: x for x in plan.lookups}
+        self._locks = {x.slot: threading.Lock() for x in plan.lookups}
+        self._slices: dict[str, pa.Table] = {}
+        self._ids: dict[str, list[int]] = {}
+
+    def know(self, name: str, ids: list[int]) -> None:
+        """From now on the id set `name` is known."""
+        self._ids[name] = ids
+
+    def __contains__(self, slot: str) -> bool:
+        return slot in self._wanted
+
+    def slice(self, slot: str) -> pa.Table:
+        """The links of the slot's ids: key columns, id360, and ord if it is a table of source keys. Raises duckdb.Error."""
+        with self._locks[slot]:
+            if slot not in self._slices:
+                self._slices[slot] = self._read(self._wanted[slot])
+            return self._slices[slot]
+
+    def _read(self, lookup: Lookup) -> pa.Table:
+        ids = self._ids[lookup.ids]
+        columns = ", ".join(lookup.columns)
+        cursor = self._room.cursor()
+        self._watch(cursor)
+        try:
+            if len(ids) <= LISTED:
+                sql = f"SELECT {columns} FROM {self._source}.{lookup.table} WHERE id360 = ?"
+                parts = [table(cursor.execute(sql, [i])) for i in ids] or [table(cursor.execute(f"{sql} LIMIT 0", [0]))]
+                return pa.concat_tables(parts)
+            cursor.register("c360_ids", pa.table({"id360": pa.array(ids, pa.int64())}))
+            return table(cursor.execute(f"SELECT {columns} FROM {self._source}.{lookup.table} SEMI JOIN c360_ids USING (id360)"))
+        finally:
+            cursor.close()
+
+
+def key_arrays(fetch: Fetch, keys: KeyFilter, links: pa.Table) -> tuple[pa.Array, ...]:
+    """The keys of a slice in the types of the columns they are for; the crosswalk's differ in width only."""
+    types = [fetch.schema.field(name).type for name in keys.columns]
+    return tuple(links.column(i).combine_chunks().cast(type_) for i, type_ in enumerate(types))
+
+
+def carry(fetch: Fetch, keys: KeyFilter, batch: pa.RecordBatch, links: pa.Table) -> pa.RecordBatch:
+    """The rows with the id360 and rank of their keys; rows of other keys (a source that was read without keys) are left out."""
+    found = _positions([batch.column(c) for c in keys.columns], [links.column(i) for i in range(len(keys.columns))])
+    if found.null_count:
+        batch, found = batch.filter(found.is_valid()), found.drop_null()
+    owners = links.column("id360").combine_chunks().take(found)
+    ranked = "ord" in links.column_names
+    ranks = links.column("ord").combine_chunks().take(found) if ranked else pa.nulls(len(found), pa.int32())
+    return pa.RecordBatch.from_arrays([*batch.columns, owners, ranks], schema=fetch.schema)
+
+
+def _positions(keys: Sequence[pa.Array], known: Sequence[pa.ChunkedArray]) -> pa.Array:
+    """Where each key stands among the known ones, NULL if nowhere."""
+    if len(keys) == 1:
+        return pc.index_in(keys[0], value_set=known[0].combine_chunks().cast(keys[0].type))
+    columns = [k.cast(a.type).to_pylist() for k, a in zip(known, keys, strict=True)]
+    places = {key: i for i, key in enumerate(zip(*columns, strict=True))}
+    return pa.array([places.get(key) for key in zip(*(k.to_pylist() for k in keys), strict=True)], pa.int32())
