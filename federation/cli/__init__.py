@@ -1,0 +1,13 @@
+"""The command `c360`. Nothing heavy is imported before a command runs: `c360 --help` costs little more than the interpreter."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 ok, 1 a query, project or source failed, 2 wrong usage, 130 interrupted."""
+    from federation.cli.app import run
+
+    sys.exit(run(args))
