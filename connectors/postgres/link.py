@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _opening: dict[tuple[object, ...], threading.Lock] = {}  # by server: a new socket is told from others by its peer
 _opening_guard = threading.Lock()
 
+_BATCH = str(4 << 20)  # bytes: some 80 000 rows; the driver's 16 MiB would make the first batch wait
 _GREETING = """
 SELECT current_setting('server_version') AS version, current_setting('standard_conforming_strings') AS strings,
   (SELECT set_config(name, '500', false) FROM pg_settings WHERE name = 'client_connection_check_interval') AS checked
@@ -41,7 +42,9 @@ class Link:
 
         statement = AdbcStatement(self._connection)
         try:
-            statement.set_options(**{"adbc.postgresql.use_copy": "true" if copy else "false"})
+            statement.set_options(
+                **{"adbc.postgresql.use_copy": "true" if copy else "false", "adbc.postgresql.batch_size_hint_bytes": _BATCH}
+            )
             statement.set_sql_query(sql)
             if row is not None:
                 statement.bind(row)

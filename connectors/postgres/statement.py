@@ -71,25 +71,61 @@ def render(fragment: Fragment, table: Table, indexed: frozenset[str]) -> Stateme
     by_name = {c.name: c for c in table.columns}
     columns = tuple(by_name[c] for c in fragment.columns)
     keyed = tuple(by_name[c] for c in fragment.keys.columns) if fragment.keys else ()
-    head = f"SELECT {', '.join(wire(c).read.format(_name(c)) for c in columns)} FROM {_qualified(table.name)} AS {_TABLE}"
+    source = f"{_qualified(table.name)} AS {_TABLE}"
     scalars: list[Bound] = []
     numbered = [_typed(c, by_name, fragment, scalars, _parameter) for c in fragment.conjuncts]
     from_settings = [_typed(c, by_name, fragment, list(scalars), _setting) for c in fragment.conjuncts]
-    copy_sql = _assemble(head, from_settings, fragment, by_name)
+    copy_sql = _assemble(columns, source, from_settings, fragment, by_name, indexed)
     if len(keyed) == 1:
         numbered.append(_any(keyed[0], len(scalars) + 1))
     elif keyed:
-        head += _unnest(keyed, len(scalars) + 1)
-    sql = _assemble(head, numbered, fragment, by_name)
+        source += _unnest(keyed, len(scalars) + 1)
+    sql = _assemble(columns, source, numbered, fragment, by_name, indexed)
     bulk = not keyed and (fragment.limit is None or fragment.limit > _SMALL) and not _searched(fragment.conjuncts, indexed)
     return Statement(fragment, columns, sql, copy_sql, bulk, tuple(scalars), keyed)
 
 
-def _assemble(head: str, conditions: list[str], fragment: Fragment, columns: Mapping[str, Column]) -> str:
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = f" ORDER BY {', '.join(_ordered(o, columns) for o in fragment.order)}" if fragment.order else ""
+def _assemble(
+    columns: tuple[Column, ...],
+    source: str,
+    conditions: list[str],
+    fragment: Fragment,
+    by_name: Mapping[str, Column],
+    indexed: frozenset[str],
+) -> str:
+    reads = [wire(c).read.format(_name(c)) for c in columns]
+    orders = [_ordered(o, by_name) for o in fragment.order]
+    first = by_name[fragment.order[0].column] if fragment.order else None
+    if fragment.limit is not None and first and first.name in indexed and " NULLS " in orders[0]:
+        return _nulls_apart(reads, source, conditions, orders, _name(first), int(fragment.limit))
+    order = f" ORDER BY {', '.join(orders)}" if orders else ""
     limit = f" LIMIT {int(fragment.limit)}" if fragment.limit is not None else ""
-    return f"{head}{where}{order}{limit}"
+    return f"SELECT {', '.join(reads)} FROM {source}{_where(conditions)}{order}{limit}"
+
+
+def _nulls_apart(reads: list[str], source: str, conditions: list[str], orders: list[str], first: str, limit: int) -> str:
+    """A top-N whose NULLs stand where no index has them (DESC NULLS LAST): the rows with a value by the index, those without by
+    another, and the few of both sorted once more. On a million rows 1 ms instead of 170."""
+    outputs = ", ".join(f"{read} AS o{i}" for i, read in enumerate(reads))
+    sorts = ", ".join(f"{order.partition(' NULLS ')[0].removesuffix(' DESC')} AS s{i}" for i, order in enumerate(orders))
+    having = _where([*conditions, f"{first} IS NOT NULL"])
+    lacking = _where([*conditions, f"{first} IS NULL"])
+    plain = ", ".join([orders[0].partition(" NULLS ")[0], *orders[1:]])
+    rest = f" ORDER BY {', '.join(orders[1:])}" if orders[1:] else ""
+    again = ", ".join(f"s{i}{_direction(order)}" for i, order in enumerate(orders))
+    select = f"SELECT {outputs}, {sorts} FROM {source}"
+    both = f"({select}{having} ORDER BY {plain} LIMIT {limit}) UNION ALL ({select}{lacking}{rest} LIMIT {limit})"
+    return f"SELECT {', '.join(f'o{i}' for i in range(len(reads)))} FROM ({both}) AS c360_n ORDER BY {again} LIMIT {limit}"
+
+
+def _direction(order: str) -> str:
+    """What follows the expression in an ORDER BY term."""
+    expression, nulls, placement = order.rpartition(" NULLS ") if " NULLS " in order else (order, "", "")
+    return (" DESC" if expression.endswith(" DESC") else "") + nulls + placement
+
+
+def _where(conditions: list[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _typed(

@@ -20,7 +20,9 @@ from connectors.sqlite.session import SqliteSession
 from connectors.sqlite.statement import Statement, render
 
 _BUSY_S = 2.0  # how long a reader waits for a writer's lock
-_ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_TRANSACTION})
+_ALLOWED = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION}
+)
 
 
 def connect(name: str, options: Mapping[str, object]) -> SqliteConnector:
@@ -87,6 +89,9 @@ class SqliteConnector:
                 db = self._idle.pop() if self._idle else None
             db = db or self._reader()
             session = SqliteSession(self.name, db, deadline, self._prepare, self._give_back, snapshot)
+        except sqlite3.Error as error:
+            self._give_back(db, sound=False)
+            raise translate(error, self.name) from error
         except BaseException:
             self._give_back(db, sound=False)
             raise
@@ -115,8 +120,12 @@ class SqliteConnector:
     def _reader(self) -> sqlite3.Connection:
         """A connection for sessions: its authorizer refuses everything but reading tables."""
         db = self._open()
-        db.execute("SELECT value FROM json_each('[]')").fetchall()  # makes the virtual table, which the authorizer would refuse
-        db.set_authorizer(_reading_only)
+        try:
+            db.execute("SELECT value FROM json_each('[]')").fetchall()  # makes the virtual table, which the authorizer would refuse
+            db.set_authorizer(_reading_only)
+        except sqlite3.Error:
+            db.close()
+            raise
         return db
 
     def _open(self) -> sqlite3.Connection:

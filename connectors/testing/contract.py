@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
@@ -235,16 +236,14 @@ class ConnectorContract:
     def test_orders_are_duckdbs(self, source: Connector, oracles: dict[str, Oracle]) -> None:
         unproven = source.capabilities.order_kinds - self.kinds - self.elsewhere
         assert not unproven, f"orders claimed on {sorted(unproven)} cannot be proven"
-        for kind in sorted(source.capabilities.order_kinds & self.kinds):
-            for descending in (False, True):
-                for nulls_first in (False, True):
-                    order = (OrderBy("v", descending, nulls_first), OrderBy("id"))
-                    limit = 7 if source.capabilities.limit else None
-                    found = fetch(source, Fragment(source.name, f"nasty_{kind}", ("id",), order=order, limit=limit))
-                    direction = f"{'DESC' if descending else 'ASC'} NULLS {'FIRST' if nulls_first else 'LAST'}"
-                    sql = f"SELECT id FROM t ORDER BY v {direction}, id LIMIT $n"
-                    expected = [i for (i,) in oracles[kind].db.execute(sql, {"n": limit if limit is not None else 10**9}).fetchall()]
-                    assert found["id"].to_pylist() == expected, (kind, order)
+        limits = (None, 7) if source.capabilities.limit else (None,)
+        directions = itertools.product((False, True), (False, True), limits)
+        for kind, (descending, nulls_first, limit) in itertools.product(sorted(source.capabilities.order_kinds & self.kinds), directions):
+            order = (OrderBy("v", descending, nulls_first), OrderBy("id"))
+            found = fetch(source, Fragment(source.name, f"nasty_{kind}", ("id",), order=order, limit=limit))
+            sql = f"SELECT id FROM t ORDER BY v {'DESC' if descending else 'ASC'} NULLS {'FIRST' if nulls_first else 'LAST'}, id LIMIT $n"
+            expected = [i for (i,) in oracles[kind].db.execute(sql, {"n": limit or 10**9}).fetchall()]
+            assert found["id"].to_pylist() == expected, (kind, order, limit)
 
     def test_limits(self, source: Connector) -> None:
         if not source.capabilities.limit:

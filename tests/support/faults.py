@@ -94,6 +94,7 @@ class FaultProxy:
         with suppress(OSError):
             if reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.shutdown(socket.SHUT_RD)  # sends nothing, but wakes the reader, whose hold would keep the RST back
             else:
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
