@@ -11,7 +11,17 @@ from connectors.spi import Fragment, Param
 from federation.context import Context
 from federation.plan import Fetch, IdSet, Lookup, Plan, Trusted
 from federation.query import Found, Given, Ids, Query, Relation, Scan
-from federation.render import CARRIED, Linked, Places, carries, key_columns, link_table, relation_select, source_columns
+from federation.render import (
+    CARRIED,
+    Linked,
+    Places,
+    carriers_select,
+    carries,
+    key_columns,
+    link_table,
+    relation_select,
+    source_columns,
+)  # fmt: skip
 from identity.crosswalk import LinkTable
 
 
@@ -45,10 +55,12 @@ class _Cutter:
     lookups: dict[tuple[str, str], Lookup] = field(default_factory=dict)
     ids: dict[object, IdSet] = field(default_factory=dict)
 
-    def trusted(self, relation: Relation, stage: int) -> Trusted:
-        """Cut one relation; what finds its ids comes a stage earlier, so it moves up by one."""
+    def trusted(self, relation: Relation, stage: int, *, whole: bool = False) -> Trusted:
+        """Cut one relation; what finds its ids comes a stage earlier, so it moves up by one. `whole`: as carriers of identifiers."""
         if relation.ids is not None:
             stage = self._ids(relation.ids, stage).stage
+        if any(s.carriers is not None and carries(relation, s) for s in relation.scans):
+            stage += 1
         slots: list[str] = []
 
         def place_scan(owner: Relation, scan: Scan) -> exp.Expr:
@@ -64,7 +76,13 @@ class _Cutter:
             slots.append(slot)
             return exp.table_(slot)
 
-        select = relation_select(relation, Places(place_scan, place_links, self.context.crosswalk))
+        def place_carriers(carriers: Relation, ids: Ids | None) -> exp.Expr:
+            slot = self._carriers(carriers, ids).slot
+            slots.append(slot)
+            return exp.table_(slot)
+
+        places = Places(place_scan, place_links, place_carriers, self.context.crosswalk)
+        select = carriers_select(relation, places) if whole else relation_select(relation, places)
         sql = select.sql("duckdb", comments=False)
         return Trusted(relation.name, stage, sql, tuple(dict.fromkeys(slots)), relation.columns or ("_",))
 
@@ -90,10 +108,21 @@ class _Cutter:
             self.lookups[place] = Lookup(f"x{len(self.lookups)}", linked.name, columns, len(keys), place[1])
         return self.lookups[place]
 
+    def _carriers(self, carriers: Relation, ids: Ids | None) -> Lookup:
+        """What links rows by an identifier that is not stored: found live, by a search over all records."""
+        place = (carriers.name, self.ids[_same(ids)].name if ids is not None else "")
+        if place not in self.lookups:
+            self.searches.append(self.trusted(carriers, 0, whole=True))
+            self.lookups[place] = Lookup(f"x{len(self.lookups)}", "", ("value", "id360"), 1, place[1], carriers.name)
+        return self.lookups[place]
+
     def _fetch(self, relation: Relation, scan: Scan, stage: int) -> None:
         lookup = ""
         if carries(relation, scan) and relation.ids is not None and scan.branch.link is not None:
-            lookup = self._lookup(link_table(scan.branch.link, self.context.crosswalk), relation.ids).slot
+            if scan.carriers is not None:
+                lookup = self._carriers(scan.carriers, relation.ids).slot
+            else:
+                lookup = self._lookup(link_table(scan.branch.link, self.context.crosswalk), relation.ids).slot
         wanted = sorted({p.name for c in scan.conjuncts for p in c.find_all(exp.Placeholder)})
         fragment = Fragment(
             source=scan.branch.source,

@@ -20,8 +20,15 @@ LISTED = 20
 class Lookups:
     """The slices of one run. Thread-safe: whoever needs a slice first reads it, on a cursor of its own."""
 
-    def __init__(self, plan: Plan, room: TrustedRoom, watch: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
-        self._room, self._watch = room, watch
+    def __init__(
+        self,
+        plan: Plan,
+        room: TrustedRoom,
+        watch: Callable[[duckdb.DuckDBPyConnection], None],
+        search: Callable[[str], pa.Table],
+    ) -> None:
+        """`search` runs the plan's search of that name, for identifiers that the crosswalk does not store."""
+        self._room, self._watch, self._search = room, watch, search
         self._source = f"xw{plan.crosswalk_version}.main"
         self._wanted = {x.slot: x for x in plan.lookups}
         self._locks = {x.slot: threading.Lock() for x in plan.lookups}
@@ -43,6 +50,9 @@ class Lookups:
             return self._slices[slot]
 
     def _read(self, lookup: Lookup) -> pa.Table:
+        if lookup.search:
+            found = self._search(lookup.search)
+            return found.filter(pc.is_in(found.column("id360"), pa.array(self._ids[lookup.ids], pa.int64()))) if lookup.ids else found
         ids = self._ids[lookup.ids]
         columns = ", ".join(lookup.columns)
         cursor = self._room.cursor()

@@ -32,13 +32,17 @@ class IdSet:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The slice of crosswalk table `table` that belongs to the ids: columns `columns`, of which the first `keys` are the key."""
+    """The slice of crosswalk table `table` that belongs to the ids: columns `columns`, of which the first `keys` are the key.
+
+    Where an identifier is not stored, `search` names the SELECT that finds the same live. Without `ids` it is the whole table.
+    """
 
     slot: str
     table: str
     columns: tuple[str, ...]
     keys: int
     ids: str
+    search: str = ""
 
 
 @dataclass(frozen=True, slots=True)

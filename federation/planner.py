@@ -23,8 +23,9 @@ from federation.query import Query, Relation, Scan
 from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row
 from identity.crosswalk import Crosswalk
 from views import describe
-from views.expand import RAW, Views, raw_view
-from views.relations import Records, Survived, View
+from views.branches import RAW, raw_view
+from views.expand import Views
+from views.relations import Branch, Records, Survived, View
 
 NOW_TYPE = pa.timestamp("us", "UTC")
 
@@ -140,13 +141,21 @@ class Planner:
     def _relation(self, name: str, view: View, context: Context) -> Relation:
         records = view.records if isinstance(view, Survived) else view
         branches = records.branches if isinstance(records, Records) else ()
-        scans = tuple(Scan(f"{name}s{i}", b, context.table(b.source, b.table)) for i, b in enumerate(branches))
+        scans = tuple(self._scan(f"{name}s{i}", b, context) for i, b in enumerate(branches))
         return Relation(name, view, tuple(view.types), scans)
+
+    def _scan(self, name: str, branch: Branch, context: Context) -> Scan:
+        live = branch.link.live if branch.link is not None else None
+        carriers = self._relation(f"{name}v", live, context) if live is not None else None
+        return Scan(name, branch, context.table(branch.source, branch.table), carriers)
 
     def _schemas(self, plan: Plan, context: Context) -> dict[str, pa.Schema]:
         schemas = {f.slot: f.schema for f in plan.fetches}
         cursor = self._trusted.cursor()
         for lookup in plan.lookups:
+            if lookup.search:
+                schemas[lookup.slot] = pa.schema([("value", pa.string()), ("id360", pa.int64())])
+                continue
             columns = ", ".join(lookup.columns)
             empty = cursor.execute(f"SELECT {columns} FROM xw{plan.crosswalk_version}.main.{lookup.table} LIMIT 0")
             schemas[lookup.slot] = (empty.to_arrow_table if hasattr(empty, "to_arrow_table") else empty.fetch_arrow_table)().schema

@@ -36,11 +36,14 @@ Ids = Given | Found
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What one branch asks of its source. `conjuncts` are in emitted form. `exact` holds while the rows the source returns are
-    just those that pass everything known of the branch (so a limit may go along). `reasons` say what stayed local, and why."""
+    just those that pass everything known of the branch (so a limit may go along). `reasons` say what stayed local, and why.
+    `carriers` are the records that link the rows, where the identifier they share is not stored in the crosswalk.
+    """
 
     name: str
     branch: Branch
     table: Table
+    carriers: Relation | None = None
     conjuncts: tuple[exp.Expr, ...] = ()
     exact: bool = False
     keys: KeyFilter | None = None

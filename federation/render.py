@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from connectors.spi import Table, table_expression
+from connectors.spi.errors import InternalError
 from federation.errors import NoCrosswalk
 from federation.query import Found, Given, Ids, Query, Relation, Scan
 from identity.crosswalk import Crosswalk, IdentifierTable, LinkTable
-from views.expand import TO_UTC
+from views.branches import TO_UTC
 from views.relations import Links, LinkUse, Survived
 from views.survive import needed_attributes, survived_select
 
@@ -38,6 +39,7 @@ class Places:
 
     scan: Callable[[Relation, Scan], exp.Expr]
     links: Callable[[Linked, Ids | None], exp.Expr]
+    carriers: Callable[[Relation, Ids | None], exp.Expr]
     crosswalk: Crosswalk | None
 
 
@@ -116,11 +118,10 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
         if carries(relation, scan):
             outputs["id360"], outputs["_ord"] = (exp.column(c, ROW) for c in CARRIED)
         elif branch.link is not None:
-            links = link_table(branch.link, places.crosswalk)
-            pairs = zip(key_columns(links), branch.link.on, strict=True)
+            pairs = zip(linked_by(scan, places.crosswalk), branch.link.on, strict=True)
             on = exp.and_(*(exp.column(k, LINK).eq(_on_row(e, scan.table)) for k, e in pairs))
             inner = relation.ids is not None or isinstance(relation.view, Survived)
-            placed = exp.alias_(places.links(links, relation.ids), LINK, table=True)
+            placed = exp.alias_(_placed_links(relation, scan, places), LINK, table=True)
             query = query.join(placed, on=on, join_type="inner" if inner else "left")
             outputs["id360"], outputs["_ord"] = exp.column("id360", LINK), exp.column("ord", LINK)
     if isinstance(relation.view, Survived):
@@ -135,6 +136,31 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
 def key_columns(linked: Linked) -> tuple[str, ...]:
     """The columns of a link table that hold the key."""
     return linked.columns if isinstance(linked, LinkTable) else ("value",)
+
+
+def linked_by(scan: Scan, crosswalk: Crosswalk | None) -> tuple[str, ...]:
+    """The key columns of what links a scan's rows."""
+    if scan.carriers is not None or scan.branch.link is None:
+        return ("value",)
+    return key_columns(link_table(scan.branch.link, crosswalk))
+
+
+def _placed_links(relation: Relation, scan: Scan, places: Places) -> exp.Expr:
+    if scan.carriers is not None:
+        return places.carriers(scan.carriers, relation.ids)
+    if scan.branch.link is None:
+        raise InternalError("a branch without a link is joined with the crosswalk")
+    return places.links(link_table(scan.branch.link, places.crosswalk), relation.ids)
+
+
+def carriers_select(carriers: Relation, places: Places) -> exp.Select:
+    """(value, id360) of an identifier that is not stored: like the crosswalk's table of it, without values of more than one person."""
+    rows = relation_select(carriers, places).subquery("c")
+    value, owner = exp.column("value", quoted=True), exp.column("id360", quoted=True)
+    query = exp.select(value, exp.alias_(exp.Min(this=owner), "id360")).from_(rows)
+    known = exp.not_(value.copy().is_(exp.null())), exp.not_(owner.copy().is_(exp.null()))
+    one = exp.Count(this=exp.Distinct(expressions=[owner.copy()])).eq(1)
+    return query.where(*known).group_by(value.copy()).having(one)
 
 
 def link_table(use: LinkUse, crosswalk: Crosswalk | None) -> Linked:
@@ -223,18 +249,21 @@ def inline_places(crosswalk: Crosswalk | None) -> Places:
         for conjunct in scan.conjuncts:
             query = query.where(conjunct.copy(), copy=False)
         if carries(relation, scan) and scan.keys is not None and scan.branch.link is not None:
-            link = link_table(scan.branch.link, crosswalk)
-            pairs = zip(key_columns(link), scan.keys.columns, strict=True)
+            pairs = zip(linked_by(scan, crosswalk), scan.keys.columns, strict=True)
             on = exp.and_(*(exp.column(k, LINK).eq(exp.column(c, quoted=True)) for k, c in pairs))
-            query = query.join(exp.alias_(links(link, relation.ids), LINK, table=True), on=on, copy=False)
-            ord_ = exp.column("ord", LINK) if isinstance(link, LinkTable) else exp.null()
+            query = query.join(exp.alias_(_placed_links(relation, scan, places), LINK, table=True), on=on, copy=False)
+            ord_ = exp.null() if scan.branch.link.identifier else exp.column("ord", LINK)
             query = query.select(*(exp.alias_(e, n) for e, n in zip((exp.column("id360", LINK), ord_), CARRIED, strict=True)), copy=False)
         for term in scan.order:
             ordered = exp.Ordered(this=exp.column(term.column, quoted=True), desc=term.descending, nulls_first=term.nulls_first)
             query = query.order_by(ordered, copy=False)
         return (query.limit(scan.limit) if scan.limit is not None else query).subquery()
 
-    places = Places(scan, links, crosswalk)
+    def carriers(relation: Relation, ids: Ids | None) -> exp.Expr:
+        found = carriers_select(relation, places)
+        return (exp.select("*").from_(found.subquery("c")).where(_in_ids(exp.column("id360"), ids, places)) if ids else found).subquery()
+
+    places = Places(scan, links, carriers, crosswalk)
     return places
 
 

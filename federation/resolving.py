@@ -20,7 +20,7 @@ from federation.run import Run
 from identity.model import KeyColumn, MatchKey, RecordSet
 from identity.report import ResolveReport
 from identity.resolve import resolve
-from views.expand import bare_branch, duckdb_type
+from views.branches import bare_branch, duckdb_type
 from views.model import Identifier, Mapping, Model
 from views.relations import Branch, Records
 
@@ -93,7 +93,7 @@ def _reader(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> 
 
     def read() -> pa.RecordBatchReader:
         thing = project.model.objects[mapping.object]
-        whole = bare_branch(thing, mapping)
+        whole = bare_branch(project.model, mapping)
         keys: dict[str, exp.Expr] = {f"k{i}": exp.column(k, quoted=True) for i, k in enumerate(mapping.key)}
         picked = {**keys, **{a: whole.columns[a] for a in attributes}}
         branch = Branch(mapping.source, mapping.table, mapping.key, picked, None, whole.where, thing.name)

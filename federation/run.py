@@ -59,9 +59,10 @@ class Run:
         self._sessions: dict[str, Session] = {}
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._borrowed: list[tuple[Trusted, Statement]] = []
-        self._pending: list[Future[None]] = []
+        self._pending: dict[str, Future[None]] = {}
+        self._futures: list[Future[None]] = []
         self._inboxes: dict[str, Inbox] = {}
-        self._lookups = Lookups(plan, room, self.watch)
+        self._lookups = Lookups(plan, room, self.watch, self._searched)
         self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
 
     # -- stopping --------------------------------------------------------------------------------------------------------
@@ -90,10 +91,10 @@ class Run:
         """Give everything back. Safe to call twice."""
         self._alarm.cancel()
         failed = self.error is not None
-        if any(not f.done() for f in self._pending) and not failed:
+        if any(not f.done() for f in self._futures) and not failed:
             self.stop(InternalError("the answer was closed before its end"))  # frees the fetchers; nobody is told
             failed = True
-        for future in self._pending:
+        for future in self._futures:
             future.cancel()
         for session in list(self._sessions.values()):
             session.close()
@@ -187,9 +188,10 @@ class Run:
             if search.name in ids.searches:
                 got = pc.unique(self.rows(search).read_all().column(0)).to_pylist()
                 common = {g for g in got if g is not None} & (common if common is not None else set(got))
-        for future in self._pending:  # a session is one thread's at a time
-            future.result()
         return sorted(common or ())
+
+    def _searched(self, name: str) -> pa.Table:
+        return self.rows(next(s for s in self.plan.searches if s.name == name)).read_all()
 
     def _launch(self, fetches: list[Fetch], *, last: bool) -> None:
         """Ask every source of a stage at the same time; within the last stage this thread takes one that will be quick."""
@@ -200,18 +202,26 @@ class Run:
         groups = [(source, list(members)) for source, members in groupby(ordered, key=lambda f: f.fragment.source)]
         quick = last and all(f.lookup or f.fragment.limit for f in fetches)
         mine = groups.pop() if groups and quick else None
-        self._pending = [_workers.submit(self._fetch, source, members) for source, members in groups]
+        for source, members in groups:
+            before = self._pending.get(source)
+            self._pending[source] = _workers.submit(self._fetch, source, members, before)
+            self._futures.append(self._pending[source])
         if mine:
-            self._fetch(*mine)
+            self._fetch(*mine, self._pending.get(mine[0]))
 
     def _account(self, size: int) -> None:
         self._held += size
         if self._held > self._memory:
             raise _over_memory()
 
-    def _fetch(self, source: str, fetches: list[Fetch]) -> None:
-        """Ask one source its fragments, in turn. Whatever goes wrong stops the run (or, if partial, leaves the source out)."""
+    def _fetch(self, source: str, fetches: list[Fetch], before: Future[None] | None) -> None:
+        """Ask one source its fragments, in turn, after those of the stage before: a session is one thread's at a time.
+
+        Whatever goes wrong stops the run (or, if partial, leaves the source out).
+        """
         try:
+            if before is not None:
+                before.result()
             for fetch in fetches:
                 self._one(fetch)
         except Stopped:

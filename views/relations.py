@@ -25,7 +25,8 @@ class LinkUse:
     """How a branch's rows get their id360: the link (or identifier) table of the crosswalk whose key equals `on`.
 
     `on` are expressions over the source table's columns, one per key part. `columns` are the plain source columns they stand
-    for, () if a list of keys cannot be handed to the source as it is.
+    for, () if a list of keys cannot be handed to the source as it is. `live` is given where an identifier is not stored: the
+    records that carry it, as (value, id360).
     """
 
     entity: str
@@ -35,6 +36,7 @@ class LinkUse:
     identifier: str
     on: tuple[exp.Expr, ...]
     columns: tuple[str, ...]
+    live: Records | None = None
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from connectors.spi import Judgement, Support
 from federation.context import Context, kind_of
 from federation.query import Query, Relation, Scan
 from federation.values import Values
-from views.expand import substitute
+from views.branches import substitute
 from views.relations import Branch, Survived
 
 
@@ -60,7 +60,7 @@ def _conditions(scan: Scan, filters: tuple[exp.Expr, ...]) -> Iterator[exp.Expr]
 def folded(conjunct: exp.Expr, branch: Branch) -> exp.Expr:
     """A conjunct over view columns as one over the branch's source columns; a constant if the branch has no such column.
 
-    >>> from views.expand import typed
+    >>> from views.branches import typed
     >>> branch = Branch("crm", "contact", ("id",), {"email": typed(exp.column("mail"), "VARCHAR"), "city": typed(None, "VARCHAR")})
     >>> folded(exp.column("email").eq(exp.Placeholder(this="p")), branch).sql("duckdb")
     "NULLIF(CAST(mail AS TEXT), '') = $p"
