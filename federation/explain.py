@@ -88,7 +88,7 @@ def explain(session: Session, query: str, params: Params, *, analyze: bool, time
     started = time.perf_counter()
     project = session.project
     crosswalk = project.store.current()
-    prepared, _ = project.planner.prepare(query, bound(params), session.views, crosswalk)
+    prepared, _, _ = project.planner.prepare(query, bound(params), session.views, crosswalk, lift=False)
     plan_ms = (time.perf_counter() - started) * 1000
     report = None
     if analyze:

@@ -59,7 +59,6 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> C
 
     Raises QuerySyntax, NotOneSelect, NotSupported, UnknownObject, UnknownColumn, FunctionRefused, PolicyRefused.
     """
-    _reserved(parse(sql))
     tree = parse(_by_position(sql))
     params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
     _refuse(tree)
@@ -124,6 +123,34 @@ def _by_position(sql: str) -> str:
     return "".join(pieces) + sql[end:]
 
 
+def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
+    """`id360 = 5` and `id360 IN (5, 6)` with bound parameters for the numbers, so that one plan serves every person.
+
+    >>> lift_ids("SELECT * FROM individual WHERE id360 = 5 LIMIT 1")
+    ('SELECT * FROM individual WHERE id360 = $c360_i1 LIMIT 1', {'c360_i1': 5})
+    """
+    if "id360" not in sql.lower():
+        return sql, {}
+    try:
+        tokens = DuckDB.Tokenizer().tokenize(sql)
+    except TokenError:
+        return sql, {}
+    pieces, end, values, listed = [], 0, {}, False
+    for i, token in enumerate(tokens):
+        after = tuple(t.token_type for t in tokens[max(i - 2, 0) : i])
+        named = i >= 2 and tokens[i - 2].text.lower() == "id360"
+        if token.token_type is TokenType.L_PAREN:
+            listed = i >= 2 and named and after[-1:] == (TokenType.IN,)
+        elif token.token_type is TokenType.NUMBER and token.text.isdigit() and ((named and after[-1:] == (TokenType.EQ,)) or listed):
+            name = f"{PREFIX}i{len(values) + 1}"
+            values[name] = int(token.text)
+            pieces += [sql[end : token.start], f"${name}"]
+            end = token.end + 1
+        elif token.token_type is not TokenType.COMMA:
+            listed = False
+    return "".join(pieces) + sql[end:], values
+
+
 def positional(number: int) -> str:
     """The name under which the parameter at that position (from 1) is bound."""
     return f"{PREFIX}p{number}"
@@ -149,9 +176,14 @@ def _refuse(tree: exp.Expr) -> None:
             raise _refused_function(name)
 
 
-def _reserved(tree: exp.Expr) -> None:
-    for node in tree.walk():
-        if isinstance(node, exp.CTE | exp.TableAlias | exp.Alias | exp.Placeholder) and node.name.lower().startswith(PREFIX):
+def check_names(sql: str) -> None:
+    """Refuse a caller's own use of reserved names, before we put ours in. Raises NotSupported, and what `parse` raises."""
+    if PREFIX not in sql.lower():
+        return
+    for node in parse(sql).walk():
+        if isinstance(node, exp.CTE | exp.TableAlias | exp.Alias | exp.Placeholder | exp.Identifier) and node.name.lower().startswith(
+            PREFIX
+        ):
             raise NotSupported(f"`{node.name}`: names that begin with `{PREFIX}` are reserved", hint="choose another name")
 
 

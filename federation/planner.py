@@ -48,23 +48,35 @@ class Planner:
         self._lock = threading.Lock()
 
     def prepare(
-        self, sql: str, values: Mapping[str, object], views: Views, crosswalk: Crosswalk | None, off: Collection[str] = ()
-    ) -> tuple[Prepared, bool]:
-        """The plan of a query, and whether it came from the cache. Raises QueryError, PolicyRefused, SourceError (schemas)."""
+        self,
+        sql: str,
+        values: Mapping[str, object],
+        views: Views,
+        crosswalk: Crosswalk | None,
+        off: Collection[str] = (),
+        *,
+        lift: bool = True,
+    ) -> tuple[Prepared, bool, Mapping[str, object]]:
+        """The plan of a query, whether it came from the cache, and all values to bind: with `lift`, ids in the text among them.
+
+        Raises QueryError, PolicyRefused, SourceError (schemas)."""
+        gateway.check_names(sql)
+        sql, lifted = gateway.lift_ids(sql) if lift else (sql, {})
+        values = {**values, **lifted}
         types = {name: arrow_type(value) for name, value in values.items()}
         key = (sql, tuple(sorted((n, str(t)) for n, t in types.items())), id(views), crosswalk.version if crosswalk else None, tuple(off))
         with self._lock:
             found = self._cache.get(key)
             if found is not None:
                 self._cache.move_to_end(key)
-                return found, True
+                return found, True, values
         state, context, params = self.plan_state(sql, values, views, crosswalk, off)
         made = self.finish(state, context, params)
         with self._lock:
             self._cache[key] = made
             if len(self._cache) > self._limit:
                 self._cache.popitem(last=False)[1].pool.close()
-        return made, False
+        return made, False, values
 
     def forget(self) -> None:
         """Drop every cached plan: the crosswalk or a schema has changed."""

@@ -166,7 +166,7 @@ def _prepared(session: Session, provenance: bool, max_events: int, windowed: boo
         events = "t.at, t.kind, t.source, t.summary, t.details"
         sql = f"SELECT {columns}, {events} FROM {ENTITY} AS p, {TIMELINE} AS t WHERE p.id360 = $id AND t.id360 = $id{after}"
     values: dict[str, object] = {"id": 0, **({"since": dt.datetime(2000, 1, 1)} if windowed and "$since" in sql else {})}
-    return planner.prepare(sql, values, views, session.project.store.current())[0]
+    return planner.prepare(sql, values, views, session.project.store.current(), lift=False)[0]
 
 
 def _newest(events: pa.Table, most: int) -> list[dict[str, Any]]:

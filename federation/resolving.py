@@ -17,6 +17,7 @@ from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
 from federation.report import Report
 from federation.run import Run
+from identity.importing import import_crosswalk
 from identity.model import KeyColumn, MatchKey, RecordSet
 from identity.report import ResolveReport
 from identity.resolve import resolve
@@ -35,14 +36,30 @@ def resolve_project(project: Project, progress: Callable[[str, int], None] | Non
     """Link the records of every mapped table by the project's rules and publish a new version of the crosswalk.
 
     Only keys and the attributes that rules and stored identifiers name are read, as streams; nothing of them is kept but keys
-    and identifiers. Raises what identity and the sources raise; the crosswalk in use stays until the new one is complete.
+    and identifiers. A project that names an existing crosswalk (`identity.import`) has that published instead. Raises what identity and the sources raise; the crosswalk in use stays until the new one is complete.
     """
     model = project.model
+    if model.crosswalk is not None:
+        return _imported(project, progress)
     stored = stored_identifiers(model)
     sets = [_record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
     report = resolve(sets, model.rules, project.store, project_secret(model), identifiers=stored, progress=progress)
     project.forget_plans()
     return report
+
+
+def _imported(project: Project, progress: Callable[[str, int], None] | None) -> ResolveReport:
+    """Publish the project's existing crosswalk instead of resolving."""
+    model = project.model
+    keys = {(m.source, m.table): _key(project, m) for m in model.mappings if model.objects[m.object].entity}
+    report = import_crosswalk(project.store, Path(str(model.crosswalk)), project_secret(model), keys=keys, progress=progress)
+    project.forget_plans()
+    return report
+
+
+def _key(project: Project, mapping: Mapping) -> tuple[KeyColumn, ...]:
+    columns = {c.name.lower(): c for c in project.source(mapping.source).table(mapping.table).columns}
+    return tuple(KeyColumn(k, duckdb_type(columns[k.lower()].type)) for k in mapping.key)
 
 
 def stored_identifiers(model: Model) -> dict[str, dict[str, MatchKey]]:
@@ -77,9 +94,7 @@ def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -
 
 
 def _record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> RecordSet:
-    table = project.source(mapping.source).table(mapping.table)
-    columns = {c.name.lower(): c for c in table.columns}
-    key = tuple(KeyColumn(k, duckdb_type(columns[k.lower()].type)) for k in mapping.key)
+    key = _key(project, mapping)
     entity = project.model.objects[mapping.object]
     personal = {a.name for a in entity.attributes.values() if a.identifier}
     keyed = {k.lower() for k in mapping.key}

@@ -60,12 +60,12 @@ class Session:
         Raises QueryError and its kind, PolicyRefused, NoCrosswalk, SourceError, QueryTimeout, OverMemory, OverRows, Cancelled.
         """
         started = time.perf_counter()
-        values = bound(params)
+        values: Mapping[str, object] = bound(params)
         report = Report(uuid.uuid4().hex[:16])
         entry = self.project.log.opened(report.query_id, self.principal, self.purpose, query)
         try:
             crosswalk = self.project.store.current()
-            prepared, cached = self.project.planner.prepare(query, values, self._views, crosswalk, tuple(sorted(passes_off)))
+            prepared, cached, values = self.project.planner.prepare(query, values, self._views, crosswalk, tuple(sorted(passes_off)))
             _check_params(prepared.plan.params, values)
             report.planned, report.plan_ms = not cached, (time.perf_counter() - started) * 1000
             run = self._run(prepared, values, report, timeout, partial)
