@@ -1,0 +1,316 @@
+"""Everything about a project that only its live sources can tell: `c360 check`.
+
+Rows are read through the same machinery as any query's, without policies; what is found names tables, columns and counts,
+never a row's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from connectors.spi import Connector, Deadline, Table
+from connectors.spi.errors import C360Error, InternalError, SchemaDrift
+from federation.errors import MappingFailed
+from federation.resolving import _reader, _record_set
+from identity.crosswalk import Crosswalk
+from identity.personal import personal_keys
+from identity.scratch import key_type, registered, scratch
+from views.errors import did_you_mean
+from views.model import ForeignKey, Identifier, Mapping
+
+if TYPE_CHECKING:
+    from federation.project import Project
+
+PROBLEM, NOTE = "problem", "note"
+CODES = {
+    "C360_DUPLICATE_KEYS": "Rows of a mapped table share a key: each would show as many times.",
+    "C360_NULL_KEYS": "Rows of a mapped table have no key: they can be linked to nobody.",
+    "C360_NOT_RESOLVED": "A mapped table is not in the crosswalk: its rows have no id360.",
+    "C360_CROSSWALK_LAG": "Records came after the last resolve: they have no id360 yet.",
+    "C360_PERSONAL_KEYS": "A table is keyed by something personal, and the crosswalk holds its keys.",
+    "C360_UNINDEXED_KEY": "A source would read a whole table to find one person's rows.",
+    "C360_KEY_ONLY": "A table answers by key only, so its rows could not be checked.",
+}
+"""What `check` finds besides the errors that a query would raise."""
+
+SCANNED_WELL = frozenset({"files", "duckdb"})
+"""Kinds whose tables are columnar: they find a key without an index."""
+WORTH_AN_INDEX = 10_000
+PING_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A thing that `check` found. A `problem` makes answers wrong or fail; a `note` is good to know. `where` names the table or source."""
+
+    level: str
+    code: str
+    where: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCount:
+    """Of a mapped table's rows: how many, without a key, with a key that another has, and not in the crosswalk (None: not looked up)."""
+
+    rows: int
+    nulls: int
+    repeated: int
+    repeated_rows: int
+    unlinked: int | None
+
+
+Told = Callable[[str], None]
+
+
+def check(project: Project, *, sample: int = 1000, keys: bool = True, told: Told = lambda doing: None) -> Iterator[Finding]:
+    """Hold a project against its live sources; yields what it finds as it goes.
+
+    `sample` rows of each mapped table are mapped; with `keys` the keys of tables that do not enforce them are all read.
+    `told` hears what is being looked at. Raises nothing that a source or mapping does: that is found.
+    """
+    crosswalk = None
+    try:
+        crosswalk = project.store.current()
+    except C360Error as error:
+        yield _problem(error, "crosswalk")
+    alive = {}
+    for name in project.model.sources:
+        told(name)
+        try:
+            connector = project.source(name)
+            connector.ping(Deadline.after(PING_SECONDS))
+            connector.tables()
+            alive[name] = connector
+        except C360Error as error:
+            yield _problem(error, name)
+    for mapping in project.model.mappings:
+        if mapping.source in alive:
+            told(f"{mapping.source}.{mapping.table} as {mapping.object}")
+            try:
+                yield from _mapping(project, mapping, alive[mapping.source], crosswalk, sample, keys)
+            except C360Error as error:
+                yield _problem(error, _where(mapping))
+    yield from _unresolved(project, crosswalk)
+
+
+def _mapping(
+    project: Project, mapping: Mapping, source: Connector, crosswalk: Crosswalk | None, sample: int, keys: bool
+) -> Iterator[Finding]:
+    try:
+        table = source.table(mapping.table)
+    except SchemaDrift:
+        hint = did_you_mean(mapping.table, source.tables())
+        yield Finding(PROBLEM, SchemaDrift.code, _where(mapping), f"{mapping.location}: source `{source.name}` has no such table", hint)
+        return
+    missing = tuple(_missing(mapping, table))
+    yield from missing
+    if missing:
+        return
+    yield from _unindexed(mapping, source)
+    if table.required:
+        yield Finding(NOTE, "C360_KEY_ONLY", _where(mapping), f"answers by {', '.join(table.required)} only: its rows were not checked")
+        return
+    yield from _fits(project, mapping, sample)
+    if project.model.objects[mapping.object].entity:
+        for found in personal_keys([_record_set(project, mapping, ())]):
+            hint = "encrypt the crosswalk (identity: encryption_key), or map another key"
+            yield Finding(
+                NOTE, "C360_PERSONAL_KEYS", _where(mapping), f"its keys are personal ({found.kind}), and the crosswalk holds them", hint
+            )
+    if keys and not _enforced(project, mapping, table, source):
+        yield from _keys(project, mapping, crosswalk)
+
+
+# -- columns and expressions -----------------------------------------------------------------------------------------------------
+
+
+def _missing(mapping: Mapping, table: Table) -> Iterator[Finding]:
+    """Columns that the mapping names and the table does not have."""
+    known = {c.name.lower(): c.name for c in table.columns}
+    for said, place, names in _named(mapping):
+        for name in names:
+            if name.lower() not in known:
+                hint = did_you_mean(name, known.values())
+                yield Finding(PROBLEM, SchemaDrift.code, _where(mapping), f"{place}: no column `{name}`, which {said} names", hint)
+
+
+def _named(mapping: Mapping) -> Iterator[tuple[str, object, tuple[str, ...]]]:
+    """What names columns: (its name, its place, the columns)."""
+    yield "`key`", mapping.location, mapping.key
+    if isinstance(mapping.link, ForeignKey):
+        yield "`person`", mapping.location, mapping.link.columns
+    if isinstance(mapping.link, Identifier):
+        yield "`person`", mapping.location, _columns(mapping.link.value)
+    if mapping.where is not None:
+        yield "`where`", mapping.location, _columns(mapping.where)
+    for name, expression in mapping.attributes.items():
+        yield f"`{name}`", mapping.places.get(name, mapping.location), _columns(expression)
+
+
+def _columns(expression: exp.Expr) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(c.name for c in expression.find_all(exp.Column)))
+
+
+def _fits(project: Project, mapping: Mapping, sample: int) -> Iterator[Finding]:
+    """Map some rows. If that fails, map them attribute by attribute, to name the one."""
+    if _failure(project, mapping, tuple(mapping.attributes), sample) is None:
+        return
+    named = False
+    for name in mapping.attributes:
+        error = _failure(project, mapping, (name,), sample)
+        if error is not None:
+            named = True
+            place = mapping.places.get(name, mapping.location)
+            if isinstance(error, MappingFailed | InternalError):
+                type_ = project.model.objects[mapping.object].attributes[name].type
+                said = f"{place}: the expression of `{name}` does not bind, or does not fit {type_} in a row"
+                yield Finding(
+                    PROBLEM, MappingFailed.code, _where(mapping), said, "mend it; TRY_CAST(… AS type) makes NULL of what does not fit"
+                )
+            else:
+                yield _problem(error, _where(mapping))
+    if not named:
+        yield Finding(PROBLEM, MappingFailed.code, _where(mapping), f"{mapping.location}: `key` or `where` fails on a row", "mend it")
+
+
+def _failure(project: Project, mapping: Mapping, attributes: tuple[str, ...], sample: int) -> C360Error | None:
+    import duckdb
+
+    try:
+        stream = _reader(project, mapping, attributes)()
+        seen = 0
+        for batch in stream:
+            seen += batch.num_rows
+            if seen >= sample:
+                break
+        stream.close()
+    except C360Error as error:
+        return error
+    except duckdb.Error as error:
+        failed = MappingFailed("an expression does not bind")
+        failed.__cause__ = error
+        return failed
+    return None
+
+
+# -- keys ------------------------------------------------------------------------------------------------------------------------
+
+
+def _enforced(project: Project, mapping: Mapping, table: Table, source: Connector) -> bool:
+    """Whether the source itself holds the key to be unique and not NULL, and nothing else is to be learnt from its rows."""
+    if project.model.objects[mapping.object].entity:
+        return False  # how many are not linked yet is to be counted
+    columns = {c.name.lower(): c for c in table.columns}
+    nullable = any(columns[k.lower()].nullable for k in mapping.key)
+    return (
+        bool(table.key) and not nullable and source.kind != "files" and {k.lower() for k in table.key} <= {k.lower() for k in mapping.key}
+    )
+
+
+def _keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> Iterator[Finding]:
+    count = count_keys(project, mapping, crosswalk)
+    named = ", ".join(mapping.key)
+    if count.repeated:
+        said = f"{count.repeated:,} keys ({named}) stand on {count.repeated_rows:,} of {count.rows:,} rows"
+        yield Finding(
+            PROBLEM, "C360_DUPLICATE_KEYS", _where(mapping), said, "name the columns that tell rows apart, or leave rows out with `where`"
+        )
+    if count.nulls:
+        said = f"{count.nulls:,} of {count.rows:,} rows have NULL in their key ({named})"
+        yield Finding(PROBLEM, "C360_NULL_KEYS", _where(mapping), said, f"leave them out: `where: {mapping.key[0]} IS NOT NULL`")
+    if count.unlinked:
+        said = f"{count.unlinked:,} of {count.rows:,} records are not in crosswalk version {crosswalk.version if crosswalk else 0}"
+        yield Finding(NOTE, "C360_CROSSWALK_LAG", _where(mapping), said, "run `c360 resolve`")
+
+
+def count_keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> KeyCount:
+    """Read the key columns of a mapped table, and nothing else of it, and count."""
+    records = _record_set(project, mapping, ())
+    columns = [f"k{i}" for i in range(len(mapping.key))]
+    some_null, named = " OR ".join(f"{c} IS NULL" for c in columns), ", ".join(columns)
+    link = crosswalk.link_of(mapping.object, mapping.space, mapping.source, mapping.table) if crosswalk is not None else None
+    with scratch("1GiB", 2) as con, registered(con, "read", records.read()):
+        typed = ", ".join(f"k{i}::{key_type(c.type)} AS k{i}" for i, c in enumerate(records.key))
+        con.execute(f"CREATE TABLE found AS SELECT {typed} FROM read")
+        (counts,) = con.execute(f"SELECT count(*), count(*) FILTER ({some_null}) FROM found").fetchall()
+        (repeated,) = con.execute(
+            f"SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM found WHERE NOT ({some_null}) GROUP BY {named} HAVING n > 1)"
+        ).fetchall()
+        unlinked = None
+        if link is not None and crosswalk is not None and len(link.columns) == len(columns):
+            crosswalk.attach(con, "xw")
+            ((unlinked,),) = con.execute(
+                f"SELECT count(*) FROM found ANTI JOIN xw.main.{link.name} USING ({named}) WHERE NOT ({some_null})"
+            ).fetchall()
+    return KeyCount(counts[0], counts[1], repeated[0], int(repeated[1]), unlinked)
+
+
+def _unindexed(mapping: Mapping, source: Connector) -> Iterator[Finding]:
+    """Columns by which one person's rows are fetched, and no index leads to."""
+    if source.kind in SCANNED_WELL:
+        return
+    statistics = source.statistics(mapping.table)
+    if statistics.rows is not None and statistics.rows < WORTH_AN_INDEX:
+        return
+    indexed = {c.lower() for c in statistics.indexed}
+    for said, name in _looked_up(mapping):
+        if name.lower() not in indexed:
+            rows = f"{statistics.rows:,} rows" if statistics.rows is not None else "rows"
+            hint = f"let its owner add one: CREATE INDEX ON {mapping.table} ({name})"
+            yield Finding(NOTE, "C360_UNINDEXED_KEY", _where(mapping), f"no index leads to {said} `{name}` of its {rows}", hint)
+
+
+def _looked_up(mapping: Mapping) -> Iterator[tuple[str, str]]:
+    if isinstance(mapping.link, ForeignKey):
+        yield "the person's key", mapping.link.columns[0]
+    elif isinstance(mapping.link, Identifier):
+        if isinstance(mapping.link.value, exp.Column):
+            yield "the identifier", mapping.link.value.name
+    elif mapping.link is not None:
+        yield "the key", mapping.key[0]
+
+
+# -- the crosswalk ---------------------------------------------------------------------------------------------------------------
+
+
+def _unresolved(project: Project, crosswalk: Crosswalk | None) -> Iterator[Finding]:
+    """Mapped tables and identifiers that the crosswalk does not know, or knows by another key."""
+    for mapping in project.model.mappings:
+        thing = project.model.objects[mapping.object]
+        if thing.entity:
+            link = crosswalk.link_of(thing.entity, mapping.space, mapping.source, mapping.table) if crosswalk is not None else None
+            if link is None:
+                yield Finding(
+                    PROBLEM, "C360_NOT_RESOLVED", _where(mapping), "is not in the crosswalk: its rows have no id360", "run `c360 resolve`"
+                )
+            elif link.key_columns != mapping.key:
+                said = f"is in the crosswalk by the key {', '.join(link.key_columns)}, and mapped by {', '.join(mapping.key)}"
+                yield Finding(PROBLEM, "C360_NOT_RESOLVED", _where(mapping), said, "run `c360 resolve`")
+        elif isinstance(mapping.link, Identifier) and mapping.link.store and crosswalk is not None:
+            if crosswalk.identifier_of(thing.of, mapping.space, mapping.link.identifier) is None:
+                said = f"the crosswalk holds no `{mapping.link.identifier}`: its rows have no id360"
+                yield Finding(PROBLEM, "C360_NOT_RESOLVED", _where(mapping), said, "run `c360 resolve`")
+
+
+def crosswalk_age(crosswalk: Crosswalk) -> float:
+    """Seconds since the version was published."""
+    return max(0.0, datetime.now(UTC).timestamp() - crosswalk.path.stat().st_mtime)
+
+
+def problems(findings: Iterable[Finding]) -> int:
+    return sum(f.level == PROBLEM for f in findings)
+
+
+def _where(mapping: Mapping) -> str:
+    return f"{mapping.source}.{mapping.table}"
+
+
+def _problem(error: C360Error, where: str) -> Finding:
+    return Finding(PROBLEM, error.code, where, error.message, error.hint)
