@@ -135,7 +135,9 @@ def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
         tokens = DuckDB.Tokenizer().tokenize(sql)
     except TokenError:
         return sql, {}
-    pieces, end, values, listed = [], 0, {}, False
+    pieces: list[str] = []
+    values: dict[str, object] = {}
+    end, listed = 0, False
     for i, token in enumerate(tokens):
         after = tuple(t.token_type for t in tokens[max(i - 2, 0) : i])
         named = i >= 2 and tokens[i - 2].text.lower() == "id360"
@@ -180,10 +182,8 @@ def check_names(sql: str) -> None:
     """Refuse a caller's own use of reserved names, before we put ours in. Raises NotSupported, and what `parse` raises."""
     if PREFIX not in sql.lower():
         return
-    for node in parse(sql).walk():
-        if isinstance(node, exp.CTE | exp.TableAlias | exp.Alias | exp.Placeholder | exp.Identifier) and node.name.lower().startswith(
-            PREFIX
-        ):
+    for node in parse(sql).find_all(exp.CTE, exp.TableAlias, exp.Alias, exp.Placeholder, exp.Identifier):
+        if node.name.lower().startswith(PREFIX):
             raise NotSupported(f"`{node.name}`: names that begin with `{PREFIX}` are reserved", hint="choose another name")
 
 

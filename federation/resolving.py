@@ -36,7 +36,8 @@ def resolve_project(project: Project, progress: Callable[[str, int], None] | Non
     """Link the records of every mapped table by the project's rules and publish a new version of the crosswalk.
 
     Only keys and the attributes that rules and stored identifiers name are read, as streams; nothing of them is kept but keys
-    and identifiers. A project that names an existing crosswalk (`identity.import`) has that published instead. Raises what identity and the sources raise; the crosswalk in use stays until the new one is complete.
+    and identifiers. A project that names an existing crosswalk (`identity.import`) has that published instead. Raises what
+    identity and the sources raise; the crosswalk in use stays until the new one is complete.
     """
     model = project.model
     if model.crosswalk is not None:
