@@ -38,6 +38,7 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
         lookups=tuple(cutter.lookups.values()),
         ids=tuple(cutter.ids.values()),
         params=params,
+        user_params=tuple(dict.fromkeys(p.name for p in query.user.find_all(exp.Placeholder))),
         param_types=query.params,
         constants=query.constants,
         computed=query.computed,

@@ -73,7 +73,10 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything the executor needs, and nothing that opens anything. See the module's docstring."""
+    """Everything the executor needs, and nothing that opens anything. See the module's docstring.
+
+    `params` are those that the caller must bind, `user_params` those that `user_sql` reads.
+    """
 
     user_sql: str
     relations: tuple[Trusted, ...]
@@ -82,6 +85,7 @@ class Plan:
     lookups: tuple[Lookup, ...] = ()
     ids: tuple[IdSet, ...] = ()
     params: tuple[str, ...] = ()
+    user_params: tuple[str, ...] = ()
     param_types: Mapping[str, pa.DataType] = field(default_factory=dict)
     constants: Mapping[str, object] = field(default_factory=dict)
     computed: Mapping[str, exp.Expr] = field(default_factory=dict)

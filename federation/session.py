@@ -126,11 +126,12 @@ class Session:
                 virtual = VirtualTable(rows.schema)
                 virtual.rows = rows.settled()
                 cursor.register(trusted.name, virtual)
-            wanted = {n: run.values[n] for n in _named(prepared.plan.user_sql, run.values)}
+            wanted = {n: run.values[n] for n in prepared.plan.user_params}
             stream = reader(cursor.execute(prepared.plan.user_sql, wanted or None), 100_000)
         except (duckdb.Error, Stopped) as error:
+            told = _told(error, run)  # before closing, which stops what still runs
             close()
-            raise _told(error, run) from error
+            raise told from error
         except BaseException:
             close()
             raise
@@ -189,10 +190,6 @@ def _check_params(wanted: tuple[str, ...], given: Mapping[str, object]) -> None:
     if extra:
         said = ", ".join(map(gateway.shown, extra))
         raise MissingParameter(f"the query has no parameter {said}", hint="use it in the query, or leave it out")
-
-
-def _named(sql: str, values: Mapping[str, object]) -> list[str]:
-    return [n for n in values if f"${n}" in sql]
 
 
 def _scalar(value: pa.Scalar | None) -> object:

@@ -84,7 +84,9 @@ class Values:
         for name, other in known.items():
             if self.params[name] == found.type and type(other) is type(wanted) and other == wanted:
                 return name
-        name = f"v{len(self.constants) + len(self.computed)}"
+        number = len(self.constants) + len(self.computed)
+        while (name := f"v{number}") in self.params or name in self.context.values:  # a parameter of the caller's may be called so
+            number += 1
         self.params[name] = found.type
         if computed:
             self.computed[name] = value
