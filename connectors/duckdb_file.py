@@ -84,7 +84,7 @@ class DuckDBFile:
     def session(self, deadline: Deadline, *, snapshot: bool) -> Session:
         self._discovered()
         try:
-            return EngineSession(self.name, self._instances, self.table, deadline, relayed=False)
+            return EngineSession(self.name, self._instances, self.table, deadline, relayed=False, short=10)
         except Exception as error:
             raise self._coded(error) from error
 

@@ -28,7 +28,7 @@ class Relay(Generic[T]):
         self, name: str, make: Callable[[Relay[T]], Iterator[T]], deadline: Deadline, late: Callable[[], C360Error], *, workers: int = 1
     ) -> None:
         self._deadline, self._late = deadline, late
-        self._items: queue.Queue[T] = queue.Queue(maxsize=2 * workers)
+        self._items: queue.Queue[T | None] = queue.Queue(maxsize=2 * workers)
         self._ended: BaseException | None = None
         self._running = workers
         self._lock = threading.Lock()
@@ -55,8 +55,7 @@ class Relay(Generic[T]):
             try:
                 return self._items.get(timeout=min(POLL, max(0.001, self._deadline.remaining())))
             except queue.Empty:
-                if not self._running and self._items.empty() and self._ended is None:
-                    return None
+                continue
 
     def _work(self, make: Callable[[Relay[T]], Iterator[T]]) -> None:
         items: Iterator[T] | None = None
@@ -73,8 +72,11 @@ class Relay(Generic[T]):
                 close()
             with self._lock:
                 self._running -= 1
+                last = not self._running
+            if last:
+                self._put(None)  # the end, for the consumer
 
-    def _put(self, item: T) -> bool:
+    def _put(self, item: T | None) -> bool:
         while self._ended is None:
             try:
                 self._items.put(item, timeout=POLL)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors import watchdog
 from connectors.duckdb_engine.errors import translate
 from connectors.duckdb_engine.instance import Instance, Instances
-from connectors.duckdb_engine.statement import KEYS, Statement, render
+from connectors.duckdb_engine.statement import KEYS, SHORT, Statement, render
 from connectors.relay import Relay
 from connectors.spi.errors import C360Error, Cancelled, SchemaDrift, SourceTimeout
 from connectors.spi.fragment import Fragment
@@ -79,13 +79,14 @@ class Guard:
 
 class EngineSession:
     """A session of the contract. `relayed`: reads go through filesystems that an interrupt does not reach. `prelude` gives the
-    WITH clause that a table needs, '' if none."""
+    WITH clause that a table needs, '' if none; up to `short` keys are bound as scalars."""
 
     def __init__(
         self, source: str, instances: Instances, table: Callable[[str], Table], deadline: Deadline, *, relayed: bool,
-        prelude: Callable[[str], str] = lambda table: "",
+        prelude: Callable[[str], str] = lambda table: "", short: int = SHORT,
     ) -> None:  # fmt: skip
-        self._source, self._table, self._deadline, self._relayed, self._prelude = source, table, deadline, relayed, prelude
+        self._source, self._table, self._deadline, self._relayed = source, table, deadline, relayed
+        self._prelude, self._short = prelude, short
         self._instances = instances
         self._instance: Instance | None = instances.borrow()
         self._streams: list[EngineStream] = []
@@ -94,7 +95,7 @@ class EngineSession:
 
     def run(self, fragment: Fragment, values: Values) -> Stream:
         table = self._checked(fragment)
-        statement = render(fragment, table, values, self._prelude(table.name))
+        statement = render(fragment, table, values, self._prelude(table.name), self._short)
         with self._lock:
             if self._cancelled or self._instance is None:
                 raise Cancelled(f"the session with source `{self._source}` was cancelled or closed")
