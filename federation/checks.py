@@ -6,9 +6,8 @@ never a row's value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -241,7 +240,8 @@ def count_keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) 
         con.execute(f"CREATE TABLE found AS SELECT {typed} FROM read")
         (counts,) = con.execute(f"SELECT count(*), count(*) FILTER ({some_null}) FROM found").fetchall()
         (repeated,) = con.execute(
-            f"SELECT count(*), coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM found WHERE NOT ({some_null}) GROUP BY {named} HAVING n > 1)"
+            "SELECT count(*), coalesce(sum(n), 0) FROM "
+            f"(SELECT count(*) AS n FROM found WHERE NOT ({some_null}) GROUP BY {named} HAVING n > 1)"
         ).fetchall()
         unlinked = None
         if link is not None and crosswalk is not None and len(link.columns) == len(columns):
@@ -293,19 +293,14 @@ def _unresolved(project: Project, crosswalk: Crosswalk | None) -> Iterator[Findi
             elif link.key_columns != mapping.key:
                 said = f"is in the crosswalk by the key {', '.join(link.key_columns)}, and mapped by {', '.join(mapping.key)}"
                 yield Finding(PROBLEM, "C360_NOT_RESOLVED", _where(mapping), said, "run `c360 resolve`")
-        elif isinstance(mapping.link, Identifier) and mapping.link.store and crosswalk is not None:
-            if crosswalk.identifier_of(thing.of, mapping.space, mapping.link.identifier) is None:
-                said = f"the crosswalk holds no `{mapping.link.identifier}`: its rows have no id360"
-                yield Finding(PROBLEM, "C360_NOT_RESOLVED", _where(mapping), said, "run `c360 resolve`")
-
-
-def crosswalk_age(crosswalk: Crosswalk) -> float:
-    """Seconds since the version was published."""
-    return max(0.0, datetime.now(UTC).timestamp() - crosswalk.path.stat().st_mtime)
-
-
-def problems(findings: Iterable[Finding]) -> int:
-    return sum(f.level == PROBLEM for f in findings)
+        elif (
+            isinstance(mapping.link, Identifier)
+            and mapping.link.store
+            and crosswalk is not None
+            and crosswalk.identifier_of(thing.of, mapping.space, mapping.link.identifier) is None
+        ):
+            said = f"the crosswalk holds no `{mapping.link.identifier}`: its rows have no id360"
+            yield Finding(PROBLEM, "C360_NOT_RESOLVED", _where(mapping), said, "run `c360 resolve`")
 
 
 def _where(mapping: Mapping) -> str:

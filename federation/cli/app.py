@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "Show what a query asks of whom, and what stays local.",
     "profile": "Show one person, live.",
     "shell": "Ask one question after another.",
+    "crosswalk": "List the kept versions of the crosswalk, or go back to one.",
     "docs": "Write the catalog as markdown pages.",
     "demo": "Build a small company, resolve it, ask six questions.",
 }

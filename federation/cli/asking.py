@@ -24,7 +24,8 @@ def text_arguments(function: F) -> F:
     """QUERY | -f FILE | -, and --param."""
     function = click.option(
         "--param", multiple=True, metavar="NAME[:TYPE]=VALUE",
-        help="Bind $NAME. Numbers, dates and true/false are told by their form; TYPE (text, int, decimal, double, bool, date, timestamp) insists.",
+        help="Bind $NAME. Numbers, dates and true/false are told by their form; TYPE insists: text, int, decimal, double, bool, date, "
+        "timestamp.",
     )(function)  # fmt: skip
     function = click.option(
         "-f", "--file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Read the query from a file."
@@ -76,7 +77,7 @@ def guessed(text: str) -> object:
     for form, read in ((_WHOLE, int), (_DECIMAL, Decimal), (_DATE, dt.date.fromisoformat), (_MOMENT, dt.datetime.fromisoformat)):
         if form.fullmatch(text):
             try:
-                return read(text)  # type: ignore[operator]
+                return read(text)
             except ValueError:  # 2024-13-45: no date after all
                 return text
     return {"true": True, "false": False}.get(text, text)

@@ -32,11 +32,8 @@ def check(app: App, sample: int, no_keys: bool, strict: bool, output: str) -> No
     def look() -> list[Finding]:
         from federation.checks import check as checked
 
-        found = []
         with app.progress().status("reading the sources") as status:
-            for finding in checked(project, sample=sample, keys=not no_keys, told=lambda doing: status.update(f"looking at {doing}")):
-                found.append(finding)
-        return found
+            return list(checked(project, sample=sample, keys=not no_keys, told=lambda doing: status.update(f"looking at {doing}")))
 
     found = interruptible(look, project.close)
     problems = sum(f.level == "problem" for f in found)
@@ -46,10 +43,8 @@ def check(app: App, sample: int, no_keys: bool, strict: bool, output: str) -> No
         for finding in sorted(found, key=lambda f: f.level != "problem"):
             for line in _lines(finding):
                 click.echo(line)
-    model = project.model
-    app.say(
-        f"{len(model.sources)} sources, {len(model.mappings)} mappings: {_count(problems, 'problem')}, {_count(len(found) - problems, 'note')}"
-    )
+    model, notes = project.model, len(found) - problems
+    app.say(f"{len(model.sources)} sources, {len(model.mappings)} mappings: {_count(problems, 'problem')}, {_count(notes, 'note')}")
     if problems or (strict and found):
         raise click.exceptions.Exit(1)
 

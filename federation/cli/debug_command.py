@@ -69,16 +69,14 @@ def _show(line: Line, width: int) -> None:
 
 
 def _around(app: App, project: Project) -> Iterator[Line]:
-    import duckdb
-    import pyarrow
-    import sqlglot
+    from importlib.metadata import version
 
     from connectors import registry
 
     model = project.model
     counts = f"{len(model.sources)} sources, {len(model.mappings)} mappings, {len(model.policies)} policies"
     yield Line("project", True, f"{app.project_file()}: {counts}")
-    yield Line("engine", True, f"DuckDB {duckdb.__version__}, sqlglot {sqlglot.__version__}, Arrow {pyarrow.__version__}")
+    yield Line("engine", True, ", ".join(f"{name} {version(name)}" for name in ("duckdb", "sqlglot", "pyarrow")))
     yield Line("drivers", True, f"kinds: {', '.join(registry.kinds())}")
     yield _crosswalk(project)
 

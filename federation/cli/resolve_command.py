@@ -82,9 +82,8 @@ def lines(report: ResolveReport) -> list[str]:
         notes = [f"{source.null_keys:,} without a key, left out"] if source.null_keys else []
         notes += [f"keys are personal ({source.personal}), and now in the crosswalk"] if source.personal else []
         said.append(f"  {_name(source):{width}}  {source.records:>10,} records" + "".join(f"  · {n}" for n in notes))
-    said.append(
-        f"ids: {report.minted:,} new, {report.merged:,} merged into others, {report.retired:,} retired, {report.singletons:,} of one record only"
-    )
+    gone = f"{report.merged:,} merged into others, {report.retired:,} retired"
+    said.append(f"ids: {report.minted:,} new, {gone}, {report.singletons:,} of one record only")
     for rule in report.rules:
         shared = f", {rule.shared_values:,} values on too many records to link" if rule.shared_values else ""
         said.append(f"  rule {rule.rule}: {rule.values:,} values link {rule.pairs:,} pairs{shared}")

@@ -11,7 +11,6 @@ from federation.cli.asking import as_whom, params_of, query_of, text_arguments
 from federation.cli.shared import App, command, interruptible, stop_queries
 
 if TYPE_CHECKING:
-    from federation.report import Report
     from federation.result import Result
 
 OUTPUTS = ("table", "json", "csv", "parquet", "arrow")
@@ -55,40 +54,15 @@ def sql(
 
 
 def _remark(app: App, result: Result, count: int, format_: str, out: Path | None) -> None:
-    """What a person wants to know besides the rows, on stderr: how many, from where, and what is missing."""
-    if not result.report.complete:
-        gaps = ", ".join(f"{source} ({code})" for source, code in result.report.missing.items())
-        click.echo(f"incomplete: no answer from {gaps}", err=True)
+    """On stderr: gaps always, the rest to whoever looks on."""
+    from federation.cli.remarks import said_cost, said_gaps, said_rows
+
+    for line in said_gaps(result.report):
+        click.echo(line, err=True)
     if format_ == "table" or out is not None or app.verbosity > 0:
         app.say(said_rows(result, count) + (f" → {out}" if out else "") + " · " + said_cost(result.report))
     if app.verbosity > 0:
         app.say(f"query {result.query_id}, crosswalk version {result.report.crosswalk_version or 'none'}")
-
-
-def said_rows(result: Result, shown: int) -> str:
-    """`3 rows`, or `the first 40 of 218 rows`; a `+` where the end was not looked for."""
-    known, more = known_rows(result)
-    if known > shown:
-        return f"the first {shown:,} of {known:,}{'+' if more else ''} rows (--output csv gives all)"
-    return f"{shown:,} row{'' if shown == 1 else 's'}"
-
-
-def known_rows(result: Result) -> tuple[int, bool]:
-    """How many rows have been read, and whether there are more."""
-    return result._rows, result._open
-
-
-def said_cost(report: Report) -> str:
-    """Where the rows came from, at what cost."""
-    asked: dict[str, int] = {}
-    for fragment in report.fragments:
-        asked[fragment.source] = asked.get(fragment.source, 0) + (fragment.rows if fragment.asked else 0)
-    sources = ", ".join(
-        f"{source} {rows:,}" for source, rows in asked.items() if any(f.asked for f in report.fragments if f.source == source)
-    )
-    spared = [s for s in asked if not any(f.asked for f in report.fragments if f.source == s)]
-    moved = f"rows moved: {sources}" if sources else "no source was asked"
-    return f"{report.total_ms:,.0f} ms · {moved}" + (f" · not asked: {', '.join(spared)}" if spared else "")
 
 
 command = sql

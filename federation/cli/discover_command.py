@@ -1,0 +1,199 @@
+"""`c360 discover`: from a live schema to mappings to look over."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from federation.cli.shared import App, command, interruptible
+
+if TYPE_CHECKING:
+    from federation.project import Project
+    from federation.proposals import Proposal
+    from views.model import Model
+
+BARE_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+RESERVED = frozenset(
+    """all and as asc between case cast check column default desc distinct else end false from group having in into is join like limit not
+    null offset on or order primary references select table then to true union unique using when where with""".split()
+)
+FOLDER = "mappings"
+
+
+@command
+@click.argument("source", required=False)
+@click.option("--write", is_flag=True, help=f"Write {FOLDER}/SOURCE.yml and include it, instead of printing.")
+@click.option("--all", "everything", is_flag=True, help="Propose for tables that are mapped already, too.")
+@click.pass_obj
+def discover(app: App, source: str | None, write: bool, everything: bool) -> None:
+    """Read a source's live schema and propose mappings.
+
+    Without SOURCE, every source. Columns are held against the standard objects' attributes by name and type; no row is read.
+    Look the proposal over: what is unsure says so.
+    """
+    project = app.project()
+    known = list(project.model.sources)
+    if source is not None and source not in known:
+        from federation.errors import UnknownObject
+
+        raise UnknownObject(f"there is no source `{source}`", hint=f"sources: {', '.join(known) or 'none yet: add one to c360.yml'}")
+    for name in [source] if source else known:
+        text, count = interruptible(lambda name=name: proposed(project, name, everything), project.close)  # type: ignore[misc]
+        if not count:
+            app.say(f"{name}: nothing new to map" if not text else text.rstrip())
+        elif write:
+            path = written(app, project.model, name, text)
+            app.say(f"wrote {path} with {count} mapping{'s' * (count != 1)}; look it over, then: c360 check")
+        else:
+            click.echo(text)
+
+
+def proposed(project: Project, source: str, everything: bool) -> tuple[str, int]:
+    """The YAML proposed for a source, and how many mappings it holds. Raises SourceError."""
+    from federation.proposals import propose
+
+    connector, model = project.source(source), project.model
+    mapped = set() if everything else {m.table for m in model.mappings if m.source == source}
+    tables = [connector.table(t) for t in connector.tables() if t not in mapped]
+    people = [connector.table(m.table) for m in model.mappings if m.source == source and model.objects[m.object].entity == "individual"]
+    proposals, strange = propose(source, [*tables, *(p for p in people if p.name in mapped)], model.objects)
+    proposals = [p for p in proposals if p.table.name not in mapped]
+    lines = [f"# Proposed by `c360 discover {source}` from {len(tables)} tables. Look it over; `# ?` marks what is unsure."]
+    if proposals:
+        lines.append("mappings:")
+    for proposal in proposals:
+        lines += _mapping(proposal)
+    if strange:
+        lines.append(f"# like no standard object: {', '.join(strange)}")
+    if not model.rules.get("individual") and any(p.object.entity == "individual" for p in proposals):
+        lines += ["", "identity:", "  individual:", "    rules: [email, phone]   # ? records that agree on one of these are one person"]
+    return "\n".join(lines) + "\n", len(proposals)
+
+
+def _mapping(proposal: Proposal) -> list[str]:
+    from federation.proposals import SURE
+
+    thing, table = proposal.object, proposal.table
+    key = _value(proposal.key[0]) if len(proposal.key) == 1 else f"[{', '.join(map(_value, proposal.key))}]"
+    lines = [f"  - object: {thing.name}", f"    source: {proposal.source}", f"    table: {_value(table.name)}", f"    key: {key}"]
+    lines += [f"    # ? {remark}" for remark in proposal.unsure]
+    if proposal.person is not None:
+        name, column = proposal.person
+        value = (
+            f"{{table: {_value(name)}, key: {_value(column)}}}" if proposal.by_table else f"{{identifier: {name}, value: {_sql(column)}}}"
+        )
+        lines.append(f"    person: {value}")
+    elif not thing.entity and thing.of == "individual":
+        lines.append("    person: none")
+    lines.append("    attributes:")
+    if thing.key and len(proposal.key) == 1:
+        lines.append(f"      {thing.key}: {_sql(proposal.key[0])}")
+    lines += [f"      {name}: {_sql(column)}" for name, column in proposal.references.items()]
+    chosen = {c.attribute.name: c.column.name for c in proposal.choices}
+    if "full_name" in thing.attributes and "full_name" not in chosen and {"first_name", "last_name"} <= set(chosen):
+        both = f"concat_ws(' ', {_quoted(chosen['first_name'])}, {_quoted(chosen['last_name'])})"
+        lines.append(f"      full_name: {both}")
+    for choice in proposal.choices:
+        kind = choice.attribute.type.lower()
+        written = _quoted(choice.column.name)
+        value = _scalar(f"try_cast({written} AS {kind})" if choice.cast else written)
+        unsure = f"   # ? {choice.column.native or choice.column.kind}" if choice.score < SURE or choice.cast else ""
+        lines.append(f"      {choice.attribute.name}: {value}{unsure}")
+    if len(lines) and lines[-1] == "    attributes:":
+        lines[-1] = "    attributes: {}"
+    if proposal.unused:
+        lines.append(f"    # not used: {', '.join(proposal.unused)}")
+    return lines
+
+
+def _quoted(column: str) -> str:
+    """A column as SQL names it."""
+    return column if BARE_COLUMN.fullmatch(column) and column.lower() not in RESERVED else '"' + column.replace('"', '""') + '"'
+
+
+def _sql(column: str) -> str:
+    return _scalar(_quoted(column))
+
+
+def _value(text: str) -> str:
+    """A name as YAML has it."""
+    return (
+        text
+        if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in ("null", "true", "false", "yes", "no", "on", "off")
+        else _single(text)
+    )
+
+
+def _scalar(text: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z_][\w.(),]*( [\w.(),]+)*", text) and text.lower() not in (
+        "null",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+    )
+    return text if plain and "," not in text else _single(text)
+
+
+def _single(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def written(app: App, model: Model, source: str, text: str) -> Path:
+    """Write a proposal to its own file and include it. The project file is put back as it was if the whole does not load."""
+    from connectors.spi.errors import UserError
+    from views.load import load
+
+    class NotWritten(UserError):
+        """What `discover --write` would write is there already, or does not fit the project."""
+
+        code = "C360_DISCOVER_WRITE"
+
+    project = app.project_file()
+    path = project.parent / FOLDER / f"{source}.yml"
+    if path.exists():
+        raise NotWritten(f"{path} is there already, and is not overwritten", hint="move it away, or take what is printed without --write")
+    before = project.read_text(encoding="utf-8")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    try:
+        project.write_text(_including(before, project, path), encoding="utf-8")
+        load(project)
+    except BaseException:
+        project.write_text(before, encoding="utf-8")
+        path.unlink()
+        raise
+    return path
+
+
+def _including(text: str, project: Path, path: Path) -> str:
+    """The project file with the new file among its includes; every other line as it was."""
+    from ruamel.yaml import YAML
+
+    given = (YAML(typ="safe", pure=True).load(text) or {}).get("include") or []
+    items = [given] if isinstance(given, str) else list(given)
+    matched = {Path(p) for item in items for p in glob.glob(item, root_dir=project.parent, recursive=True)}  # noqa: PTH207
+    wanted = path.relative_to(project.parent)
+    if wanted in matched:
+        return text
+    line = f"include: [{', '.join(_value(str(i)) for i in (*items, wanted.as_posix()))}]"
+    lines = text.splitlines()
+    at = next((n for n, found in enumerate(lines) if re.match(r"include\s*:", found)), None)
+    if at is None:
+        after = max((n for n, found in enumerate(lines) if re.match(r"(version|name|state)\s*:", found)), default=-1)
+        lines.insert(after + 1, line)
+    else:
+        end = at + 1
+        while end < len(lines) and re.match(r"\s+\S|-", lines[end]):
+            end += 1  # a list written below
+        lines[at:end] = [line]
+    return "\n".join(lines) + "\n"
+
+
+command = discover
