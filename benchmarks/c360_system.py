@@ -44,7 +44,7 @@ class C360:
     def _persons(self, world: World) -> dict[int, int]:
         """id360 → the truth's number; raises unless they are one to one and every record has its id."""
         crosswalk = self.session.sql(
-            """select source || '.' || split_part("table", '.', -1) as source, key, id360 from crosswalk"""
+            "select source || '.' || split_part(source_table, '.', -1) as source, key, id360 from crosswalk"
         ).arrow()
         with duckdb.connect() as con:
             con.register("crosswalk", crosswalk)

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle, islice
 
 from benchmarks.c360_system import C360
+from connectors.spi.errors import C360Error
 
 PEOPLE = 500
 CALLERS = 16
 QUERIES_OF_ALL_CALLERS = 3000
+LONGEST_S = 20.0  # no call starts later than so many seconds after the first
+TIMEOUT_S = 10.0
 SQL = "select * from individual where id360 = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds of one call, and how many calls a second all callers got through."""
+    """Milliseconds of one call, how many calls a second all callers got through, and the codes of the errors that calls ended in."""
 
     what: str
     callers: int
     p50_ms: float
     p99_ms: float
     per_second: float
+    errors: Mapping[str, int]
+
+    def __str__(self) -> str:
+        errors = "".join(f", {count} × {code}" for code, count in self.errors.items())
+        times = f"p50 {self.p50_ms:.2f} ms, p99 {self.p99_ms:.2f} ms, {self.per_second:,.0f} a second"
+        return f"{self.what}, {self.callers} at once: {times}{errors}"
 
 
 def measure(what: str, call: Callable[[int], object], ids: Sequence[int], callers: int, queries: int) -> Latency:
@@ -34,19 +44,28 @@ def measure(what: str, call: Callable[[int], object], ids: Sequence[int], caller
     for id360 in warm:
         call(id360)
 
-    def timed(id360: int) -> float:
+    errors: Counter[str] = Counter()
+    stop = time.monotonic() + LONGEST_S
+
+    def timed(id360: int) -> float | None:
+        if time.monotonic() > stop:
+            return None
         start = time.perf_counter()
-        call(id360)
+        try:
+            call(id360)
+        except C360Error as error:
+            errors[error.code] += 1
         return (time.perf_counter() - start) * 1000
 
     start = time.perf_counter()
     if callers == 1:
-        times = sorted(map(timed, counted))
+        taken = [timed(id360) for id360 in counted]
     else:
         with ThreadPoolExecutor(callers) as pool:
-            times = sorted(pool.map(timed, counted))
+            taken = list(pool.map(timed, counted))
     seconds = time.perf_counter() - start
-    return Latency(what, callers, times[len(times) // 2], times[int(len(times) * 0.99)], len(times) / seconds)
+    times = sorted(t for t in taken if t is not None)
+    return Latency(what, callers, times[len(times) // 2], times[int(len(times) * 0.99)], len(times) / seconds, errors)
 
 
 def latencies(system: C360) -> Iterator[Latency]:
@@ -55,7 +74,7 @@ def latencies(system: C360) -> Iterator[Latency]:
     ids = people[:: max(1, len(people) // PEOPLE)]
     calls: dict[str, Callable[[int], object]] = {
         ".profile(id360)": system.session.profile,
-        "the same by SQL": lambda id360: system.session.sql(SQL, [id360]).arrow(),
+        "the same by SQL": lambda id360: system.session.sql(SQL, [id360], timeout=TIMEOUT_S).arrow(),
     }
     for callers, queries in ((1, len(ids)), (CALLERS, QUERIES_OF_ALL_CALLERS)):
         for what, call in calls.items():

@@ -115,10 +115,8 @@ def print_c360(console: Console, systems: Sequence[System]) -> None:
     for system in systems:
         if isinstance(system, C360):
             console.print(f"resolve: {system.resolve_s:.1f} s, the crosswalk is the truth's")
-            for one in latencies(system):
-                console.print(
-                    f"{one.what}, {one.callers} callers: p50 {one.p50_ms:.2f} ms, p99 {one.p99_ms:.2f} ms, {one.per_second:,.0f} a second"
-                )
+            for latency in latencies(system):
+                console.print(str(latency))
             for what, seconds in startup().items():
                 console.print(f"{what}: {seconds:.3f} s")
 
@@ -146,15 +144,15 @@ def main() -> int:
                 wrong += disagreements(systems, question)
                 results += results_of(systems, question)
         print_results(console, results)
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps(results, indent=1) + "\n")
+        console.print("\n".join(wrong) or f"all answers agree · {args.output}", markup=False)
         print_c360(console, systems)
     finally:
         for system in systems:
             system.close()
         if not was_running:
             world.postgres.stop()
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(results, indent=1) + "\n")
-    console.print("\n".join(wrong) or f"all answers agree · {args.output}", markup=False)
     return 1 if wrong else 0
 
 

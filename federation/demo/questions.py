@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`sql` is asked with those of the demo's values that it names: $email (of one good customer), $since (90 days ago),
-    $year_ago. Without `sql`, the profile of that customer is asked for. `principal`: who asks, "" for the person at the machine.
+    """`sql` is asked with those of the demo's values that it names: $id360 and $email (of one good customer), $since (90 days
+    ago), $year_ago. Without `sql`, the profile of that customer is asked for. `principal`: who asks, "" for the person at the machine.
     """
 
     title: str
@@ -26,8 +26,8 @@ QUESTIONS = (
         "What happened with her in the last 90 days?",
         "Orders, tickets, mails, visits and points on one line of time, each from the system that owns it.",
         """select t.at, t.kind, t.source, t.summary
-from individual i join timeline t using (id360)
-where i.email = $email and t.at >= $since
+from timeline t
+where t.id360 = $id360 and t.at >= $since
 order by t.at desc
 limit 12""",
     ),

@@ -10,24 +10,27 @@ from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 
 from federation.demo.questions import QUESTIONS, Question
 from federation.demo.world import PEOPLE, Company, build
+from federation.profile import Profile
 from federation.project import Project, connect
 from federation.report import Report
 
 WIDEST_SQL = 400  # characters of a source's SQL that are shown
 ROWS_SHOWN = 15
+# A woman whom all systems know, by a regular address that marketing writes to; the one who bought most often.
 BUSY = """
-select email from record
-where pid in (
-    select t.pid from truth t join shop__orders o on t.source = 'shop.customer' and t.key = o.customer_id::varchar
-    where t.pid in (select pid from truth group by 1 having count(distinct source) = 4 and count(*) >= 5)
-    group by 1 order by count(distinct o.order_id) desc, 1 limit 1)
-  and email like '%_@_%' and email = lower(trim(email)) group by 1 order by count(*) desc, 1 limit 1"""
+select email, count(distinct o.order_id) as orders
+from record r join truth t using (pid) join shop__orders o on t.source = 'shop.customer' and t.key = o.customer_id::varchar
+where r.gender = 'f' and email = lower(trim(email)) and email like '%_@_%'
+  and pid in (select pid from truth group by 1 having count(distinct source) = 4 and count(*) >= 5)
+  and email in (select email from marketing__email_events) and email in (select email from marketing__web_visits)
+group by 1 order by 2 desc, 1 limit 1"""
 
 # Pairs of records: linked, truly one person, and both.
 QUALITY = """
@@ -75,7 +78,7 @@ def ask(project: Project, question: Question, values: dict[str, Any], console: C
     if not question.sql:
         profile = session.profile({"email": values["email"]}, window="90d", max_events=5)
         console.print(f">>> session.profile({{'email': '{values['email']}'}}, window='90d', max_events=5)", highlight=False, markup=False)
-        print_profile(profile.as_dict(), console)
+        print_profile(profile, console)
         print_cost(profile.report, console)
         return
     named = {name: values[name] for name in values if re.search(rf"\${name}\b", question.sql)}
@@ -99,18 +102,15 @@ def table_of(answer: pa.Table) -> Table:
     return table
 
 
-def print_profile(profile: dict[str, Any], console: Console) -> None:
-    """A profile window: what is known, then what happened."""
-    for name, value in profile.items():
-        if isinstance(value, list):
-            console.print(f"{name}:", style="bold")
-            for entry in value:
-                console.print("  " + " · ".join(_cell(v) for v in entry.values() if v is not None), highlight=False, markup=False)
-        elif isinstance(value, dict):
-            console.print(f"{name}: ", style="bold", end="")
-            console.print(", ".join(f"{k} {_cell(v)}" for k, v in value.items() if v is not None), highlight=False, markup=False)
-        elif value is not None:
-            console.print(f"{name}: {_cell(value)}", highlight=False, markup=False)
+def print_profile(profile: Profile, console: Console) -> None:
+    """A profile window: what is known, in which records, and what happened."""
+    known = ", ".join(f"{name} {_cell(value)}" for name, value in profile.values.items())
+    records = ", ".join(f"{r.source} {' '.join(map(str, r.key))}" for r in profile.records)
+    console.print(f"[bold]id360[/] {profile.id360}\n[bold]known[/] {escape(known)}\n[bold]records[/] {escape(records)}", highlight=False)
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for event in profile.timeline:
+        table.add_row(*(_cell(event[name]) for name in ("at", "kind", "source", "summary")))
+    console.print(table)
 
 
 def print_cost(report: Report, console: Console) -> None:

@@ -82,7 +82,7 @@ select 'T-' || (40000 + row_number() over (order by opened_at, r)) as ticket_id,
        case when status = 'closed' and chance(r, 'graded') < 0.4 then 1 + pick(r, 'grade', 5) end as grade
 from states join subjects s on s.i = pick(r, 'subject', getvariable('subjects'));
 
--- Marketing knows nobody, only addresses: those that any of the systems holds, as they were typed.
+-- Marketing knows nobody, only addresses: those that any of the systems holds. It keeps them in lower case, trimmed.
 create table address as
 select email, hash(lower(trim(email)), {seed}) as r from (select distinct lower(trim(email)) as email from record where email <> '') where chance(email, 'subscribed') < 0.7;
 
@@ -90,7 +90,7 @@ create table marketing__email_events as
 with sent as (select email, hash(r, n) as r, ago(hash(r, n), 'sent', 365) as sent_at from address, range(8) t(n)),
 steps as (select * from sent, (values ('sent', 1.0, 0), ('open', 0.42, 9), ('click', 0.11, 10), ('unsubscribe', 0.004, 12)) s(type, share, hours)
           where chance(r, 'reads') < share)
-select row_number() over (order by sent_at, r, hours) as event_id, case when chance(r, 'caps') < 0.04 then upper(email) else email end as email, type,
+select row_number() over (order by sent_at, r, hours) as event_id, email, type,
        (['spring-trail', 'rain-or-shine', 'summer-sup', 'autumn-hike', 'winter-down', 'club-days', 'last-pairs'])[1 + pick(r, 'campaign', 7)] as campaign,
        least(sent_at + interval 1 hour * hours, timestamp '{as_of}') as occurred_at
 from steps order by occurred_at;
