@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from sqlglot import exp
 
-from connectors.spi import Capabilities, Table
+from connectors.spi import Capabilities, Statistics, Table
 from identity.crosswalk import Crosswalk
 
 
@@ -19,6 +19,7 @@ class Context:
 
     table: Callable[[str, str], Table]
     capabilities: Callable[[str], Capabilities]
+    statistics: Callable[[str, str], Statistics]
     evaluate: Callable[[exp.Expr, Mapping[str, object]], pa.Scalar | None]
     crosswalk: Crosswalk | None = None
     values: Mapping[str, object] = field(default_factory=dict)

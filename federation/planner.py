@@ -20,7 +20,7 @@ from federation.cut import cut
 from federation.errors import PolicyRefused, UnknownObject
 from federation.plan import Plan
 from federation.query import Query, Relation, Scan
-from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row
+from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row, table
 from identity.crosswalk import Crosswalk
 from views import describe
 from views.branches import RAW, raw_view
@@ -107,6 +107,7 @@ class Planner:
         return Context(
             table=lambda source, table: self._sources(source).table(table),
             capabilities=lambda source: self._sources(source).capabilities,
+            statistics=lambda source, table: self._sources(source).statistics(table),
             evaluate=self.evaluate,
             crosswalk=crosswalk,
             values={gateway.NOW: now, **values},
@@ -170,7 +171,7 @@ class Planner:
                 continue
             columns = ", ".join(lookup.columns)
             empty = cursor.execute(f"SELECT {columns} FROM xw{plan.crosswalk_version}.main.{lookup.table} LIMIT 0")
-            schemas[lookup.slot] = (empty.to_arrow_table if hasattr(empty, "to_arrow_table") else empty.fetch_arrow_table)().schema
+            schemas[lookup.slot] = table(empty).schema
         cursor.close()
         return schemas
 

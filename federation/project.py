@@ -82,6 +82,11 @@ class Project:
 
         return resolve_project(self, progress)
 
+    def drifted(self, source: str) -> None:
+        """A source's tables are no longer what they were: discover and plan anew at the next query."""
+        self.source(source).forget()
+        self.forget_plans()
+
     def forget_plans(self) -> None:
         """Plan anew from now on: the crosswalk or a schema has changed."""
         self.planner.forget()

@@ -7,6 +7,7 @@ own, sees only what that cursor registers, and the cursor is never used again. N
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ LOCKED: Mapping[str, Any] = {
     "temp_directory": "",
 }
 UTC = "SET TimeZone = 'UTC'"
+
+# DuckDB 2.0 says so of every answer that is not a relation's; that of a prepared statement cannot be had otherwise.
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
 
 
 class UserRoom:
@@ -127,13 +131,7 @@ class StatementPool:
 
 def reader(result: Any, rows_per_batch: int) -> pa.RecordBatchReader:
     """The stream of an executed statement, by the name it has in this version of DuckDB."""
-    if hasattr(result, "to_arrow_reader"):
-        import warnings
-
-        with warnings.catch_warnings():  # 2.0 says that it copies: the answer of a prepared statement cannot be had otherwise
-            warnings.simplefilter("ignore")
-            return result.to_arrow_reader(rows_per_batch)
-    return result.fetch_record_batch(rows_per_batch)
+    return (result.to_arrow_reader if hasattr(result, "to_arrow_reader") else result.fetch_record_batch)(rows_per_batch)
 
 
 def table(result: Any) -> pa.Table:

@@ -35,6 +35,7 @@ class Run:
     """One execution of a plan. Made by a session, used by one thread; `stop` may be called from any.
 
     `values` are all bound values by name. With `partial`, a source that fails is left out and named in `report.missing`.
+    `drifted` is told of a source whose tables are no longer what the plan says.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class Run:
         report: Report,
         *,
         memory: int,
+        drifted: Callable[[str], None] = lambda source: None,
         partial: bool = False,
     ) -> None:
         self.plan, self.pool, self.room, self.sources, self.values = plan, pool, room, sources, values
-        self.deadline, self.report, self.partial, self._memory = deadline, report, partial, memory
+        self.deadline, self.report, self.partial, self._memory, self._drifted = deadline, report, partial, memory, drifted
         self.error: C360Error | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -235,7 +237,7 @@ class Run:
 
     def _failed(self, source: str, fetches: list[Fetch], error: C360Error) -> None:
         if isinstance(error, SchemaDrift):
-            self.sources(source).forget()
+            self._drifted(source)
         if not (self.partial and isinstance(error, SourceError)):
             self.stop(error)
             return

@@ -103,8 +103,11 @@ class Session:
         given = {gateway.NOW: now, **plan.constants, **values}
         given |= {name: _scalar(self.project.planner.evaluate(e, given)) for name, e in plan.computed.items()}
         deadline = Deadline.after(timeout if timeout is not None else self.project.timeout)
-        memory = self.project.memory
-        run = Run(plan, prepared.pool, self.project.trusted, self.project.source, given, deadline, report, memory=memory, partial=partial)
+        project = self.project
+        run = Run(
+            plan, prepared.pool, project.trusted, project.source, given, deadline, report,
+            memory=project.memory, drifted=project.drifted, partial=partial,
+        )  # fmt: skip
         self.project.running[report.query_id] = run
         return run
 

@@ -46,11 +46,11 @@ class _Copier:
 
     def visit(self, select: exp.Select) -> None:
         joins = select.args.get("joins") or []
-        if any((j.method or j.args.get("kind") or "").upper() not in PLAIN_JOINS or j.method for j in joins) or select.args.get("laterals"):
-            return  # ASOF, POSITIONAL, LATERAL: a row that is left out changes what others join with
-        conjuncts = list(_conjuncts(select.args.get("where")))
+        if not _joins_plainly(select):
+            return
+        conjuncts = list(conjuncts_of(select.args.get("where")))
         for join in joins:
-            on = list(_conjuncts(join.args.get("on"), join=True))
+            on = list(conjuncts_of(join.args.get("on"), join=True))
             if not join.side and (join.args.get("kind") or "").upper() in ("", "INNER"):
                 conjuncts += on
             elif join.side.upper() == "LEFT" or (join.args.get("kind") or "").upper() == "SEMI":
@@ -64,6 +64,8 @@ class _Copier:
         """Copy a conjunct of `select` to the source it is about, if dropping rows there is safe."""
         tables = {c.table for c in conjunct.find_all(exp.Column)}
         if len(tables) != 1 or conjunct.find(exp.Query) or conjunct.find(exp.AggFunc) or conjunct.find(exp.Window):
+            return
+        if not _joins_plainly(select):
             return
         alias = tables.pop()
         if only and alias != only:
@@ -89,7 +91,7 @@ class _Copier:
             case exp.Subquery():
                 self._below(body.this, conjunct)
             case exp.Union():
-                if not any(body.args.get(a) for a in ("limit", "offset")):
+                if not any(body.args.get(a) for a in ("limit", "offset")) and self._same_types(body, conjunct):
                     for side in (body.left, body.right):
                         renamed = _by_position(body, side, conjunct)
                         if renamed is not None:
@@ -98,16 +100,42 @@ class _Copier:
                 if inner := _through(body, conjunct):
                     self._offer(body, inner)
 
+    def _same_types(self, union: exp.Union, conjunct: exp.Expr) -> bool:
+        """Whether the columns of a conjunct have one type on both sides: else the union casts, and the conjunct is about the cast."""
+        positions = {e.alias_or_name: i for i, e in enumerate(union.selects)}
+        return all(self._type(union, positions[c.name]) for c in conjunct.find_all(exp.Column) if c.name in positions)
+
+    def _type(self, body: exp.Expr, position: int) -> str:
+        """The type of an output column that is a view's column passed through; '' if it may be anything else."""
+        match body:
+            case exp.Subquery():
+                return self._type(body.this, position)
+            case exp.SetOperation():
+                left, right = self._type(body.left, position), self._type(body.right, position)
+                return left if left == right else ""
+            case exp.Select() if position < len(body.selects):
+                output = body.selects[position].unalias()
+                return self._column_type(body, output) if isinstance(output, exp.Column) else ""
+        return ""
+
+    def _column_type(self, select: exp.Select, column: exp.Column) -> str:
+        source = _source(select, column.table)
+        if isinstance(source, exp.Table) and source.name in self.views:
+            return self.views[source.name].types.get(column.name, "")
+        body = _cte(source) if isinstance(source, exp.Table) else source.this if isinstance(source, exp.Subquery) else None
+        names = [e.alias_or_name for e in body.selects] if isinstance(body, exp.Query) else []
+        return self._type(body, names.index(column.name)) if body is not None and column.name in names else ""
+
     def _take(self, relation: str, conjunct: exp.Expr) -> None:
         kinds = {name: kind_of(type_) for name, type_ in self.views[relation].types.items()}
-        bound = self.values.bind(_bare(conjunct), kinds)
+        bound = self.values.bind(bare(conjunct), kinds)
         if bound is not None and _total(bound, kinds, self.values.params):
             known = self.filters.setdefault(relation, [])
             if bound not in known:
                 known.append(bound)
 
 
-def _conjuncts(holder: exp.Expr | None, *, join: bool = False) -> Iterator[exp.Expr]:
+def conjuncts_of(holder: exp.Expr | None, *, join: bool = False) -> Iterator[exp.Expr]:
     """The top-level ANDed parts of a WHERE (or of an ON)."""
     if holder is None:
         return
@@ -160,6 +188,12 @@ def _reaches(select: exp.Select, alias: str, conjunct: exp.Expr) -> bool:
     if position >= 0 and joins[position].side:
         return False
     return not any(j.side.upper() in ("RIGHT", "FULL") for j in joins[position + 1 :])
+
+
+def _joins_plainly(select: exp.Select) -> bool:
+    """Not ASOF, POSITIONAL or LATERAL, where a row that is left out changes what others join with."""
+    joins = select.args.get("joins") or []
+    return not select.args.get("laterals") and not any(j.method or (j.args.get("kind") or "").upper() not in PLAIN_JOINS for j in joins)
 
 
 def _source(select: exp.Select, alias: str) -> exp.Expr | None:
@@ -215,7 +249,7 @@ def _by_position(union: exp.Union, side: exp.Expr, conjunct: exp.Expr) -> exp.Ex
     return conjunct.transform(lambda n: exp.column(inner[names[n.name]], n.table) if isinstance(n, exp.Column) else n)
 
 
-def _bare(conjunct: exp.Expr) -> exp.Expr:
+def bare(conjunct: exp.Expr) -> exp.Expr:
     """The conjunct with unqualified columns."""
     return conjunct.copy().transform(lambda n: exp.column(n.name) if isinstance(n, exp.Column) else n)
 

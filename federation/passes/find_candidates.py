@@ -14,6 +14,8 @@ from federation.values import Values
 from views.model import Rule
 from views.relations import Records, Survived
 
+MOST = 0.2
+"""The largest share of a table's rows worth searching for first."""
 PICKS_A_ROW = frozenset({Rule.LATEST, Rule.PRIORITY, Rule.FREQUENT, Rule.LONGEST, Rule.MIN, Rule.MAX, Rule.ANY})
 
 
@@ -55,6 +57,16 @@ def _keeps_null(conjunct: exp.Expr) -> bool:
     return any(isinstance(n, exp.Is | exp.NullSafeEQ | exp.NullSafeNEQ | exp.Not | exp.NEQ) for n in conjunct.walk())
 
 
+def _common(emitted: exp.Expr, scan: Scan, context: Context) -> bool:
+    """Whether the source's own statistics say that an equality keeps a large share of its rows: then a search first is waste."""
+    columns = {c.name for c in emitted.find_all(exp.Column)}
+    if not isinstance(emitted.unnest(), exp.EQ | exp.In) or len(columns) != 1:
+        return False
+    known = context.statistics(scan.branch.source, scan.table.name).distinct.get(columns.pop())
+    wanted = len(emitted.unnest().expressions) or 1
+    return known is not None and wanted > known * MOST
+
+
 def _search(name: str, records: Records, scans: tuple[Scan, ...], conjunct: exp.Expr, context: Context, values: Values) -> Relation | None:
     found = []
     for scan in scans:
@@ -62,7 +74,7 @@ def _search(name: str, records: Records, scans: tuple[Scan, ...], conjunct: exp.
         if isinstance(condition, exp.Null | exp.Boolean) and not (isinstance(condition, exp.Boolean) and condition.this):
             continue  # this source never has the attribute: it contributes no candidate
         judgement = judge(condition, scan, context, values)
-        if judgement.support is Support.LOCAL or judgement.emitted is None:
+        if judgement.support is Support.LOCAL or judgement.emitted is None or _common(judgement.emitted, scan, context):
             return None
         found.append(replace(scan, name=f"{name}{scan.name}", conjuncts=(judgement.emitted,)))
     return Relation(name, records, ("id360",), tuple(found), (conjunct,))

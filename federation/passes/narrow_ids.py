@@ -26,12 +26,13 @@ def _narrowed(relation: Relation) -> Relation:
     if relation.ids is not None or not narrowable(relation):
         return relation
     for conjunct in relation.filters:
-        if given := _given(conjunct):
+        if given := given_ids(conjunct):
             return replace(relation, ids=given)
     return relation
 
 
-def _given(conjunct: exp.Expr) -> Given | None:
+def given_ids(conjunct: exp.Expr) -> Given | None:
+    """The ids that a conjunct names, None if it is of another form."""
     match conjunct:
         case exp.EQ(this=exp.Column(this=exp.Identifier(this="id360")), expression=exp.Placeholder() as value):
             return Given((value.name,))

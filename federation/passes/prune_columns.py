@@ -29,11 +29,8 @@ def prune_columns(query: Query, context: Context) -> Query:
 
 
 def _aliases(select: exp.Select) -> dict[str, str]:
-    """Alias → table name for what a SELECT reads itself."""
-    from_ = select.args.get("from_") or select.args.get("from")
-    tables = [from_.this] if from_ else []
-    tables += [j.this for j in select.args.get("joins") or []]
-    return {t.alias_or_name: t.name for t in tables if isinstance(t, exp.Table)}
+    """Alias → table name for what a SELECT reads itself, in brackets (`a LEFT JOIN (b JOIN c …)`) or not."""
+    return {t.alias_or_name: t.name for t in select.find_all(exp.Table) if t.find_ancestor(exp.Select) is select}
 
 
 def _columns_of(select: exp.Select) -> list[exp.Column]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from connectors.spi import Judgement, Support
+from connectors.spi import Column, Judgement, Support
 from federation.context import Context, kind_of
 from federation.query import Query, Relation, Scan
 from federation.values import Values
@@ -90,7 +90,7 @@ def judge(condition: exp.Expr, scan: Scan, context: Context, values: Values) -> 
     kinds = {n: c.kind for n, c in columns.items()}
     if isinstance(condition, exp.Null) or (isinstance(condition, exp.Boolean) and not condition.this):
         return Judgement(Support.EXACT, exp.false())
-    bare, exact = unwrapped(_named(condition, scan), kinds)
+    bare, exact = unwrapped(_named(condition, scan), columns)
     bound = values.bind(bare, kinds)
     if bound is None:
         return Judgement(Support.LOCAL, reason=f"a value does not fit the column's type: {bare.sql('duckdb')}")
@@ -110,12 +110,14 @@ def _named(condition: exp.Expr, scan: Scan) -> exp.Expr:
     return condition.copy().transform(name)
 
 
-def unwrapped(condition: exp.Expr, kinds: Mapping[str, str]) -> tuple[exp.Expr, bool]:
+def unwrapped(condition: exp.Expr, columns: Mapping[str, Column]) -> tuple[exp.Expr, bool]:
     """Take lossless casts and `NULLIF(x, '')` off the columns of a condition; whether it still means exactly the same.
 
     `NULLIF(x, '') = $p` is `x = $p` unless $p is '': a superset. Only where NULL does not satisfy the condition.
 
-    >>> unwrapped(exp.cast(exp.column("id"), "BIGINT").eq(exp.Placeholder(this="p")), {"id": "int"})[0].sql("duckdb")
+    >>> import pyarrow as pa
+    >>> number = {"id": Column("id", pa.int64(), "int")}
+    >>> unwrapped(exp.cast(exp.column("id"), "BIGINT").eq(exp.Placeholder(this="p")), number)[0].sql("duckdb")
     'id = $p'
     """
     exact = True
@@ -128,19 +130,25 @@ def unwrapped(condition: exp.Expr, kinds: Mapping[str, str]) -> tuple[exp.Expr, 
             exact = False
             return peel(node.this)
         if isinstance(node, exp.Cast) and not isinstance(node, exp.TryCast) and isinstance(node.this, exp.Column):
-            kind, target = kinds.get(node.this.name, ""), kind_of(node.to.sql("duckdb"))
-            if kind and _lossless(kind, target):
+            column = columns.get(node.this.name)
+            if column is not None and _lossless(column, node.to):
                 return node.this
         return node
 
     return condition.copy().transform(peel), exact
 
 
-def _lossless(kind: str, target: str) -> bool:
-    """Whether a cast between column kinds keeps every value and its order."""
+def _lossless(column: Column, to: exp.DataType) -> bool:
+    """Whether a cast of a column keeps every value and its order: none is rounded, no two become one."""
+    kind, target = column.kind, kind_of(to.sql("duckdb"))
     if target == "text":
         return kind in ("text", "text_locale", "char", "enum", "text_ci")
-    return kind == target or (kind, target) in {("int", "decimal"), ("int", "double"), ("timestamptz", "timestamp")}
+    if (kind, target) == ("decimal", "decimal"):
+        digits = to.expressions[1].name if len(to.expressions) > 1 else "3" if not to.expressions else "0"
+        return bool(column.type.scale <= int(digits))
+    if (kind, target) == ("int", "double"):
+        return bool(column.type.bit_width <= 32)
+    return kind == target or (kind, target) in {("int", "decimal"), ("timestamptz", "timestamp")}
 
 
 def _names(tree: exp.Expr) -> set[str]:

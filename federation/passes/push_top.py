@@ -7,9 +7,12 @@ from dataclasses import replace
 from sqlglot import exp
 
 from connectors.spi import OrderBy
-from federation.context import Context
+from federation.context import Context, kind_of
+from federation.passes.copy_filters import bare, conjuncts_of
+from federation.passes.narrow_ids import given_ids
 from federation.passes.push_filters import unwrapped
-from federation.query import Query, Relation, Scan
+from federation.query import Given, Query, Relation, Scan
+from federation.values import Values
 from views.relations import Records
 
 MOST = 100_000
@@ -27,7 +30,7 @@ def push_top(query: Query, context: Context) -> Query:
     if relation is None or not isinstance(query.user, exp.Select):
         return query
     count = _count(query.user)
-    if count is None or not _all_copied(query.user, relation, query):
+    if count is None or not _all_copied(query.user, relation, query, context):
         return query
     terms = _terms(query.user)
     if terms is None:
@@ -56,17 +59,20 @@ def _count(user: exp.Select) -> int | None:
         node = user.args.get(part)
         if node is not None:
             value = node.expression
-            if not isinstance(value, exp.Literal) or not value.is_int:
+            if not isinstance(value, exp.Literal) or not value.is_int or node.args.get("limit_options"):
                 return None
             numbers.append(int(value.name))
     return sum(numbers) if user.args.get("limit") is not None and sum(numbers) <= MOST else None
 
 
-def _all_copied(user: exp.Select, relation: Relation, query: Query) -> bool:
-    """Whether every conjunct of the WHERE was copied to the relation."""
-    where = user.args.get("where")
-    conjuncts = list(where.this.flatten()) if where is not None and isinstance(where.this, exp.And) else [where] if where else []
-    return len(conjuncts) == len(relation.filters)
+def _all_copied(user: exp.Select, relation: Relation, query: Query, context: Context) -> bool:
+    """Whether every conjunct of the WHERE was copied to the relation, and what they say of id360 is what its ids say."""
+    values, types = Values(query, context), relation.view.types
+    kinds = {name: kind_of(type_) for name, type_ in types.items()}
+    if not all(values.bind(bare(c), kinds) in relation.filters for c in conjuncts_of(user.args.get("where"))):
+        return False
+    about = [f for f in relation.filters if any(c.name == "id360" for c in f.find_all(exp.Column))]
+    return not about or (len(about) == 1 and isinstance(relation.ids, Given) and given_ids(about[0]) == relation.ids)
 
 
 def _terms(user: exp.Select) -> list[tuple[str, bool, bool]] | None:
@@ -89,18 +95,18 @@ def _limited(scan: Scan, relation: Relation, terms: list[tuple[str, bool, bool]]
     if not capabilities.limit or not scan.exact or (relation.ids is not None and scan.keys is None):
         return scan
     order = []
-    kinds = {c.name: c.kind for c in scan.table.columns}
+    columns = {c.name: c for c in scan.table.columns}
     names = {c.name.lower(): c.name for c in scan.table.columns}
     for name, descending, nulls_first in terms:
         expression = scan.branch.columns.get(name)
         if expression is None:
             return scan
         plain, exact = unwrapped(
-            expression.transform(lambda n: exp.column(names.get(n.name.lower(), n.name)) if isinstance(n, exp.Column) else n), kinds
+            expression.transform(lambda n: exp.column(names.get(n.name.lower(), n.name)) if isinstance(n, exp.Column) else n), columns
         )
         if plain.find(exp.Column) is None:
             continue  # a constant of the branch sorts nothing within it
-        if not isinstance(plain, exp.Column) or not exact or kinds.get(plain.name) not in capabilities.order_kinds:
+        if not isinstance(plain, exp.Column) or not exact or columns[plain.name].kind not in capabilities.order_kinds:
             return scan
         order.append(OrderBy(plain.name, descending, nulls_first))
     return replace(scan, order=tuple(order), limit=count)
