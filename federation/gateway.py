@@ -36,7 +36,7 @@ REFUSED: Mapping[type[exp.Expr], str] = {
     exp.Command: "a command", exp.Pivot: "PIVOT", exp.Columns: "COLUMNS(...)", exp.Into: "INTO", exp.Lock: "FOR UPDATE",
     exp.SessionParameter: "a session parameter", exp.Parameter: "a session parameter", exp.DDL: "a definition", exp.DML: "a change of data",
     exp.MatchRecognize: "MATCH_RECOGNIZE", exp.Show: "SHOW", exp.Describe: "DESCRIBE", exp.Introducer: "a character set introducer",
-    exp.Hint: "a hint", exp.TableFromRows: "TABLE(...)",
+    exp.Hint: "a hint", exp.TableFromRows: "TABLE(...)", exp.TableColumn: "a whole row as one value",
 }  # fmt: skip
 
 
@@ -221,6 +221,8 @@ def _resolve_relations(tree: exp.Query, resolve: Resolve, names: Callable[[], tu
             continue
         if table.args.get("when") or table.args.get("version"):
             raise NotSupported("time travel (AT ...) is not supported", hint="sources show their present state")
+        if table.alias_column_names:
+            raise NotSupported("a view's columns cannot be renamed in FROM", hint="name them in a SELECT: FROM (SELECT x AS y FROM …) AS t")
         dotted = ".".join(part.name for part in table.parts).lower()
         view = resolve(dotted)
         if view is None:

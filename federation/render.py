@@ -7,7 +7,7 @@ query as one statement that runs wherever all sources lie in one DuckDB, which i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -49,10 +49,10 @@ def relation_select(relation: Relation, places: Places) -> exp.Select:
         case Links():
             inner: exp.Query = _links_select(relation, places)
         case Survived() as view:
-            rows = _union([branch_select(relation, s, places) for s in relation.scans], (*branch_columns(relation), *_TIES))
+            rows = _union([branch_select(relation, s, places) for s in relation.scans], (*branch_columns(relation), *_TIES), {})
             return survived_select(view, relation.columns, rows, branch_columns(relation))
         case _:
-            inner = _union([branch_select(relation, s, places) for s in relation.scans], relation.columns)
+            inner = _union([branch_select(relation, s, places) for s in relation.scans], relation.columns, relation.view.types)
     return _pick(relation.columns, inner)
 
 
@@ -70,7 +70,7 @@ def branch_columns(relation: Relation) -> tuple[str, ...]:
     if not isinstance(relation.view, Survived):
         return relation.columns
     needed = needed_attributes(relation.view, relation.columns)
-    return ("id360", *(a for a in needed if any(not _constant(s.branch.columns[a]) or a.startswith("_") for s in relation.scans)))
+    return ("id360", *(a for a in needed if any(not _absent(s.branch.columns[a]) or a.startswith("_") for s in relation.scans)))
 
 
 def reads_links(relation: Relation) -> bool:
@@ -99,13 +99,14 @@ def _expressions(relation: Relation, scan: Scan) -> dict[str, exp.Expr]:
     if isinstance(relation.view, Survived):
         chosen["_at"] = exp.cast(exp.null(), "TIMESTAMP")
         dated = relation.view.survivorship.updated_at
-        if dated in columns and ("last_updated_at" in relation.columns or any(not _constant(e) for e in chosen.values())):
+        if dated in columns and ("last_updated_at" in relation.columns or any(not _absent(e) for e in chosen.values())):
             chosen["_at"] = columns[dated]
     return chosen
 
 
-def _constant(expression: exp.Expr) -> bool:
-    return expression.find(exp.Column) is None
+def _absent(expression: exp.Expr) -> bool:
+    """Whether a mapping does not give the attribute at all."""
+    return isinstance(expression, exp.Cast) and isinstance(expression.this, exp.Null)
 
 
 def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
@@ -189,12 +190,12 @@ def _links_select(relation: Relation, places: Places) -> exp.Query:
         columns |= {n: exp.Literal.string(w) for n, w in words.items()}
         picked = [exp.alias_(columns[n], n, quoted=True) for n in relation.columns] or [exp.alias_(exp.Literal.number(1), "_")]
         selects.append(exp.select(*picked).from_(exp.alias_(places.links(link, relation.ids), LINK, table=True)))
-    return _union(selects, relation.columns)
+    return _union(selects, relation.columns, relation.view.types)
 
 
-def _union(selects: Sequence[exp.Select], columns: Sequence[str]) -> exp.Query:
-    if not selects:  # every branch was pruned: the right number of columns, and no row
-        nulls = [exp.alias_(exp.null(), c, quoted=True) for c in columns] or [exp.alias_(exp.Literal.number(1), "_")]
+def _union(selects: Sequence[exp.Select], columns: Sequence[str], types: Mapping[str, str]) -> exp.Query:
+    if not selects:  # every branch was pruned: the right columns, and no row
+        nulls = [exp.alias_(exp.cast(exp.null(), types[c]), c, quoted=True) for c in columns] or [exp.alias_(exp.Literal.number(1), "_")]
         return exp.select(*nulls).where(exp.false())
     union: exp.Query = selects[0]
     for select in selects[1:]:
@@ -233,8 +234,12 @@ def statement(query: Query, crosswalk: Crosswalk | None) -> str:
     """A state of the query as one runnable statement: sources under `"source"."table"`, the crosswalk attached as `xw`."""
     places = inline_places(crosswalk)
     user = query.user.copy()
+    own = user.ctes
     for relation in query.relations:
         user = user.with_(relation.name, as_=relation_select(relation, places), copy=False)
+    with_ = user.args.get("with_")
+    if own and with_ is not None:  # the user's CTEs read the relations: they come after
+        with_.set("expressions", [*with_.expressions[len(own) :], *own])
     return user.sql("duckdb", comments=False, pretty=True)
 
 

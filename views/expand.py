@@ -88,7 +88,7 @@ class Views:
 
     def _records(self, thing: ObjectType) -> Records:
         types = _types(thing)
-        branches = tuple(self._guard(b, (thing.name,)) for b in self._branches(thing))
+        branches = tuple(self._guard(b, types, (thing.name,)) for b in self._branches(thing))
         return Records(thing.name, {**types, **dict.fromkeys(LINEAGE, "VARCHAR")}, branches, frozenset(LINEAGE), thing.description)
 
     def _entity_records(self, thing: ObjectType) -> Records:
@@ -102,7 +102,7 @@ class Views:
             renamed = Branch(
                 branch.source, branch.table, branch.key, {**branch.columns, **lineage}, branch.link, branch.where, branch.label
             )
-            branches.append(self._guard(self._mask(renamed, (thing.name,)), (name,)))
+            branches.append(self._guard(renamed, types, (name,), (thing.name,)))
         return Records(name, types, tuple(branches), comment=f"One row per source record of `{thing.name}`.")
 
     def _survived(self, thing: ObjectType) -> Survived:
@@ -112,7 +112,8 @@ class Views:
         hidden = {f"{a}__{p}": ("TIMESTAMP" if p == "as_of" else "VARCHAR") for a in attributes if a != "id360" for p in PROVENANCE}
         rules = self.model.survivorship.get(thing.name) or model.Survivorship(thing.name)
         filters, masks = self._policies_on((thing.name,))
-        masks |= {f"{a}__{p}": exp.null() for a in masks for p in ("key",)}
+        masks = {a: exp.cast(mask, attributes[a]) for a, mask in masks.items() if a in attributes}
+        masks |= {f"{a}__key": exp.cast(exp.null(), "VARCHAR") for a in masks}
         combined = exp.and_(*filters) if filters else None
         return Survived(thing.name, {**types, **hidden}, base, rules, combined, masks, frozenset(hidden), thing.description)
 
@@ -123,7 +124,7 @@ class Views:
             if entry is None or any(p.deny and thing.name in p.objects for p in self.policies):
                 continue
             for branch in self._branches(thing):
-                seen = self._guard(branch, (thing.name,))
+                seen = self._guard(branch, _types(thing), (thing.name,))
                 details = exp.Struct(
                     expressions=[exp.PropertyEQ(this=exp.to_identifier(a), expression=exp.column(a)) for a in entry.details]
                 )
@@ -135,7 +136,8 @@ class Views:
                 }
                 put = {n: substitute(e, seen.columns) for n, e in columns.items()}
                 put |= {"source": seen.columns["_source"], "_key": seen.columns["_key"], "_object": exp.Literal.string(thing.name)}
-                branches.append(self._guard(Branch(seen.source, seen.table, seen.key, put, seen.link, seen.where, thing.name), (TIMELINE,)))
+                shown = Branch(seen.source, seen.table, seen.key, put, seen.link, seen.where, thing.name)
+                branches.append(self._guard(shown, TIMELINE_TYPES, (TIMELINE,)))
         hidden = ("_object", "_key")
         types = {**TIMELINE_TYPES, **dict.fromkeys(hidden, "VARCHAR")}
         return Records(TIMELINE, types, tuple(branches), frozenset(hidden), "Everything that happened, newest last seen first.")
@@ -152,16 +154,17 @@ class Views:
             masks = {**policy.masks, **masks}
         return [p.filter for p in bound if p.filter is not None], masks
 
-    def _guard(self, branch: Branch, objects: tuple[str, ...]) -> Branch:
-        """Put the policies on `objects` into the branch: filters over the true values, then masks instead of the columns."""
+    def _guard(self, branch: Branch, types: Mapping[str, str], objects: tuple[str, ...], masked_as: tuple[str, ...] = ()) -> Branch:
+        """Put the policies on `objects` into the branch: filters over the true values, then masks (of `masked_as` too) instead of
+        the columns, as values of the columns' types."""
         filters, _ = self._policies_on(objects)
         where = (*branch.where, *(substitute(f, branch.columns) for f in filters))
         guarded = Branch(branch.source, branch.table, branch.key, branch.columns, branch.link, where, branch.label)
-        return self._mask(guarded, objects)
+        return self._mask(guarded, types, (*objects, *masked_as))
 
-    def _mask(self, branch: Branch, objects: tuple[str, ...]) -> Branch:
+    def _mask(self, branch: Branch, types: Mapping[str, str], objects: tuple[str, ...]) -> Branch:
         _, masks = self._policies_on(objects)
-        shown = {name: substitute(mask, branch.columns) for name, mask in masks.items() if name in branch.columns}
+        shown = {name: exp.cast(substitute(mask, branch.columns), types[name]) for name, mask in masks.items() if name in types}
         return Branch(branch.source, branch.table, branch.key, {**branch.columns, **shown}, branch.link, branch.where, branch.label)
 
 
