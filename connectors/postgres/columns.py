@@ -57,7 +57,7 @@ def _within(numbers: pa.Array, low: pa.Scalar, high: pa.Scalar) -> None:
 
 def from_scaled(array: pa.Array, type_: pa.Decimal128Type) -> pa.Array:
     """int64 units as decimals, by buffers: a decimal128 is that integer in 16 bytes, sign extended. No loop over rows."""
-    units = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
+    units = (pc.fill_null(array, 0) if array.null_count else array).to_numpy(zero_copy_only=False)
     words = np.empty((len(units), 2), dtype="<i8")
     words[:, 0] = units
     words[:, 1] = units >> 63

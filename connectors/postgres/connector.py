@@ -21,8 +21,9 @@ _CATALOG_S = 15.0  # for looking at the catalog, where no query's deadline appli
 
 
 def connect(name: str, options: Mapping[str, object]) -> PostgresConnector:
-    """Options: `uri` (required; a libpq URI or keyword string), `connections` (4), `connect_timeout` (2 s), `statement_timeout`
-    (s; 0 leaves it to the server), `schemas` (default: all but the system's), `tables` ({contact: {required: [id]}})."""
+    """Options: `uri` (required; a libpq URI or keyword string), `connections` (4, and one more for the catalog), `connect_timeout`
+    (2 s), `statement_timeout` (s; 0 leaves it to the server), `schemas` (default: all but the system's), `tables`
+    ({contact: {required: [id]}})."""
     given = Options(name, options)
     uri, connections = given.require("uri", str), given.take("connections", int, 4)
     connect_timeout, statement_timeout = given.take("connect_timeout", float, 2.0), given.take("statement_timeout", float, 0.0)
@@ -113,7 +114,9 @@ class PostgresConnector:
 
     def _ask(self, sql: str, *texts: str, deadline: Deadline | None = None) -> list[dict[str, object]]:
         """A catalog query, on a session like any other's: bounded in time, retried once on a connection that died in the pool."""
-        session = self.session(deadline or Deadline.after(_CATALOG_S), snapshot=False)
+        until = deadline or Deadline.after(_CATALOG_S)
+        session = PostgresSession(self.name, self._pool, until, self._prepare, snapshot=False, catalog=True)
+        self._sessions.add(session)
         try:
             row = pa.RecordBatch.from_pydict({f"p{i}": [t] for i, t in enumerate(texts)}) if texts else None
             return session.catalog(sql, row)

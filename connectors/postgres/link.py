@@ -31,6 +31,8 @@ SELECT current_setting('server_version') AS version, current_setting('standard_c
 class Link:
     """An open connection. `fresh` until it was given back once: only an old one may have died unnoticed."""
 
+    slots: threading.BoundedSemaphore  # where the right to hold it came from, and goes back to
+
     def __init__(self, connection: Any, tcp: socket.socket) -> None:
         self._connection, self._socket = connection, tcp
         self.fresh, self.in_transaction, self.version = True, False, ""
@@ -88,36 +90,45 @@ class Answer:
 
 
 class Pool:
-    """At most `size` links to one server. Opening one is bounded by the deadline, whatever the server does."""
+    """At most `size` links to one server, and one more for its catalog: a session that needs to know a table must not wait for itself.
+
+    Opening a link is bounded by the deadline, whatever the server does.
+    """
 
     def __init__(self, source: str, address: Address, size: int) -> None:
         self._source, self._address = source, address
-        self._slots = threading.BoundedSemaphore(size)
+        self._slots, self._catalog_slot = threading.BoundedSemaphore(size), threading.BoundedSemaphore(1)
         self._lock = threading.Lock()
         self._idle: list[Link] = []
         self._database: Any = None
 
-    def borrow(self, deadline: Deadline) -> Link:
+    def borrow(self, deadline: Deadline, *, catalog: bool = False) -> Link:
         """A link, used or new. Raises SourceBusy if none came free in time."""
-        if not self._slots.acquire(timeout=deadline.remaining()):
+        slots = self._catalog_slot if catalog else self._slots
+        if not slots.acquire(timeout=deadline.remaining()):
             raise SourceBusy(
                 self._source, f"source `{self._source}`: all its connections are in use", hint="raise `connections`, or try again"
             )
         try:
             with self._lock:
                 link = self._idle.pop() if self._idle else None
-            return link or self._open(deadline)
+            link = link or self._open(deadline)
+            link.slots = slots
+            return link
         except BaseException:
-            self._slots.release()
+            slots.release()
             raise
 
     def replace(self, link: Link, deadline: Deadline) -> Link:
         """A fresh link for a dead one. The other idle ones are dropped as well: a restart ended them all."""
         link.close()
         self.drop_idle()
-        return self._open(deadline)
+        fresh = self._open(deadline)
+        fresh.slots = link.slots
+        return fresh
 
     def give_back(self, link: Link, *, sound: bool) -> None:
+        slots = link.slots
         try:
             if sound:
                 link.fresh = False
@@ -126,7 +137,7 @@ class Pool:
             else:
                 link.close()
         finally:
-            self._slots.release()
+            slots.release()
 
     def drop_idle(self) -> None:
         with self._lock:

@@ -80,12 +80,14 @@ class PostgresStream:
 class PostgresSession:
     """One reader; see `connectors.spi.session.Session`. With a snapshot, one REPEATABLE READ transaction spans every `run`."""
 
-    def __init__(self, source: str, pool: Pool, deadline: Deadline, prepare: Callable[[Fragment], Statement], snapshot: bool) -> None:
+    def __init__(
+        self, source: str, pool: Pool, deadline: Deadline, prepare: Callable[[Fragment], Statement], snapshot: bool, catalog: bool = False
+    ) -> None:
         self.source, self._pool, self._deadline, self._prepare, self._snapshot = source, pool, deadline, prepare, snapshot
         self._lock = threading.Lock()  # between this session's thread and those that end it
         self._cancelled = self._closed = self._ended = self._broken = False
         self._streams: list[PostgresStream] = []
-        self._link: Link = pool.borrow(deadline)
+        self._link: Link = pool.borrow(deadline, catalog=catalog)
         self._alarm = watchdog.schedule(deadline.at, self._end)
 
     def run(self, fragment: Fragment, values: Values) -> PostgresStream:

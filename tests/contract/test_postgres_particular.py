@@ -266,11 +266,24 @@ def test_a_connection_that_died_in_the_pool_is_replaced(crm: PostgresConnector, 
         session.close()
 
 
+def test_a_server_that_went_away_for_good(postgres: TestPostgres, database: str) -> None:
+    proxy = FaultProxy(postgres.port)
+    crm = connect("crm", {"uri": postgres.uri(database, port=proxy.port), "connections": 1})
+    fetch(crm, ONE, by_key(1))
+    proxy.close()
+    for _ in range(3):  # the slot comes back each time
+        with pytest.raises(SourceUnreachable):
+            fetch(crm, ONE, by_key(1))
+    crm.close()
+
+
 def test_a_full_pool_is_busy(postgres: TestPostgres, database: str) -> None:
     crm = connect("crm", {"uri": postgres.uri(database), "connections": 1})
     held = crm.session(Deadline.after(10), snapshot=False)
     with pytest.raises(SourceBusy):
         crm.session(Deadline.after(0.2), snapshot=False)
+    crm.forget()
+    assert sum(b.num_rows for b in held.run(ONE, by_key(1))) == 1  # looking at the catalog does not wait for the session itself
     held.close()
     crm.session(Deadline.after(5), snapshot=False).close()
     crm.close()

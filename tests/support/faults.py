@@ -45,6 +45,8 @@ class FaultProxy:
 
     def close(self) -> None:
         self._flowing.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else the accepting thread keeps it listening
         self._listener.close()
         for connection in tuple(self._open):
             self._end(connection, reset=False)
