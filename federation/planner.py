@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import duckdb
@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Connector
+from connectors.spi.errors import SourceError
 from federation import gateway, passes
 from federation.context import Context
 from federation.cut import cut
@@ -32,11 +33,13 @@ NOW_TYPE = pa.timestamp("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan with its pool of prepared statements. `state` is the planned query, for explain and tests."""
+    """A plan with its pool of prepared statements. `state` is the planned query, for explain and tests. `missing` names sources that
+    could not be planned for, with the code of their error: in a partial plan only."""
 
     plan: Plan
     pool: StatementPool
     state: Query
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Planner:
@@ -56,8 +59,11 @@ class Planner:
         off: Collection[str] = (),
         *,
         lift: bool = True,
+        partial: bool = False,
     ) -> tuple[Prepared, bool, Mapping[str, object]]:
         """The plan of a query, whether it came from the cache, and all values to bind: with `lift`, ids in the text among them.
+
+        With `partial`, sources that cannot even be described now are left out, and the plan is made anew next time.
 
         Raises QueryError, PolicyRefused, SourceError (schemas)."""
         gateway.check_names(sql)
@@ -70,8 +76,11 @@ class Planner:
             if found is not None:
                 self._cache.move_to_end(key)
                 return found, True, values
-        state, context, params = self.plan_state(sql, values, views, crosswalk, off)
-        made = self.finish(state, context, params)
+        missing: dict[str, str] | None = {} if partial else None
+        state, context, params = self.plan_state(sql, values, views, crosswalk, off, missing)
+        made = self.finish(state, context, params, missing or {})
+        if missing:
+            return made, False, values
         with self._lock:
             self._cache[key] = made
             if len(self._cache) > self._limit:
@@ -86,21 +95,30 @@ class Planner:
             self._cache.clear()
 
     def plan_state(
-        self, sql: str, values: Mapping[str, object], views: Views, crosswalk: Crosswalk | None, off: Collection[str] = ()
+        self,
+        sql: str,
+        values: Mapping[str, object],
+        views: Views,
+        crosswalk: Crosswalk | None,
+        off: Collection[str] = (),
+        missing: dict[str, str] | None = None,
     ) -> tuple[Query, Context, tuple[str, ...]]:
-        """The query after the passes that are not `off`, what they knew, and the names of its parameters."""
+        """The query after the passes that are not `off`, what they knew, and the names of its parameters.
+
+        If `missing` is given, a source that cannot be described is put there with its error's code instead of failing the query.
+        """
         checked = gateway.check(sql, lambda name: self._resolve(name, views), lambda: views.names)
         context = self.context(values, crosswalk)
-        relations = tuple(self._relation(name, view, context) for name, view in checked.uses.items())
+        relations = tuple(self._relation(name, view, context, missing) for name, view in checked.uses.items())
         params = {gateway.NOW: NOW_TYPE, **{n: t for n, v in values.items() if (t := arrow_type(v)) is not None}}
         return passes.run(Query(checked.query, relations, params), context, off), context, checked.params
 
-    def finish(self, state: Query, context: Context, params: tuple[str, ...]) -> Prepared:
+    def finish(self, state: Query, context: Context, params: tuple[str, ...], missing: Mapping[str, str] | None = None) -> Prepared:
         """Cut a planned query and make it ready to run."""
         plan = cut(state, context, params)
         if context.crosswalk is not None:
             self._trusted.attach(context.crosswalk)
-        return Prepared(plan, StatementPool(self._trusted, plan, self._schemas(plan, context)), state)
+        return Prepared(plan, StatementPool(self._trusted, plan, self._schemas(plan, context)), state, missing or {})
 
     def context(self, values: Mapping[str, object], crosswalk: Crosswalk | None) -> Context:
         now = dt.datetime.now(dt.UTC)
@@ -151,11 +169,18 @@ class Planner:
             raise gateway.unknown_object(name, tuple(f"{RAW}.{source}.{t}" for t in tables))
         return raw_view(known[source], connector.table(tables[table]))
 
-    def _relation(self, name: str, view: View, context: Context) -> Relation:
+    def _relation(self, name: str, view: View, context: Context, missing: dict[str, str] | None = None) -> Relation:
         records = view.records if isinstance(view, Survived) else view
         branches = records.branches if isinstance(records, Records) else ()
-        scans = tuple(self._scan(f"{name}s{i}", b, context) for i, b in enumerate(branches))
-        return Relation(name, view, tuple(view.types), scans)
+        scans = []
+        for i, branch in enumerate(branches):
+            try:
+                scans.append(self._scan(f"{name}s{i}", branch, context))
+            except SourceError as error:
+                if missing is None:
+                    raise
+                missing[error.source] = error.code
+        return Relation(name, view, tuple(view.types), tuple(scans))
 
     def _scan(self, name: str, branch: Branch, context: Context) -> Scan:
         live = branch.link.live if branch.link is not None else None

@@ -102,7 +102,7 @@ def profile(
     report = Report(uuid.uuid4().hex[:16])
     entry = project.log.opened(report.query_id, session.principal, session.purpose, f"profile {id360}")
     values = {"id": id360, **({"since": since} if since is not None else {})}
-    prepared = _prepared(session, provenance, max_events, since is not None)
+    prepared = _prepared(session, provenance, max_events, since is not None, partial)
     run = session._run(prepared, values, report, timeout, partial)
     try:
         run.start()
@@ -154,7 +154,7 @@ def _records(prepared: Prepared, run: Run, crosswalk: Crosswalk) -> tuple[Source
     return tuple(found)
 
 
-def _prepared(session: Session, provenance: bool, max_events: int, windowed: bool) -> Prepared:
+def _prepared(session: Session, provenance: bool, max_events: int, windowed: bool, partial: bool) -> Prepared:
     """The window's plan: two guarded relations narrowed to one id, no user SQL at all."""
     views, planner = session.views, session.project.planner
     individual = views.get(ENTITY)
@@ -166,7 +166,7 @@ def _prepared(session: Session, provenance: bool, max_events: int, windowed: boo
         events = "t.at, t.kind, t.source, t.summary, t.details"
         sql = f"SELECT {columns}, {events} FROM {ENTITY} AS p, {TIMELINE} AS t WHERE p.id360 = $id AND t.id360 = $id{after}"
     values: dict[str, object] = {"id": 0, **({"since": dt.datetime(2000, 1, 1)} if windowed and "$since" in sql else {})}
-    return planner.prepare(sql, values, views, session.project.store.current(), lift=False)[0]
+    return planner.prepare(sql, values, views, session.project.store.current(), lift=False, partial=partial)[0]
 
 
 def _newest(events: pa.Table, most: int) -> list[dict[str, Any]]:

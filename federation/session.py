@@ -49,23 +49,28 @@ class Session:
         timeout: float | None = None,
         max_rows: int | None = None,
         partial: bool = False,
+        query_id: str | None = None,
         passes_off: Collection[str] = (),
     ) -> Result:
         """Answer one SELECT over the unified views, in DuckDB's dialect.
 
         `params` bind `?` (a sequence) or `$name` (a mapping). `timeout` in seconds, `max_rows` of the answer; the project's settings
         hold where they are None. With `partial`, a source that fails is left out and named in `report.missing`; otherwise it fails
-        the query. `passes_off` names planner passes to leave out: the rows are the same, only slower.
+        the query. `query_id` names the query for `cancel`, the log and the report (by default it is made up). `passes_off` names
+        planner passes to leave out: the rows are the same, only slower.
 
         Raises QueryError and its kind, PolicyRefused, NoCrosswalk, SourceError, QueryTimeout, OverMemory, OverRows, Cancelled.
         """
         started = time.perf_counter()
         values: Mapping[str, object] = bound(params)
-        report = Report(uuid.uuid4().hex[:16])
+        report = Report(query_id or uuid.uuid4().hex[:16])
         entry = self.project.log.opened(report.query_id, self.principal, self.purpose, query)
         try:
             crosswalk = self.project.store.current()
-            prepared, cached, values = self.project.planner.prepare(query, values, self._views, crosswalk, tuple(sorted(passes_off)))
+            planner = self.project.planner
+            prepared, cached, values = planner.prepare(
+                query, values, self._views, crosswalk, tuple(sorted(passes_off)), partial=partial
+            )  # fmt: skip
             _check_params(prepared.plan.params, values)
             report.planned, report.plan_ms = not cached, (time.perf_counter() - started) * 1000
             run = self._run(prepared, values, report, timeout, partial)
@@ -98,6 +103,7 @@ class Session:
     def _run(self, prepared: Prepared, values: Mapping[str, object], report: Report, timeout: float | None, partial: bool) -> Run:
         plan = prepared.plan
         report.crosswalk_version, report.journal, report.user_sql = plan.crosswalk_version, plan.journal, plan.user_sql
+        report.missing.update(prepared.missing)
         report.trusted_sql = ";\n\n".join(t.sql for t in (*plan.searches, *plan.relations))
         now = dt.datetime.now(dt.UTC)
         given = {gateway.NOW: now, **plan.constants, **values}
