@@ -12,14 +12,14 @@ import duckdb
 import pyarrow as pa
 
 from connectors.spi import Deadline
-from connectors.spi.errors import C360Error
+from connectors.spi.errors import C360Error, InternalError
 from federation import gateway
 from federation.errors import MissingParameter, OverMemory, QueryFailed
 from federation.inbox import Stopped
 from federation.planner import Prepared
 from federation.report import Report
 from federation.result import Result
-from federation.rooms import reader
+from federation.rooms import place, reader
 from federation.run import Run
 from federation.virtual_table import VirtualTable
 from views.expand import Views
@@ -134,10 +134,12 @@ class Session:
                 rows = Crossing(run, run.rows(trusted), report)
                 virtual = VirtualTable(rows.schema)
                 virtual.rows = rows.settled()
-                cursor.register(trusted.name, virtual)
+                place(cursor, trusted.name, virtual, prepared.plan.user_sql)
             wanted = {n: run.values[n] for n in prepared.plan.user_params}
             stream = reader(cursor.execute(prepared.plan.user_sql, wanted or None), 100_000)
         except (duckdb.Error, Stopped) as error:
+            if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+                self.project.user.revive()
             told = _told(error, run)  # before closing, which stops what still runs
             close()
             raise told from error
@@ -222,5 +224,7 @@ def _told(error: BaseException, run: Run) -> C360Error:
         )
     if isinstance(error, duckdb.InterruptException):
         return run.raised(error)
+    if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+        return InternalError("DuckDB broke down over this query", hint="run another form of it; report it with the query")
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return QueryFailed(text, hint="mend the expression; TRY_CAST gives NULL where CAST fails")
