@@ -49,14 +49,15 @@ def relation_select(relation: Relation, places: Places) -> exp.Select:
         case Links():
             inner: exp.Query = _links_select(relation, places)
         case Survived() as view:
-            rows = _union([branch_select(relation, s, places) for s in relation.scans], (*branch_columns(relation), *_TIES), {})
+            types = {**view.types, **dict.fromkeys(("_source", "_key"), "VARCHAR"), **_TIES}
+            rows = _union([branch_select(relation, s, places) for s in relation.scans], (*branch_columns(relation), *_TIES), types)
             return survived_select(view, relation.columns, rows, branch_columns(relation))
         case _:
             inner = _union([branch_select(relation, s, places) for s in relation.scans], relation.columns, relation.view.types)
     return _pick(relation.columns, inner)
 
 
-_TIES = ("_at", "_ord", "_rank")
+_TIES = {"_at": "TIMESTAMP", "_ord": "INTEGER", "_rank": "VARCHAR"}
 
 
 def _pick(columns: Sequence[str], inner: exp.Query) -> exp.Select:
