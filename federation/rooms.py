@@ -38,15 +38,29 @@ class UserRoom:
     """Runs the user's SQL over what crossed the boundary. `cursor()` per query; close it after."""
 
     def __init__(self, memory: str, threads: int | None = None) -> None:
-        self._instance = duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory, **_threads(threads)})
-        self._instance.execute(UTC)
-        self._instance.execute("SET enable_external_access = false")
-        self._instance.execute("SET disabled_filesystems = 'LocalFileSystem'")
-        self._instance.execute("SET lock_configuration = true")
+        self._config: dict[str, Any] = {**LOCKED, "memory_limit": memory, **_threads(threads)}
+        self._lock = threading.Lock()
+        self._instance = self._open()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        instance = duckdb.connect(":memory:", config=self._config)
+        instance.execute(UTC)
+        instance.execute("SET enable_external_access = false")
+        instance.execute("SET disabled_filesystems = 'LocalFileSystem'")
+        instance.execute("SET lock_configuration = true")
+        return instance
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection that shares nothing with any other query's but the memory limit."""
         return self._instance.cursor()
+
+    def revive(self) -> None:
+        """Open anew if DuckDB has closed the instance: after an internal error of its own it refuses everybody's queries."""
+        with self._lock:
+            try:
+                self._instance.cursor().execute("SELECT 1").fetchall()
+            except duckdb.Error:
+                self._instance = self._open()
 
     def close(self) -> None:
         self._instance.close()
@@ -75,6 +89,26 @@ class TrustedRoom:
 
     def close(self) -> None:
         self._instance.close()
+
+
+def place(cursor: duckdb.DuckDBPyConnection, name: str, rows: VirtualTable, sql: str) -> None:
+    """Let the user's `sql` read `rows` under a name.
+
+    DuckDB 1.5 breaks down over a filter that its Arrow scan cannot take (on a DECIMAL) in a correlated subquery, for any Arrow
+    table: there the rows are copied first. 2.0 does not.
+    """
+    if not FILTERS_ANY_TYPE and sql.count("SELECT ") > 1 and not all(_filterable(field.type) for field in rows.schema):
+        cursor.register(f"{name}_in", rows)
+        cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_in")
+    else:
+        cursor.register(name, rows)
+
+
+FILTERS_ANY_TYPE = int(duckdb.__version__.split(".")[0]) >= 2
+
+
+def _filterable(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_primitive(type_) or pa.types.is_string(type_)) and not pa.types.is_decimal(type_)
 
 
 class Statement:
