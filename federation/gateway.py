@@ -54,8 +54,8 @@ Resolve = Callable[[str], View | None]
 """The catalog's answer for a dotted lower-case name; raises PolicyRefused for a view that is closed to the principal."""
 
 
-def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> Checked:
-    """Check and qualify a query. `names` lists what exists, for "did you mean".
+def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], first: int = 0) -> Checked:
+    """Check and qualify a query. `names` lists what exists, for "did you mean". Relations are numbered from `first`.
 
     Raises QuerySyntax, NotOneSelect, NotSupported, UnknownObject, UnknownColumn, FunctionRefused, PolicyRefused.
     """
@@ -65,7 +65,7 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> C
     tree = _query(tree.transform(_one_instant))
     _name_outputs(tree)
     names_of_outputs = _written_names(tree)
-    uses = _resolve_relations(tree, resolve, names)
+    uses = _resolve_relations(tree, resolve, names, first)
     schema = _shown(tree, uses)
     try:
         qualified = qualify(tree, schema=sqlglot.MappingSchema(schema, dialect="duckdb"), dialect="duckdb")
@@ -211,7 +211,7 @@ def _refused_function(name: str) -> FunctionRefused:
     )
 
 
-def _resolve_relations(tree: exp.Query, resolve: Resolve, names: Callable[[], tuple[str, ...]]) -> dict[str, View]:
+def _resolve_relations(tree: exp.Query, resolve: Resolve, names: Callable[[], tuple[str, ...]], first: int) -> dict[str, View]:
     """Replace every use of a view by a reserved table of its own, by true scope; return what each stands for."""
     uses: dict[str, View] = {}
     for table, is_cte in _tables(tree):
@@ -227,7 +227,7 @@ def _resolve_relations(tree: exp.Query, resolve: Resolve, names: Callable[[], tu
         view = resolve(dotted)
         if view is None:
             raise unknown_object(dotted, names())
-        name = f"{PREFIX}r{len(uses)}"
+        name = f"{PREFIX}r{first + len(uses)}"
         uses[name] = view
         alias = table.alias or table.this.name
         joins, rest = table.args.get("joins"), {k: table.args.get(k) for k in ("sample", "laterals")}

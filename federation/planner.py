@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import duckdb
@@ -71,21 +71,44 @@ class Planner:
         values = {**values, **lifted}
         types = {name: arrow_type(value) for name, value in values.items()}
         key = (sql, tuple(sorted((n, str(t)) for n, t in types.items())), id(views), crosswalk.version if crosswalk else None, tuple(off))
+
+        def plan() -> Prepared:
+            missing: dict[str, str] | None = {} if partial else None
+            state, context, params = self.plan_state(sql, values, views, crosswalk, off, missing)
+            return self.finish(state, context, params, missing or {})
+
+        return *self._cached(key, plan), values
+
+    def prepare_window(
+        self, statements: tuple[str, ...], values: Mapping[str, object], views: Views, crosswalk: Crosswalk | None, *, partial: bool
+    ) -> Prepared:
+        """One plan for the relations of several statements, each of which reads one view; their user SQL is left aside.
+
+        Tables whose mapping is too slow for a profile (`profile: false`) are left out.
+        """
+
+        def plan() -> Prepared:
+            missing: dict[str, str] | None = {} if partial else None
+            states = [self.plan_state(s, values, views, crosswalk, (), missing, first=i) for i, s in enumerate(statements)]
+            relations = tuple(_quick(r) for state, _, _ in states for r in state.relations)
+            state, context, params = states[0]
+            return self.finish(replace(state, relations=relations), context, params, missing or {})
+
+        return self._cached((statements, id(views), crosswalk.version if crosswalk else None), plan)[0]
+
+    def _cached(self, key: object, plan: Callable[[], Prepared]) -> tuple[Prepared, bool]:
         with self._lock:
             found = self._cache.get(key)
             if found is not None:
                 self._cache.move_to_end(key)
-                return found, True, values
-        missing: dict[str, str] | None = {} if partial else None
-        state, context, params = self.plan_state(sql, values, views, crosswalk, off, missing)
-        made = self.finish(state, context, params, missing or {})
-        if missing:
-            return made, False, values
-        with self._lock:
-            self._cache[key] = made
-            if len(self._cache) > self._limit:
-                self._cache.popitem(last=False)[1].pool.close()
-        return made, False, values
+                return found, True
+        made = plan()
+        if not made.missing:
+            with self._lock:
+                self._cache[key] = made
+                if len(self._cache) > self._limit:
+                    self._cache.popitem(last=False)[1].pool.close()
+        return made, False
 
     def forget(self) -> None:
         """Drop every cached plan: the crosswalk or a schema has changed."""
@@ -102,12 +125,13 @@ class Planner:
         crosswalk: Crosswalk | None,
         off: Collection[str] = (),
         missing: dict[str, str] | None = None,
+        first: int = 0,
     ) -> tuple[Query, Context, tuple[str, ...]]:
         """The query after the passes that are not `off`, what they knew, and the names of its parameters.
 
         If `missing` is given, a source that cannot be described is put there with its error's code instead of failing the query.
         """
-        checked = gateway.check(sql, lambda name: self._resolve(name, views), lambda: views.names)
+        checked = gateway.check(sql, lambda name: self._resolve(name, views), lambda: views.names, first)
         context = self.context(values, crosswalk)
         relations = tuple(self._relation(name, view, context, missing) for name, view in checked.uses.items())
         params = {gateway.NOW: NOW_TYPE, **{n: t for n, v in values.items() if (t := arrow_type(v)) is not None}}
@@ -199,6 +223,10 @@ class Planner:
             schemas[lookup.slot] = table(empty).schema
         cursor.close()
         return schemas
+
+
+def _quick(relation: Relation) -> Relation:
+    return replace(relation, scans=tuple(s for s in relation.scans if s.branch.profile))
 
 
 def arrow_type(value: object) -> pa.DataType | None:

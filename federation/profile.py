@@ -101,7 +101,7 @@ def profile(
     crosswalk = project.store.current()
     report = Report(uuid.uuid4().hex[:16])
     entry = project.log.opened(report.query_id, session.principal, session.purpose, f"profile {id360}")
-    values = {"id": id360, **({"since": since} if since is not None else {})}
+    values = {"id": id360, "since": since}
     prepared = _prepared(session, provenance, max_events, since is not None, partial)
     run = session._run(prepared, values, report, timeout, partial)
     try:
@@ -155,23 +155,23 @@ def _records(prepared: Prepared, run: Run, crosswalk: Crosswalk) -> tuple[Source
 
 
 def _prepared(session: Session, provenance: bool, max_events: int, windowed: bool, partial: bool) -> Prepared:
-    """The window's plan: two guarded relations narrowed to one id, no user SQL at all."""
+    """The window's plan: two guarded relations narrowed to one id, the second to its newest rows; no user SQL at all."""
     views, planner = session.views, session.project.planner
     individual = views.get(ENTITY)
     hidden = sorted(individual.hidden) if provenance and individual is not None else []
-    columns = ", ".join(["p.*", *(f"p.{h}" for h in hidden if not h.startswith("id360"))])
-    sql = f"SELECT {columns} FROM {ENTITY} AS p WHERE p.id360 = $id"
+    columns = ", ".join(["*", *hidden])
+    statements = [f"SELECT {columns} FROM {ENTITY} WHERE id360 = $id"]
     if max_events and views.get(TIMELINE) is not None and not views.closed(TIMELINE):
-        after = " AND t.at >= $since" if windowed else ""
-        events = "t.at, t.kind, t.source, t.summary, t.details"
-        sql = f"SELECT {columns}, {events} FROM {ENTITY} AS p, {TIMELINE} AS t WHERE p.id360 = $id AND t.id360 = $id{after}"
-    values: dict[str, object] = {"id": 0, **({"since": dt.datetime(2000, 1, 1)} if windowed and "$since" in sql else {})}
-    return planner.prepare(sql, values, views, session.project.store.current(), lift=False, partial=partial)[0]
+        after = "AND at >= $since " if windowed else ""
+        events = f"SELECT at, kind, source, summary, details FROM {TIMELINE} WHERE id360 = $id {after}"
+        statements.append(f"{events}ORDER BY at DESC LIMIT {int(max_events)}")
+    values: dict[str, object] = {"id": 0, "since": dt.datetime(2000, 1, 1)}
+    return planner.prepare_window(tuple(statements), values, views, session.project.store.current(), partial=partial)
 
 
 def _newest(events: pa.Table, most: int) -> list[dict[str, Any]]:
     order = [("at", "descending"), ("kind", "ascending"), ("source", "ascending"), ("summary", "ascending")]
-    return events.sort_by(order).slice(0, most).to_pylist()  # type: ignore[no-any-return]
+    return events.drop_columns(["id360"]).sort_by(order).slice(0, most).to_pylist()  # type: ignore[no-any-return]
 
 
 def _since(window: str | dt.timedelta | None) -> dt.datetime | None:

@@ -26,7 +26,7 @@ def bare_branch(project: Model, mapping: model.Mapping) -> Branch:
     lineage = (exp.Literal.string(mapping.source), exp.Literal.string(mapping.table), key_text(mapping.key))
     where = (mapping.where.copy(),) if mapping.where is not None else ()
     named = {**columns, **dict(zip(LINEAGE, lineage, strict=True))}
-    return Branch(mapping.source, mapping.table, mapping.key, named, _link(project, thing, mapping), where, thing.name)
+    return Branch(mapping.source, mapping.table, mapping.key, named, _link(project, thing, mapping), where, thing.name, mapping.profile)
 
 
 def raw_view(source: str, table: Table) -> Records:

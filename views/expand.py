@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from sqlglot import exp
@@ -99,9 +100,7 @@ class Views:
         branches = []
         for branch in self._branches(thing):
             lineage = dict(zip(("source", "source_table", "key"), (branch.columns[c] for c in LINEAGE), strict=True))
-            renamed = Branch(
-                branch.source, branch.table, branch.key, {**branch.columns, **lineage}, branch.link, branch.where, branch.label
-            )
+            renamed = replace(branch, columns={**branch.columns, **lineage})
             branches.append(self._guard(renamed, types, (name,), (thing.name,)))
         return Records(name, types, tuple(branches), comment=f"One row per source record of `{thing.name}`.")
 
@@ -136,8 +135,7 @@ class Views:
                 }
                 put = {n: substitute(e, seen.columns) for n, e in columns.items()}
                 put |= {"source": seen.columns["_source"], "_key": seen.columns["_key"], "_object": exp.Literal.string(thing.name)}
-                shown = Branch(seen.source, seen.table, seen.key, put, seen.link, seen.where, thing.name)
-                branches.append(self._guard(shown, TIMELINE_TYPES, (TIMELINE,)))
+                branches.append(self._guard(replace(seen, columns=put), TIMELINE_TYPES, (TIMELINE,)))
         hidden = ("_object", "_key")
         types = {**TIMELINE_TYPES, **dict.fromkeys(hidden, "VARCHAR")}
         return Records(TIMELINE, types, tuple(branches), frozenset(hidden), "Everything that happened, newest last seen first.")
@@ -159,13 +157,12 @@ class Views:
         the columns, as values of the columns' types."""
         filters, _ = self._policies_on(objects)
         where = (*branch.where, *(substitute(f, branch.columns) for f in filters))
-        guarded = Branch(branch.source, branch.table, branch.key, branch.columns, branch.link, where, branch.label)
-        return self._mask(guarded, types, (*objects, *masked_as))
+        return self._mask(replace(branch, where=where), types, (*objects, *masked_as))
 
     def _mask(self, branch: Branch, types: Mapping[str, str], objects: tuple[str, ...]) -> Branch:
         _, masks = self._policies_on(objects)
         shown = {name: exp.cast(substitute(mask, branch.columns), types[name]) for name, mask in masks.items() if name in types}
-        return Branch(branch.source, branch.table, branch.key, {**branch.columns, **shown}, branch.link, branch.where, branch.label)
+        return replace(branch, columns={**branch.columns, **shown})
 
 
 def _types(thing: ObjectType) -> dict[str, str]:

@@ -48,7 +48,7 @@ class LinkUse:
 class Branch:
     """The rows of one mapped table in a view. `columns` maps every attribute of the view to an expression over the table's
     columns (unqualified): typed, empty strings already NULL, masks in place. `where` (mapping filter, row policies) is what a
-    row must satisfy to exist. `key` are the columns that tell the table's rows apart."""
+    row must satisfy to exist. `key` are the columns that tell the table's rows apart. `profile`: quick enough for a profile's window."""
 
     source: str
     table: str
@@ -57,6 +57,7 @@ class Branch:
     link: LinkUse | None = None
     where: tuple[exp.Expr, ...] = ()
     label: str = ""
+    profile: bool = True
 
 
 @dataclass(frozen=True, slots=True)
