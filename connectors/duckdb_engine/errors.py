@@ -54,6 +54,10 @@ def translate(error: Exception, source: str, table: Table | None, where: str = "
         return SourceBroken(source, f"{what}: reading exceeds the memory limit", hint="raise the source's `memory_limit`")
     if "magic bytes" in text or "not a valid DuckDB" in text:
         return SourceBroken(source, f"{what}: the file is not of its format, or is damaged{place}", hint="check `path` and `format`")
+    if "range requests" in text:
+        return SourceBroken(
+            source, f"{what}: the HTTP server gives files only whole{place}", hint="serve it with range requests, or copy it"
+        )
     if "CSV Error" in text or "Malformed JSON" in text or "malformed" in text:
         return SourceBroken(source, f"{what}: the file is not well-formed{place}", hint="mend the file, or set its options under `tables:`")
     return SourceBroken(source, f"{what}: reading failed ({kind} error){place}", hint="the cause is attached to this error")

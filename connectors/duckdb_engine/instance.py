@@ -91,6 +91,11 @@ class Instances:
             self._current.users += 1
             return self._current
 
+    def hold(self, instance: Instance) -> None:
+        """One more user of a borrowed instance: a thread that may outlive the borrower (closing under it would wait for it)."""
+        with self._lock:
+            instance.users += 1
+
     def release(self, instance: Instance) -> None:
         with self._lock:
             instance.users -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import duckdb
@@ -99,8 +100,13 @@ class EngineSession:
         with self._lock:
             if self._cancelled or self._instance is None:
                 raise Cancelled(f"the session with source `{self._source}` was cancelled or closed")
-            cursor = self._instance.cursor()
-            stream = EngineStream(self._source, table, fragment.columns, statement, cursor, self._deadline, relayed=self._relayed)
+            instance = self._instance
+            stream = EngineStream(
+                self._source, table, fragment.columns, statement, instance.cursor(), self._deadline, relayed=self._relayed
+            )
+            if self._relayed:
+                self._instances.hold(instance)
+                stream.left = partial(self._instances.release, instance)
             self._streams.append(stream)
         stream.open()
         return stream
@@ -145,6 +151,7 @@ class EngineStream:
         self._guard = Guard(cursor, deadline, self._late)
         self._relay: Relay[pa.RecordBatch | None] | None = None
         self._relayed = relayed
+        self.left: Callable[[], None] = lambda: None  # told when the worker has ended, which may be long after `close`
         self._reader: pa.RecordBatchReader | None = None
         self._closed = False
 
@@ -197,6 +204,7 @@ class EngineStream:
                 yield batch
         finally:
             self._cursor.close()
+            self.left()
 
     def _opened(self) -> pa.RecordBatchReader:
         reader: pa.RecordBatchReader = self._ask(lambda: open_reader(self._cursor, self._statement))

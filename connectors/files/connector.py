@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -173,7 +174,7 @@ class Files:
     def _filesystem(self, scheme: str) -> fsspec.AbstractFileSystem:
         # no cache of listings: a file that came or went must be seen by the next query
         options = {"use_listings_cache": False, "skip_instance_cache": True, **self._storage} if scheme not in ("", "memory") else {}
-        return fsspec.filesystem(scheme or "file", **options)
+        return _dated(fsspec.filesystem(scheme or "file", **options))
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = open_memory(self._memory_limit, self._threads)
@@ -196,6 +197,21 @@ def _folder(path: str) -> str:
     while is_pattern(str(fixed)) or not (fixed.is_dir() or fixed == fixed.parent):
         fixed = fixed.parent
     return str(fixed)
+
+
+def _dated(system: fsspec.AbstractFileSystem) -> fsspec.AbstractFileSystem:
+    """DuckDB asks when a file was modified, to see whether what it remembers of it still holds. Where a filesystem cannot say
+    (HTTP), it was modified just now: nothing is remembered."""
+
+    def modified(path: str) -> datetime:
+        try:
+            known: datetime = type(system).modified(system, path)
+        except NotImplementedError:
+            return datetime.now(UTC)
+        return known
+
+    system.modified = modified
+    return system
 
 
 def _require_driver(source: str, scheme: str) -> None:

@@ -6,10 +6,16 @@ import csv
 import datetime as dt
 import json
 import math
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -393,6 +399,82 @@ def test_a_stalled_filesystem_holds_nobody(stalling: StallingFileSystem, how: st
         connector.ping(Deadline.after(0.2))
     stalling.flowing.set()
     assert len(run(connector, Fragment("lake", "t", ("id",)))) == 10_000
+
+
+def test_a_process_ends_beside_a_read_that_does_not(tmp_path: Path) -> None:
+    """Closing the connector, and leaving the interpreter, wait for no thread that hangs in a filesystem."""
+    script = tmp_path / "stalled.py"
+    script.write_text("""
+import threading
+from tests.contract.test_files import *
+fsspec.register_implementation("stalling", StallingFileSystem, clobber=True)
+system = StallingFileSystem()
+system.flowing.set()
+put(system, "/t.parquet", pa.table({"id": [1]}))
+connector = connect("lake", {"tables": {"t": "stalling:///t.parquet"}})
+connector.table("t")
+system.flowing.clear()
+session = connector.session(Deadline.after(0.3), snapshot=False)
+try:
+    list(session.run(Fragment("lake", "t", ("id",)), {}))
+except SourceTimeout:
+    session.close()
+    connector.close()
+    print("left")
+""")
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=15
+    )
+    assert done.stdout == "left\n", done.stderr
+
+
+class RangeHandler(SimpleHTTPRequestHandler):
+    """Files by HTTP, in parts, as object stores give them."""
+
+    ranges: ClassVar[bool] = True
+
+    def do_GET(self) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if self.ranges else None
+        path = Path(self.translate_path(self.path))
+        if wanted is None or not path.is_file():
+            return super().do_GET()
+        body = path.read_bytes()
+        first, last = int(wanted[1]), min(int(wanted[2] or len(body)), len(body) - 1)
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.end_headers()
+        self.wfile.write(body[first : last + 1])
+        return None
+
+    def log_message(self, *args: object) -> None: ...
+
+
+def test_http_files(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    pq.write_table(pa.table({"id": range(1000)}), tmp_path / "t.parquet")
+    (tmp_path / "c.csv").write_text("id,n\n1,x\n")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        tables = {"c": f"{url}/c.csv?token=4711", "t": f"{url}/t.parquet", "nope": f"{url}/nope.csv?token=4711"}
+        connector = connect("web", {"tables": tables, "timeout": 10})
+        assert run(connector, Fragment("web", "c", ("id", "n"))) == [{"id": 1, "n": "x"}]
+        assert len(run(connector, Fragment("web", "t", ("id",)))) == 1000
+        pq.write_table(pa.table({"id": range(7)}), tmp_path / "t.parquet")
+        assert len(run(connector, Fragment("web", "t", ("id",)))) == 7
+        with pytest.raises(SourceUnreachable) as raised:
+            connector.table("nope")
+        assert "4711" not in str(raised.value)
+        time.sleep(0.1)
+        pq.write_table(pa.table({"id": range(70_000)}), tmp_path / "t.parquet")
+        RangeHandler.ranges = False
+        with pytest.raises(SourceBroken, match="only whole"):
+            run(connector, Fragment("web", "t", ("id",)))
+        RangeHandler.ranges = True
+        server.shutdown()
 
 
 @pytest.mark.parametrize("refusal", [PermissionError, FileNotFoundError, RuntimeError])
