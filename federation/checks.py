@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from connectors.spi import Connector, Deadline, Table
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift
-from federation.errors import MappingFailed
+from federation.errors import MappingFailed, NoCrosswalk
 from federation.resolving import _reader, _record_set
 from identity.crosswalk import Crosswalk
 from identity.personal import personal_keys
@@ -74,10 +74,11 @@ def check(project: Project, *, sample: int = 1000, keys: bool = True, told: Told
     `sample` rows of each mapped table are mapped; with `keys` the keys of tables that do not enforce them are all read.
     `told` hears what is being looked at. Raises nothing that a source or mapping does: that is found.
     """
-    crosswalk = None
+    crosswalk, readable = None, True
     try:
         crosswalk = project.store.current()
     except C360Error as error:
+        readable = False
         yield _problem(error, "crosswalk")
     alive = {}
     for name in project.model.sources:
@@ -96,7 +97,8 @@ def check(project: Project, *, sample: int = 1000, keys: bool = True, told: Told
                 yield from _mapping(project, mapping, alive[mapping.source], crosswalk, sample, keys)
             except C360Error as error:
                 yield _problem(error, _where(mapping))
-    yield from _unresolved(project, crosswalk)
+    if readable:
+        yield from _unresolved(project, crosswalk)
 
 
 def _mapping(
@@ -217,7 +219,8 @@ def _keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> It
     count = count_keys(project, mapping, crosswalk)
     named = ", ".join(mapping.key)
     if count.repeated:
-        said = f"{count.repeated:,} keys ({named}) stand on {count.repeated_rows:,} of {count.rows:,} rows"
+        keyed = f"1 key ({named}) stands" if count.repeated == 1 else f"{count.repeated:,} keys ({named}) stand"
+        said = f"{keyed} on {count.repeated_rows:,} of {count.rows:,} rows"
         yield Finding(
             PROBLEM, "C360_DUPLICATE_KEYS", _where(mapping), said, "name the columns that tell rows apart, or leave rows out with `where`"
         )
@@ -282,10 +285,14 @@ def _looked_up(mapping: Mapping) -> Iterator[tuple[str, str]]:
 
 def _unresolved(project: Project, crosswalk: Crosswalk | None) -> Iterator[Finding]:
     """Mapped tables and identifiers that the crosswalk does not know, or knows by another key."""
+    if crosswalk is None and any(project.model.objects[m.object].entity for m in project.model.mappings):
+        yield Finding(PROBLEM, NoCrosswalk.code, "crosswalk", "there is none yet: no row has an id360", "run `c360 resolve`")
+    if crosswalk is None:
+        return
     for mapping in project.model.mappings:
         thing = project.model.objects[mapping.object]
         if thing.entity:
-            link = crosswalk.link_of(thing.entity, mapping.space, mapping.source, mapping.table) if crosswalk is not None else None
+            link = crosswalk.link_of(thing.entity, mapping.space, mapping.source, mapping.table)
             if link is None:
                 yield Finding(
                     PROBLEM, "C360_NOT_RESOLVED", _where(mapping), "is not in the crosswalk: its rows have no id360", "run `c360 resolve`"
@@ -296,7 +303,6 @@ def _unresolved(project: Project, crosswalk: Crosswalk | None) -> Iterator[Findi
         elif (
             isinstance(mapping.link, Identifier)
             and mapping.link.store
-            and crosswalk is not None
             and crosswalk.identifier_of(thing.of, mapping.space, mapping.link.identifier) is None
         ):
             said = f"the crosswalk holds no `{mapping.link.identifier}`: its rows have no id360"

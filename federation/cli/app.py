@@ -79,7 +79,7 @@ def run(args: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except BaseException as error:
         return tell(error, debug=app.debug)
     finally:

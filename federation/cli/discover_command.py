@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from views.model import Model
 
 BARE_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-RESERVED = frozenset(
-    """all and as asc between case cast check column default desc distinct else end false from group having in into is join like limit not
-    null offset on or order primary references select table then to true union unique using when where with""".split()
-)
+WORDS = """all and as asc between case cast check column default desc distinct else end false from group having in into is join like limit
+not null offset on or order primary references select table then to true union unique using when where with"""
+RESERVED = frozenset(WORDS.split())
 FOLDER = "mappings"
 
 

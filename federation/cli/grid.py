@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from federation.cli.values import plain
 
-NARROWEST, WIDEST = 4, 60  # of a column, in cells, where there is not room for all of it
+NARROWEST, SHORT_TEXT, WIDEST = 4, 18, 60  # of a column of text, in cells, where there is not room for all of it
 BELOW = 3  # rows that are shown as lists if their columns do not fit
 GAP = "  "
 NULL = "NULL"
@@ -19,51 +20,58 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SHOWN = {"\n": "⏎", "\r": "", "\t": "→"}
 
 
-def grid(schema: pa.Schema, rows: Sequence[Sequence[Any]], width: int | None, *, colours: bool = False, below: bool = True) -> list[str]:
-    """Lines of a table at most `width` cells wide (None: as wide as it is). Columns that do not fit give way to ones below each
-    other, if there are few rows, or are left out from the middle, which the last header says."""
-    texts = [[_cell(value) for value in row] for row in rows]
-    names = [_clean(name) for name in schema.names]
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table as lines. `left_out` columns did not fit; `empty` of them are NULL in every row that is shown."""
+
+    lines: list[str]
+    left_out: int = 0
+    empty: int = 0
+
+
+def grid(schema: pa.Schema, rows: Sequence[Sequence[Any]], width: int | None, *, colours: bool = False, below: bool = True) -> Grid:
+    """A table at most `width` cells wide (None: as wide as it is). Where that is too narrow: a few rows are shown as lists (with
+    `below`), else columns that are NULL throughout are left out, then texts are cut, then the last columns are left out."""
+    names, texts = [_clean(name) for name in schema.names], [[_cell(value) for value in row] for row in rows]
     natural = [max([_cells(n), *(_cells(t[i]) for t in texts)]) for i, n in enumerate(names)]
-    if width is None:
-        kept, widths = list(range(len(names))), natural
+    whole = [_is_whole(type_) for type_ in schema.types]
+    everything = list(range(len(names)))
+    least = sum(n if w else min(n, WIDEST) for n, w in zip(natural, whole, strict=True)) + len(GAP) * (len(names) - 1)
+    if width is None or least <= width:
+        kept, widths = everything, natural if width is None else _shrunk(natural, everything, whole, width)
+    elif below and rows and len(rows) <= BELOW:
+        return Grid(_below(names, texts, rows, width, colours))
     else:
-        if below and rows and len(rows) <= BELOW and sum(min(n, WIDEST) for n in natural) + len(GAP) * (len(names) - 1) > width:
-            return _below(names, texts, rows, width, colours)
-        kept, widths = _fitting(natural, width)
-    right = [_is_number(schema.types[i]) for i in range(len(names))]
-    return _lines(names, texts, rows, kept, widths, right, colours)
+        filled = [i for i in everything if not rows or any(row[i] is not None for row in rows)] or everything[:1]
+        kept, widths = _fitting(natural, filled, whole, width)
+    shown = [i for i in kept if i >= 0]
+    left_out = [i for i in everything if i not in shown]
+    empty = sum(1 for i in left_out if rows and all(row[i] is None for row in rows))
+    right = [_is_number(type_) for type_ in schema.types]
+    return Grid(_lines(names, texts, rows, kept, widths, right, colours), len(left_out), empty)
 
 
-def hidden_columns(schema: pa.Schema, rows: Sequence[Sequence[Any]], width: int | None) -> int:
-    """How many columns `grid` leaves out."""
-    if width is None or (rows and len(rows) <= BELOW):
-        return 0
-    natural = [max([_cells(_clean(n)), *(_cells(_cell(r[i])) for r in rows)]) for i, n in enumerate(schema.names)]
-    return len(natural) - sum(1 for i in _fitting(natural, width)[0] if i >= 0)
-
-
-def _fitting(natural: Sequence[int], width: int) -> tuple[list[int], list[int]]:
-    """Which columns to show and how wide; -1 stands for those left out. Wide ones shrink first, then the middle goes."""
-    kept = list(range(len(natural)))
+def _fitting(natural: Sequence[int], columns: Sequence[int], whole: Sequence[bool], width: int) -> tuple[list[int], list[int]]:
+    """Which columns to show and how wide; -1 stands for those left out at the end."""
+    kept = list(columns)
     while True:
-        wanted = [1 if i < 0 else natural[i] for i in kept]
-        room = width - len(GAP) * (len(kept) - 1)
-        floor = [min(w, 12) for w in wanted]
-        if sum(floor) <= room or sum(1 for i in kept if i >= 0) <= 1:
-            return kept, _shrunk(wanted, max(room, NARROWEST))
+        least = [1 if i < 0 else natural[i] if whole[i] else min(natural[i], SHORT_TEXT) for i in kept]
         real = [i for i in kept if i >= 0]
-        real.remove(real[len(real) // 2 + (len(real) > 2)] if len(real) > 1 else real[0])
-        middle = next((n for n, i in enumerate(real) if n and i != real[n - 1] + 1), len(real))
-        kept = [*real[:middle], -1, *real[middle:]]
+        if sum(least) + len(GAP) * (len(kept) - 1) <= width or len(real) <= 1:
+            return kept, _shrunk([1 if i < 0 else natural[i] for i in kept], kept, whole, width)
+        kept = [*real[:-1], -1]
 
 
-def _shrunk(wanted: Sequence[int], room: int) -> list[int]:
-    """Widths that fit: the widest columns share what has to go."""
-    cap = max(wanted)
-    while cap > NARROWEST and sum(min(w, cap) for w in wanted) > room:
+def _shrunk(wanted: Sequence[int], columns: Sequence[int], whole: Sequence[bool], width: int) -> list[int]:
+    """Widths that fit: the widest texts share what has to go. A number or a moment is never cut: half of it would be another."""
+    room, cap = width - len(GAP) * (len(wanted) - 1), max(wanted)
+
+    def at(cap: int) -> list[int]:
+        return [w if i >= 0 and whole[i] else min(w, cap) for w, i in zip(wanted, columns, strict=True)]
+
+    while cap > NARROWEST and sum(at(cap)) > room:
         cap -= 1
-    return [min(w, cap) for w in wanted]
+    return at(cap)
 
 
 def _lines(
@@ -142,6 +150,11 @@ def _cells(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def _is_whole(type_: pa.DataType) -> bool:
+    """Whether values are shown whole or not at all."""
+    return _is_number(type_) or bool(pa.types.is_temporal(type_) or pa.types.is_boolean(type_))
 
 
 def _is_number(type_: pa.DataType) -> bool:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import click
 import pyarrow as pa
 
-from federation.cli.grid import grid, hidden_columns
+from federation.cli.grid import grid
 from federation.cli.shared import colour
 from federation.cli.values import jsonable, plain, rows_of, unique
 
@@ -73,11 +73,14 @@ def _table(result: Result, file: IO[str], whole: bool) -> int:
     most = None if whole else SHOWN_ROWS if terminal else PIPED_ROWS
     width = shutil.get_terminal_size().columns if terminal else None
     rows = list(islice(_rows(result), most))
-    for line in grid(result.schema, rows, width, colours=terminal and colour(sys.stdout)):
+    shown = grid(result.schema, rows, width, colours=terminal and colour(sys.stdout))
+    for line in shown.lines:
         file.write(line + "\n")
     file.flush()
-    if hidden := hidden_columns(result.schema, rows, width):
-        click.echo(f"… {hidden} of {len(result.schema)} columns do not fit: name those you want, or use --output json", err=True)
+    if shown.left_out:
+        why = f", {shown.empty} of them NULL in every row shown" if shown.empty else ""
+        said = f"… {shown.left_out} of {len(result.schema)} columns left out{why}: name those you want, or use --output json"
+        click.echo(said, err=True)
     return len(rows)
 
 

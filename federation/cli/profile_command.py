@@ -120,7 +120,7 @@ def _rows(grid: Any, names: list[str], rows: list[tuple[Any, ...]], width: int |
     import pyarrow as pa
 
     schema = pa.schema([pa.field(n, first if first is not None and i == 0 else pa.string()) for i, n in enumerate(names)])
-    return grid(schema, rows, width, colours=colours, below=False)  # type: ignore[no-any-return]
+    return grid(schema, rows, width, colours=colours, below=False).lines  # type: ignore[no-any-return]
 
 
 command = profile

@@ -57,7 +57,8 @@ def _progress(project: Project, add: Callable[..., int], update: Callable[..., N
         if label not in tasks:
             tasks[label] = add(label, total=_rows(project, label), speed=""), time.monotonic()
         task, started = tasks[label]
-        update(task, completed=rows, speed=f"{rows / max(time.monotonic() - started, 0.001):,.0f}/s")
+        taken = time.monotonic() - started
+        update(task, completed=rows, speed=f"{rows / taken:,.0f}/s" if taken > 0.5 else "")
 
     return seen
 

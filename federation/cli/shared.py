@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -86,25 +87,27 @@ def interruptible(work: Callable[[], T], stop: Callable[[], None]) -> T:
     """Do `work` in a thread of its own, so that Ctrl-C is heard while it waits inside a driver; then `stop` it and raise Interrupted."""
     outcome: list[Any] = []
     failure: list[BaseException] = []
+    done = threading.Event()  # not Thread.join: interrupted, it takes the thread for dead (bpo-45274)
 
     def run() -> None:
         try:
             outcome.append(work())
         except BaseException as error:
             failure.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=run, name="c360-command", daemon=True)
-    thread.start()
+    threading.Thread(target=run, name="c360-command", daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(0.2)
+        while not done.wait(0.2):
+            pass
     except KeyboardInterrupt:
-        for _ in range(int(INTERRUPT_GRACE / 0.25)):
-            stop()  # again and again: what is still being planned runs only later
-            thread.join(0.25)
-            if not thread.is_alive():
-                break
-        raise Interrupted(clean=not thread.is_alive()) from None
+        with suppress(KeyboardInterrupt):  # a second one does not wait any longer
+            for _ in range(int(INTERRUPT_GRACE / 0.25)):
+                stop()  # again and again: what is still being planned runs only later
+                if done.wait(0.25):
+                    break
+        raise Interrupted(clean=done.is_set()) from None
     if failure:
         raise failure[0]
     return outcome[0]  # type: ignore[no-any-return]

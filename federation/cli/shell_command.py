@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from federation.cli.telling import tell
 if TYPE_CHECKING:
     from federation.session import Session
 
+DOT_COMMAND = re.compile(r"\s*\.[a-z]+\b")
 HELP = """\
 Type SQL over the unified views; `;` ends a query, which may go over several lines. Ctrl-C stops a query, Ctrl-D leaves.
 .views               the views there are
@@ -67,26 +69,25 @@ class Shell:
         typed, failures = "", 0
         while True:
             try:
-                typed += _line(watched, bool(typed.strip()))
+                line = _line(watched, bool(typed.strip()))
             except EOFError:
-                if typed.strip():
-                    failures += self.answered(typed)
-                return failures
+                return failures + (self.answered(typed) if typed.strip() else 0)
             except KeyboardInterrupt:
                 click.echo()
                 typed = ""
                 continue
-            while (parted := None if _dotted(typed) else split_statement(typed)) is not None:
+            if DOT_COMMAND.match(line):
+                try:
+                    failures += self.dotted(line.strip())
+                except EOFError:
+                    return failures
+                continue
+            typed += line
+            while (parted := split_statement(typed)) is not None:
                 statement, typed = parted
                 if statement.strip():
                     failures += self.answered(statement)
-            if _dotted(typed):
-                try:
-                    failures += self.dotted(typed.strip())
-                except EOFError:
-                    return failures
-            if _dotted(typed) or not typed.strip():
-                typed = ""
+            typed = typed if typed.strip() else ""
 
     def answered(self, sql: str) -> bool:
         """Answer one query; whether it failed. The shell goes on."""
@@ -176,10 +177,6 @@ def _line(watched: bool, inside: bool) -> str:
     if not line:
         raise EOFError
     return line
-
-
-def _dotted(typed: str) -> bool:
-    return typed.lstrip().startswith(".")
 
 
 def _on(text: str, name: str) -> bool:

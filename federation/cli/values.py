@@ -31,7 +31,32 @@ def _scalar(scalar: pa.Scalar) -> Any:
     try:
         return scalar.as_py()
     except (ValueError, OverflowError):
-        return f"{scalar.value} {scalar.type}" if hasattr(scalar, "value") else "?"
+        return _far(scalar)
+
+
+def _far(scalar: pa.Scalar) -> str:
+    """A moment that a datetime cannot hold, as DuckDB writes it."""
+    if isinstance(scalar, pa.TimestampScalar | pa.Date32Scalar):
+        most = 2**63 - 1 if isinstance(scalar, pa.TimestampScalar) else 2**31 - 1
+        if abs(scalar.value) == most:
+            return "infinity" if scalar.value > 0 else "-infinity"
+    import duckdb
+
+    with duckdb.connect() as con:
+        con.register("far", pa.table({"x": pa.array([scalar])}))
+        return str(con.execute("SELECT x::VARCHAR FROM far").fetchall()[0][0])
+
+
+def _duration(value: pa.MonthDayNano) -> str:
+    """An interval as ISO 8601 has it.
+
+    >>> _duration(pa.MonthDayNano([14, 3, 1_500_000_000])), _duration(pa.MonthDayNano([0, 0, 0]))
+    ('P14M3DT1.5S', 'PT0S')
+    """
+    months, days, nanoseconds = value
+    date = (f"{months}M" if months else "") + (f"{days}D" if days else "")
+    seconds = format((Decimal(nanoseconds) / 10**9).normalize(), "f")
+    return f"P{date}" + (f"T{seconds}S" if nanoseconds or not date else "")
 
 
 def unique(names: Iterable[str]) -> list[str]:
@@ -61,6 +86,8 @@ def jsonable(value: Any) -> Any:
             return value
         case float():
             return value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case pa.MonthDayNano():
+            return plain(value)
         case dict():
             return {k if isinstance(k, str) else str(jsonable(k)): jsonable(v) for k, v in value.items()}
         case list() | tuple():
@@ -87,6 +114,8 @@ def plain(value: Any) -> str:
             return format(value, "f")
         case float():
             return repr(value)
+        case pa.MonthDayNano():
+            return _duration(value)
         case dict() | list() | tuple():
             return json.dumps(jsonable(value), ensure_ascii=False)
         case bytes():
