@@ -61,9 +61,10 @@ _TIES = {"_at": "TIMESTAMP", "_ord": "INTEGER", "_rank": "VARCHAR"}
 
 
 def _pick(columns: Sequence[str], inner: exp.Query) -> exp.Select:
+    # copy=False here and below: the trees are ours alone, and copying them at each step is most of what planning costs
     wanted: list[exp.Expr] = [exp.column(c, quoted=True) for c in columns]
     wanted = wanted or [exp.alias_(exp.Literal.number(1), "_")]
-    return exp.select(*wanted).from_(inner.subquery("r"))
+    return exp.select(*wanted, copy=False).from_(inner.subquery("r", copy=False), copy=False)
 
 
 def branch_columns(relation: Relation) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
     """One branch: the view's columns over the source's row, with id360 joined from the crosswalk where it is read."""
     branch, chosen = scan.branch, _expressions(relation, scan)
     outputs = {name: _on_row(expression, scan.table) for name, expression in chosen.items()}
-    query = exp.select().from_(exp.alias_(places.scan(relation, scan), ROW, table=True))
+    query = exp.select().from_(exp.alias_(places.scan(relation, scan), ROW, table=True, copy=False), copy=False)
     if reads_links(relation):
         outputs["id360"] = exp.cast(exp.null(), "BIGINT")
         if carries(relation, scan):
@@ -123,15 +124,15 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
             pairs = zip(linked_by(scan, places.crosswalk), branch.link.on, strict=True)
             on = exp.and_(*(exp.column(k, LINK).eq(_on_row(e, scan.table)) for k, e in pairs))
             inner = relation.ids is not None or isinstance(relation.view, Survived)
-            placed = exp.alias_(_placed_links(relation, scan, places), LINK, table=True)
-            query = query.join(placed, on=on, join_type="inner" if inner else "left")
+            placed = exp.alias_(_placed_links(relation, scan, places), LINK, table=True, copy=False)
+            query = query.join(placed, on=on, join_type="inner" if inner else "left", copy=False)
             outputs["id360"], outputs["_ord"] = exp.column("id360", LINK), exp.column("ord", LINK)
     if isinstance(relation.view, Survived):
         outputs["_rank"] = exp.Literal.string(branch.source)
     for condition in branch.where:
         query = query.where(_on_row(condition, scan.table), copy=False)
     names = (*branch_columns(relation), *(_TIES if isinstance(relation.view, Survived) else ()))
-    aliased = [exp.alias_(outputs[n], n, quoted=True) for n in names] or [exp.alias_(exp.Literal.number(1), "_")]
+    aliased = [exp.alias_(outputs[n], n, quoted=True, copy=False) for n in names] or [exp.alias_(exp.Literal.number(1), "_")]
     return query.select(*aliased, copy=False)
 
 
@@ -190,7 +191,9 @@ def _links_select(relation: Relation, places: Places) -> exp.Query:
         columns: dict[str, exp.Expr] = {"id360": exp.column("id360", LINK), "key": text}
         columns |= {n: exp.Literal.string(w) for n, w in words.items()}
         picked = [exp.alias_(columns[n], n, quoted=True) for n in relation.columns] or [exp.alias_(exp.Literal.number(1), "_")]
-        selects.append(exp.select(*picked).from_(exp.alias_(places.links(link, relation.ids), LINK, table=True)))
+        selects.append(
+            exp.select(*picked, copy=False).from_(exp.alias_(places.links(link, relation.ids), LINK, table=True, copy=False), copy=False)
+        )
     return _union(selects, relation.columns, relation.view.types)
 
 

@@ -50,17 +50,20 @@ def survived_select(view: Survived, columns: Sequence[str], rows: exp.Query, pre
     raw = {c.name for tree in (view.filter, *view.masks.values()) if tree is not None for c in tree.find_all(exp.Column)}
     wanted = [c for c in view.types if c in set(columns) | raw and c != "id360"]
     frequent = [a for a in dict.fromkeys(attribute_of(c) for c in wanted) if a in present and view.survivorship.rule(a) is Rule.FREQUENT]
-    inner = rows.subquery("r")
+    inner = rows.subquery("r", copy=False)
     if frequent:
         counted = [_parse(f'count(*) OVER (PARTITION BY "id360", "{a}") AS "_n_{a}"') for a in frequent]
-        inner = exp.select("*", *counted).from_(inner).subquery("r")
-    values = [exp.alias_(_survivor(view.survivorship, c), c, quoted=True) for c in wanted if attribute_of(c) in {*present, *EXTRA}]
-    grouped = exp.select(exp.column("id360", quoted=True), *values).from_(inner).group_by(exp.column("id360", quoted=True))
+        inner = exp.select("*", *counted).from_(inner, copy=False).subquery("r", copy=False)
+    values = [
+        exp.alias_(_survivor(view.survivorship, c), c, quoted=True, copy=False) for c in wanted if attribute_of(c) in {*present, *EXTRA}
+    ]
+    owner = exp.column("id360", quoted=True)
+    grouped = exp.select(owner, *values, copy=False).from_(inner, copy=False).group_by(owner.copy(), copy=False)
     absent = [exp.alias_(exp.cast(exp.null(), view.types[c]), c, quoted=True) for c in wanted if attribute_of(c) not in {*present, *EXTRA}]
-    survived = grouped.select(*absent, copy=False).subquery("v")
+    survived = grouped.select(*absent, copy=False).subquery("v", copy=False)
     shown = [exp.alias_(view.masks[c].copy(), c, quoted=True) if c in view.masks else exp.column(c, quoted=True) for c in columns]
-    result = exp.select(*(shown or [exp.alias_(exp.Literal.number(1), "_")])).from_(survived)
-    return result.where(view.filter.copy()) if view.filter is not None else result
+    result = exp.select(*(shown or [exp.alias_(exp.Literal.number(1), "_")]), copy=False).from_(survived, copy=False)
+    return result.where(view.filter.copy(), copy=False) if view.filter is not None else result
 
 
 def _survivor(rules: Survivorship, column: str) -> exp.Expr:
