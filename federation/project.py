@@ -105,7 +105,7 @@ class Project:
 
     @cached_property
     def trusted(self) -> TrustedRoom:
-        return TrustedRoom(f"{self.memory >> 20}MiB")
+        return TrustedRoom(f"{self.memory >> 20}MiB", idle=self.memory // 4)
 
     @cached_property
     def user(self) -> UserRoom:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,11 +70,12 @@ class UserRoom:
 class TrustedRoom:
     """Runs relation SQL over fetched rows and the crosswalk. Statements are prepared once per plan and pooled."""
 
-    def __init__(self, memory: str, threads: int | None = None) -> None:
+    def __init__(self, memory: str, threads: int | None = None, *, idle: int = 128 << 20) -> None:
         self._instance = duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory, **_threads(threads)})
         self._instance.execute(UTC)
         self._lock = threading.Lock()
         self._attached: set[int] = set()
+        self.idle = Idle(idle)
 
     def attach(self, crosswalk: Crosswalk) -> str:
         """Attach a version of the crosswalk, once; return its alias."""
@@ -120,17 +122,64 @@ class Statement:
         for name, table in self.slots.items():
             self.cursor.register(name, table)
         self.cursor.execute(f"PREPARE q AS {trusted.sql}")
+        self._least = HASH_TABLE * (1 + trusted.sql.count(" JOIN ")) // 2
 
     def run(self, rows_per_batch: int = 100_000) -> pa.RecordBatchReader:
         """Execute over what the slots hold now; a lazy stream where DuckDB streams. Raises duckdb.Error."""
         return reader(self.cursor.execute("EXECUTE q"), rows_per_batch)
 
-    def clear(self) -> None:
+    def clear(self) -> int:
+        """Let go of the rows; about how many bytes the statement holds on to until it is run again or closed."""
+        held = self._least
         for table in self.slots.values():
+            held += 2 * table.rows.nbytes if isinstance(table.rows, pa.Table) else STREAMED
             table.rows = None
+        return held
 
     def close(self) -> None:
         self.cursor.close()
+
+
+HASH_TABLE = 8 << 20
+"""What a hash join of DuckDB takes for the smallest of inputs, twice over (3.5 MiB measured)."""
+STREAMED = 64 << 20
+"""A slot that was streamed had more rows than a table: its hash table is at least so big."""
+
+
+class Idle:
+    """The statements of all plans that wait for their next use: the longest unused go when they hold more than `most` bytes.
+
+    A prepared statement of DuckDB 1.5 keeps the hash tables of its last run, so a few hundred plans would fill any room.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held = most, 0
+        self._waiting: OrderedDict[Statement, tuple[list[Statement], int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, statement: Statement, home: list[Statement], held: int) -> None:
+        """Keep a statement in its pool's list `home`."""
+        gone = []
+        with self._lock:
+            self._waiting[statement] = home, held
+            self._held += held
+            home.append(statement)
+            while self._held > self._most:
+                oldest, (its_home, its_held) = self._waiting.popitem(last=False)
+                self._held -= its_held
+                its_home.remove(oldest)
+                gone.append(oldest)
+        for statement in gone:
+            statement.close()
+
+    def take(self, home: list[Statement]) -> Statement | None:
+        """One of the statements that wait in `home`, None if there is none."""
+        with self._lock:
+            if not home:
+                return None
+            statement = home.pop()
+            self._held -= self._waiting.pop(statement)[1]
+            return statement
 
 
 class StatementPool:
@@ -142,25 +191,22 @@ class StatementPool:
         self._closed = False
 
     def borrow(self, trusted: Trusted) -> Statement:
-        try:
-            return self._free[trusted.name].pop()
-        except IndexError:
-            return Statement(self._room, trusted, self._schemas)
+        return self._room.idle.take(self._free[trusted.name]) or Statement(self._room, trusted, self._schemas)
 
     def give_back(self, trusted: Trusted, statement: Statement) -> None:
         """Only after its stream was read to the end or closed; a statement that failed is closed instead."""
-        statement.clear()
+        held = statement.clear()
         free = self._free[trusted.name]
         if self._closed or len(free) >= self._spare:
             statement.close()
         else:
-            free.append(statement)
+            self._room.idle.put(statement, free, held)
 
     def close(self) -> None:
         self._closed = True
         for free in self._free.values():
-            while free:
-                free.pop().close()
+            while statement := self._room.idle.take(free):
+                statement.close()
 
 
 def reader(result: Any, rows_per_batch: int) -> pa.RecordBatchReader:
