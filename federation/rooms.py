@@ -94,16 +94,19 @@ class TrustedRoom:
 
 
 def place(cursor: duckdb.DuckDBPyConnection, name: str, rows: VirtualTable, sql: str) -> None:
-    """Let the user's `sql` read `rows` under a name.
+    """Let a room's `sql` read `rows` under a name.
 
-    DuckDB 1.5 breaks down over a filter that its Arrow scan cannot take (on a DECIMAL) in a correlated subquery, for any Arrow
-    table: there the rows are copied first. 2.0 does not.
+    DuckDB 1.5 hands filters to an Arrow scan that Arrow answers in its own way: NaN is not the greatest number there, and over
+    a DECIMAL in a correlated subquery DuckDB itself breaks down. There a view with OFFSET 0 keeps the filters above the scan.
+    2.0 does not need it.
     """
-    if not FILTERS_ANY_TYPE and sql.count("SELECT ") > 1 and not all(_filterable(field.type) for field in rows.schema):
-        cursor.register(f"{name}_in", rows)
-        cursor.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_in")
-    else:
+    types = [field.type for field in rows.schema]
+    nested = sql.count("SELECT ") > 1 and not all(_filterable(t) for t in types)
+    if FILTERS_ANY_TYPE or not (nested or any(pa.types.is_floating(t) for t in types)):
         cursor.register(name, rows)
+        return
+    cursor.register(f"{name}_in", rows)
+    cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {name}_in OFFSET 0")
 
 
 FILTERS_ANY_TYPE = int(duckdb.__version__.split(".")[0]) >= 2
@@ -120,7 +123,7 @@ class Statement:
         self.cursor = room.cursor()
         self.slots = {name: VirtualTable(schemas[name]) for name in trusted.slots}
         for name, table in self.slots.items():
-            self.cursor.register(name, table)
+            place(self.cursor, name, table, "")
         self.cursor.execute(f"PREPARE q AS {trusted.sql}")
         self._least = HASH_TABLE * (1 + trusted.sql.count(" JOIN ")) // 2
 
