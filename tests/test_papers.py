@@ -45,7 +45,8 @@ def test_the_first_project_works_when_pasted(tmp_path: Path) -> None:
 
 def test_the_python_examples_give_what_they_show(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
-    failed, tried = doctest.testfile(str(ROOT / "docs" / "python.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
+    examples = doctest.DocTestParser().get_doctest("\n\n".join(blocks("docs/python.md", "pycon")), {}, "docs/python.md", None, 0)
+    failed, tried = doctest.DocTestRunner().run(examples)
     assert tried and not failed
 
 
