@@ -13,6 +13,7 @@ from benchmarks.c360_system import C360
 from connectors.spi.errors import C360Error
 
 PEOPLE = 500
+WARM_UP = 20
 CALLERS = 16
 QUERIES_OF_ALL_CALLERS = 3000
 LONGEST_S = 20.0  # no call starts later than so many seconds after the first
@@ -38,9 +39,9 @@ class Latency:
 
 
 def measure(what: str, call: Callable[[int], object], ids: Sequence[int], callers: int, queries: int) -> Latency:
-    """Call with each id in turn, warm: the first tenth is not counted."""
+    """Call with each id in turn, warm: the first calls are not counted."""
     work = list(islice(cycle(ids), queries))
-    warm, counted = work[: queries // 10], work[queries // 10 :]
+    warm, counted = work[:WARM_UP], work[WARM_UP:]
     for id360 in warm:
         call(id360)
 

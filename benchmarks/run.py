@@ -142,7 +142,8 @@ def main() -> int:
         for question in QUESTIONS:
             if args.only in (None, question.name):
                 wrong += disagreements(systems, question)
-                results += results_of(systems, question)
+                results += (entries := results_of(systems, question))
+                print(f"{question.name:20s} " + "  ".join(f"{e['system']} {e['best_ms']} ms" for e in entries), file=sys.stderr, flush=True)
         print_results(console, results)
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(results, indent=1) + "\n")
