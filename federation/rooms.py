@@ -30,6 +30,7 @@ LOCKED: Mapping[str, Any] = {
     "temp_directory": "",
 }
 UTC = "SET TimeZone = 'UTC'"
+V2 = int(duckdb.__version__.split(".")[0]) >= 2
 
 # DuckDB 2.0 says so of every answer that is not a relation's; that of a prepared statement cannot be had otherwise.
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
@@ -102,14 +103,11 @@ def place(cursor: duckdb.DuckDBPyConnection, name: str, rows: VirtualTable, sql:
     """
     types = [field.type for field in rows.schema]
     nested = sql.count("SELECT ") > 1 and not all(_filterable(t) for t in types)
-    if FILTERS_ANY_TYPE or not (nested or any(pa.types.is_floating(t) for t in types)):
+    if V2 or not (nested or any(pa.types.is_floating(t) for t in types)):
         cursor.register(name, rows)
         return
     cursor.register(f"{name}_in", rows)
     cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {name}_in OFFSET 0")
-
-
-FILTERS_ANY_TYPE = int(duckdb.__version__.split(".")[0]) >= 2
 
 
 def _filterable(type_: pa.DataType) -> bool:
@@ -210,6 +208,13 @@ class StatementPool:
         for free in self._free.values():
             while statement := self._room.idle.take(free):
                 statement.close()
+
+
+def stream(cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object]) -> pa.RecordBatchReader:
+    """A SELECT's answer that is never held whole: DuckDB 2.0 streams relations, 1.5 executed statements, neither both."""
+    if V2:
+        return cursor.sql(sql, params=params or None).to_arrow_reader(100_000)
+    return reader(cursor.execute(sql, params or None), 100_000)
 
 
 def reader(result: Any, rows_per_batch: int) -> pa.RecordBatchReader:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 
@@ -17,7 +18,7 @@ from connectors import watchdog
 from connectors.spi import Connector, Deadline, Session
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift, SourceBroken, SourceError
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
-from federation.inbox import Inbox, Stopped
+from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, key_arrays
 from federation.plan import Fetch, IdSet, Plan, Trusted
 from federation.report import FragmentReport, Report
@@ -56,6 +57,7 @@ class Run:
         self.deadline, self.report, self.partial, self._memory, self._drifted = deadline, report, partial, memory, drifted
         self.error: C360Error | None = None
         self._stop = threading.Event()
+        self._closed = False
         self._lock = threading.Lock()
         self._held = 0
         self._sessions: dict[str, Session] = {}
@@ -81,8 +83,15 @@ class Run:
             sessions, cursors = list(self._sessions.values()), list(self._cursors)
         for session in sessions:
             session.cancel()
+        self._interrupt(cursors)
+
+    def _interrupt(self, cursors: list[duckdb.DuckDBPyConnection]) -> None:
+        """Interrupt, and go on doing so until the run is closed: what comes before DuckDB has begun is lost."""
         for cursor in cursors:
-            cursor.interrupt()
+            with suppress(duckdb.Error):  # one that is closed already
+                cursor.interrupt()
+        if not self._closed:
+            watchdog.schedule(time.monotonic() + POLL, lambda: self._interrupt(list(self._cursors)))
 
     def watch(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Interrupt this cursor too when the run is stopped."""
@@ -92,6 +101,7 @@ class Run:
     def close(self) -> None:
         """Give everything back. Safe to call twice."""
         self._alarm.cancel()
+        self._closed = True
         failed = self.error is not None
         if any(not f.done() for f in self._futures) and not failed:
             self.stop(InternalError("the answer was closed before its end"))  # frees the fetchers; nobody is told

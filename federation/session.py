@@ -19,7 +19,7 @@ from federation.inbox import Stopped
 from federation.planner import Prepared
 from federation.report import Report
 from federation.result import Result
-from federation.rooms import place, reader
+from federation.rooms import place, stream
 from federation.run import Run
 from federation.virtual_table import VirtualTable
 from views.expand import Views
@@ -136,7 +136,7 @@ class Session:
                 virtual.rows = rows.settled()
                 place(cursor, trusted.name, virtual, prepared.plan.user_sql)
             wanted = {n: run.values[n] for n in prepared.plan.user_params}
-            stream = reader(cursor.execute(prepared.plan.user_sql, wanted or None), 100_000)
+            answer = stream(cursor, prepared.plan.user_sql, wanted)
         except (duckdb.Error, Stopped) as error:
             if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                 self.project.user.revive()
@@ -147,7 +147,7 @@ class Session:
             close()
             raise
         limit = max_rows if max_rows is not None else self.project.max_rows
-        return Result(stream.schema, _told_stream(stream, run), report, close, limit)
+        return Result(answer.schema, _told_stream(answer, run), report, close, limit)
 
 
 class Crossing:
@@ -207,9 +207,9 @@ def _scalar(value: pa.Scalar | None) -> object:
     return None if value is None else value.as_py()
 
 
-def _told_stream(stream: pa.RecordBatchReader, run: Run) -> Iterator[pa.RecordBatch]:
+def _told_stream(answer: pa.RecordBatchReader, run: Run) -> Iterator[pa.RecordBatch]:
     try:
-        yield from stream
+        yield from answer
     except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
         raise _told(error, run) from error
 
