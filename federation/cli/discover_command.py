@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ BARE_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WORDS = """all and as asc between case cast check column default desc distinct else end false from group having in into is join like limit
 not null offset on or order primary references select table then to true union unique using when where with"""
 RESERVED = frozenset(WORDS.split())
+YAML_WORDS = ("null", "true", "false", "yes", "no", "on", "off")
 FOLDER = "mappings"
 
 
@@ -41,11 +43,13 @@ def discover(app: App, source: str | None, write: bool, everything: bool) -> Non
 
         raise UnknownObject(f"there is no source `{source}`", hint=f"sources: {', '.join(known) or 'none yet: add one to c360.yml'}")
     for name in [source] if source else known:
-        text, count = interruptible(lambda name=name: proposed(project, name, everything), project.close)  # type: ignore[misc]
+        project = app.project()
+        text, count = interruptible(partial(proposed, project, name, everything), project.close)
         if not count:
-            app.say(f"{name}: nothing new to map" if not text else text.rstrip())
+            app.say(f"{name}: nothing new to map")
         elif write:
             path = written(app, project.model, name, text)
+            app.close()  # the next source is held against the project as it is now
             app.say(f"wrote {path} with {count} mapping{'s' * (count != 1)}; look it over, then: c360 check")
         else:
             click.echo(text)
@@ -58,8 +62,9 @@ def proposed(project: Project, source: str, everything: bool) -> tuple[str, int]
     connector, model = project.source(source), project.model
     mapped = set() if everything else {m.table for m in model.mappings if m.source == source}
     tables = [connector.table(t) for t in connector.tables() if t not in mapped]
-    people = [connector.table(m.table) for m in model.mappings if m.source == source and model.objects[m.object].entity == "individual"]
-    proposals, strange = propose(source, [*tables, *(p for p in people if p.name in mapped)], model.objects)
+    known = [connector.table(t) for t in connector.tables() if t in mapped]  # what new tables may point to
+    proposals, strange = propose(source, [*tables, *known], model.objects)
+    strange = [name for name in strange if name not in mapped]
     proposals = [p for p in proposals if p.table.name not in mapped]
     lines = [f"# Proposed by `c360 discover {source}` from {len(tables)} tables. Look it over; `# ?` marks what is unsure."]
     if proposals:
@@ -120,24 +125,13 @@ def _sql(column: str) -> str:
 
 def _value(text: str) -> str:
     """A name as YAML has it."""
-    return (
-        text
-        if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in ("null", "true", "false", "yes", "no", "on", "off")
-        else _single(text)
-    )
+    return text if re.fullmatch(r"[A-Za-z_][\w./-]*", text) and text.lower() not in YAML_WORDS else _single(text)
 
 
 def _scalar(text: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_][\w.(),]*( [\w.(),]+)*", text) and text.lower() not in (
-        "null",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "on",
-        "off",
-    )
-    return text if plain and "," not in text else _single(text)
+    """SQL as YAML has it: plain where that is the same text in a mapping of either style."""
+    plain = re.fullmatch(r"[A-Za-z_][\w.()]*( [\w.()]+)*", text) and text.lower() not in YAML_WORDS
+    return text if plain else _single(text)
 
 
 def _single(text: str) -> str:

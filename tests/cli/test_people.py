@@ -1,0 +1,75 @@
+"""From `c360 init` to one person: resolve, profile, crosswalk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Cli
+
+
+def test_init_writes_a_project_that_works_at_once(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert cli("init", folder).code == 0
+    told = json.loads(cli("resolve", "-o", "json", project=folder).out)
+    assert (told["links"], told["ids"], told["minted"], told["version"]) == (15, 9, 9, 1)
+    answer = cli("sql", "SELECT full_name, records FROM individual WHERE records = 3", "-o", "csv", project=folder)
+    assert answer.out == "full_name,records\nAda Lovelace,3\n"
+    checked = cli("check", project=folder)
+    assert checked.code == 0 and checked.out == ""
+
+
+def test_init_overwrites_nothing(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    said = cli("init", tmp_path)
+    assert said.code == 1 and "[C360_INIT_EXISTS]" in said.err and not (tmp_path / "c360.yml").exists()
+    assert cli("init", "--bare", tmp_path).code == 0
+    assert [p.name for p in sorted(tmp_path.iterdir())] == [".gitignore", "c360.yml", "data"]
+    assert cli("init", "--bare", tmp_path).code == 1
+
+
+def test_a_bare_project_loads(cli: Cli, tmp_path: Path) -> None:
+    cli("init", "--bare", tmp_path)
+    assert cli("debug", project=tmp_path).code == 0
+
+
+def test_resolve_again_keeps_ids_and_says_so(cli: Cli, sample: Path) -> None:
+    said = cli("resolve", project=sample)
+    assert said.code == 0 and said.err == ""  # progress is for terminals
+    assert "ids: 0 new, 0 merged into others, 0 retired" in said.out and "crm.contact" in said.out
+    assert "serves, 15 links" in cli("crosswalk", project=sample).lines[-1]
+    assert cli("crosswalk", "use", 1, project=sample).code == 0
+    assert cli("crosswalk", project=sample).lines[0] == "1  serves, 15 links"
+    assert cli("crosswalk", "use", 99, project=sample).code == 2
+
+
+@pytest.mark.parametrize("who", ["email=ada@example.org", "crm.contact:1", "shop.customer:C-1001"])
+def test_one_person_by_any_key(cli: Cli, sample: Path, who: str) -> None:
+    told = json.loads(cli("profile", who, "-o", "json", project=sample).out)
+    assert told["values"]["full_name"] == "Ada Lovelace" and told["complete"] is True
+    assert {(r["source"], r["key"][0]) for r in told["records"]} == {("crm", 1), ("crm", 8), ("shop", "C-1001")}
+    assert [e["kind"] for e in told["timeline"]] == ["case", "order", "order"]
+    assert json.loads(cli("profile", told["id360"], "-o", "json", project=sample).out)["values"] == told["values"]
+
+
+def test_a_profile_for_people(cli: Cli, sample: Path) -> None:
+    said = cli("profile", "email=sumiko@example.jp", "--provenance", project=sample)
+    assert "寿美子 高橋" in said.out and "crm 9" in said.out and "1 event" in said.out
+    assert "0 events" in cli("profile", "email=alan@example.net", project=sample).out
+    assert "1 event\n" in cli("profile", "email=ada@example.org", "--window", "7d", "--max-events", 1, project=sample).out
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["email=nobody@example.org"], "C360_NO_SUCH_PERSON"),
+        (["crm.contact:4242"], "C360_NO_SUCH_PERSON"),
+        (["nope.contact:1"], "C360_UNKNOWN_OBJECT"),
+        (["emial=x"], "C360_UNKNOWN_COLUMN"),
+        (["email=ada@example.org", "--window", "soon"], "C360_BAD_WINDOW"),
+    ],
+)
+def test_a_profile_that_cannot_be_had(cli: Cli, sample: Path, args: list[str], code: str) -> None:
+    said = cli("profile", *args, project=sample)
+    assert said.code == 1 and said.out == "" and f"[{code}]" in said.err and "next:" in said.err
