@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from connectors.duckdb_file import DuckDBFile
+from connectors.files.connector import Files
+from connectors.postgres.rules import CAPABILITIES as POSTGRES
+from connectors.spi import KINDS, Capabilities, Support
+from connectors.sqlite.rules import CAPABILITIES as SQLITE
+
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).parent / "c360"
 
@@ -61,3 +67,27 @@ def test_the_sql_examples_run(paper: str, project: Path) -> None:
             for statement in filter(str.strip, example.split(";")):
                 session.sql(statement).fetchall()
     assert examples
+
+
+def rules_table(capabilities: Capabilities) -> str:
+    """A capability table as docs/connectors.md shows it: shapes with the same rules on one line, in the order of the first."""
+    shapes: dict[str, tuple[str, str]] = {}
+    for shape in dict.fromkeys(rule.shape for rule in capabilities.rules):
+        rules = [rule for rule in capabilities.rules if rule.shape == shape]
+        first = {kind: next(rule.support for rule in rules if kind in rule.kinds) for rule in rules for kind in rule.kinds}
+        exact, superset = (", ".join(k for k in KINDS if first.get(k) is s) for s in (Support.EXACT, Support.SUPERSET))
+        shapes[shape] = exact or "–", superset or "–"
+    lines = ["| predicate | exact on | superset on |", "|---|---|---|"]
+    for kinds in dict.fromkeys(shapes.values()):
+        alike = ", ".join(f"`{shape}`" for shape, found in shapes.items() if found == kinds)
+        lines.append(f"| {alike} | {kinds[0]} | {kinds[1]} |")
+    ordered = ", ".join(k for k in KINDS if k in capabilities.order_kinds)
+    keyed = ", ".join(k for k in KINDS if k in capabilities.key_kinds)
+    return "\n".join([*lines, "", f"Keys on: {keyed}. ORDER BY … LIMIT on: {ordered}."])
+
+
+@pytest.mark.parametrize(
+    "capabilities", [POSTGRES, SQLITE, DuckDBFile.capabilities, Files.capabilities], ids=["postgres", "sqlite", "duckdb", "files"]
+)
+def test_the_capability_tables_are_those_of_the_code(capabilities: Capabilities) -> None:
+    assert rules_table(capabilities) in (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8"), rules_table(capabilities)
