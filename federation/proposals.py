@@ -71,6 +71,7 @@ ATTRIBUTE_WORDS: Mapping[str, str] = {
     "occurred_at": "ts timestamp event_time event_ts at happened_at time date event_date",
     "type": "kind event event_type",
     "price": "unit_price list_price",
+    "line_number": "line_no line_nr position pos",
     "quantity": "qty count units menge",
     "currency": "currency_code curr waehrung",
     "status": "state stage condition",

@@ -13,6 +13,7 @@ import pyarrow as pa
 from federation.cli.values import plain
 
 NARROWEST, SHORT_TEXT, WIDEST = 4, 18, 60  # of a column of text, in cells, where there is not room for all of it
+FEW_COLUMNS = 6  # up to so many are rather cut than left out
 BELOW = 3  # rows that are shown as lists if their columns do not fit
 GAP = "  "
 NULL = "NULL"
@@ -54,8 +55,9 @@ def grid(schema: pa.Schema, rows: Sequence[Sequence[Any]], width: int | None, *,
 def _fitting(natural: Sequence[int], columns: Sequence[int], whole: Sequence[bool], width: int) -> tuple[list[int], list[int]]:
     """Which columns to show and how wide; -1 stands for those left out at the end."""
     kept = list(columns)
+    short = SHORT_TEXT if len(columns) > FEW_COLUMNS else NARROWEST
     while True:
-        least = [1 if i < 0 else natural[i] if whole[i] else min(natural[i], SHORT_TEXT) for i in kept]
+        least = [1 if i < 0 else natural[i] if whole[i] else min(natural[i], short) for i in kept]
         real = [i for i in kept if i >= 0]
         if sum(least) + len(GAP) * (len(kept) - 1) <= width or len(real) <= 1:
             return kept, _shrunk([1 if i < 0 else natural[i] for i in kept], kept, whole, width)
