@@ -15,7 +15,7 @@ from sqlglot import exp
 from connectors.spi import Connector, Deadline, Table
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift
 from federation.errors import MappingFailed, NoCrosswalk
-from federation.resolving import _reader, _record_set
+from federation.resolving import record_reader, record_set
 from identity.crosswalk import Crosswalk
 from identity.personal import personal_keys
 from identity.scratch import key_type, registered, scratch
@@ -120,7 +120,7 @@ def _mapping(
         return
     yield from _fits(project, mapping, sample)
     if project.model.objects[mapping.object].entity:
-        for found in personal_keys([_record_set(project, mapping, ())]):
+        for found in personal_keys([record_set(project, mapping, ())]):
             hint = "encrypt the crosswalk (identity: encryption_key), or map another key"
             yield Finding(
                 NOTE, "C360_PERSONAL_KEYS", _where(mapping), f"its keys are personal ({found.kind}), and the crosswalk holds them", hint
@@ -185,7 +185,7 @@ def _failure(project: Project, mapping: Mapping, attributes: tuple[str, ...], sa
     import duckdb
 
     try:
-        stream = _reader(project, mapping, attributes)()
+        stream = record_reader(project, mapping, attributes)()
         seen = 0
         for batch in stream:
             seen += batch.num_rows
@@ -234,7 +234,7 @@ def _keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> It
 
 def count_keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> KeyCount:
     """Read the key columns of a mapped table, and nothing else of it, and count."""
-    records = _record_set(project, mapping, ())
+    records = record_set(project, mapping, ())
     columns = [f"k{i}" for i in range(len(mapping.key))]
     some_null, named = " OR ".join(f"{c} IS NULL" for c in columns), ", ".join(columns)
     link = crosswalk.link_of(mapping.object, mapping.space, mapping.source, mapping.table) if crosswalk is not None else None

@@ -43,7 +43,7 @@ def resolve_project(project: Project, progress: Callable[[str, int], None] | Non
     if model.crosswalk is not None:
         return _imported(project, progress)
     stored = stored_identifiers(model)
-    sets = [_record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
+    sets = [record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
     report = resolve(sets, model.rules, project.store, project_secret(model), identifiers=stored, progress=progress)
     project.forget_plans()
     return report
@@ -94,17 +94,18 @@ def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -
     return tuple(dict.fromkeys(named))
 
 
-def _record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> RecordSet:
+def record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> RecordSet:
+    """A mapped table as identity reads it: its keys, and some attributes of its object. Asks the source for its columns only."""
     key = _key(project, mapping)
     entity = project.model.objects[mapping.object]
     personal = {a.name for a in entity.attributes.values() if a.identifier}
     keyed = {k.lower() for k in mapping.key}
     carried = any(isinstance(e, exp.Column) and e.name.lower() in keyed for n, e in mapping.attributes.items() if n in personal)
-    read = _reader(project, mapping, attributes)
+    read = record_reader(project, mapping, attributes)
     return RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, attributes, read, carried)
 
 
-def _reader(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> Callable[[], pa.RecordBatchReader]:
+def record_reader(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> Callable[[], pa.RecordBatchReader]:
     """Reads the keys and attributes of one mapping through the same machinery as any query, without policies or crosswalk."""
 
     def read() -> pa.RecordBatchReader:

@@ -57,6 +57,16 @@ class Result:
         return self.report.query_id
 
     @property
+    def rows_read(self) -> int:
+        """How many rows have come so far; all of them once the result is not `streaming`."""
+        return self._rows
+
+    @property
+    def streaming(self) -> bool:
+        """Whether there may be more rows than have come."""
+        return self._open
+
+    @property
     def columns(self) -> list[str]:
         return list(self.schema.names)
 

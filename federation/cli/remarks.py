@@ -18,7 +18,7 @@ def said_gaps(report: Report) -> Iterator[str]:
 
 def said_rows(result: Result, shown: int) -> str:
     """`3 rows`, or `the first 40 of 218 rows`; a `+` where the end was not looked for."""
-    known, more = result._rows, result._open
+    known, more = result.rows_read, result.streaming
     if known > shown or more:
         return f"the first {shown:,} of {known:,}{'+' if more else ''} rows (--output csv gives all)"
     return f"{shown:,} row{'' if shown == 1 else 's'}"
