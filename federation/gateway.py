@@ -107,18 +107,20 @@ def _spot(error: Exception, sql: str) -> str:
 
 
 def _by_position(sql: str) -> str:
-    """`?` and `$1` as named parameters, in the order of the text: DuckDB does not mix them with named ones, and ours are named."""
+    """`?`, `?1` and `$1` as named parameters, in the order of the text: DuckDB does not mix them with named ones, and ours are named."""
     pieces, end, count = [], 0, 0
     tokens = DuckDB.Tokenizer().tokenize(sql)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.token_type is TokenType.PLACEHOLDER:
-            count += 1
-            name, stop = positional(count), token.end
+            numbered = following is not None and following.text.isdigit() and following.start == token.end + 1
+            count += not numbered
+            name = positional(int(following.text) if numbered and following else count)
+            stop = following.end if numbered and following else token.end
         elif token.token_type is TokenType.PARAMETER and following is not None and following.text.isdigit():
             name, stop = positional(int(following.text)), following.end
         else:
             continue
-        pieces += [sql[end : token.start], f"${name}"]
+        pieces += [sql[end : token.start], f"${name} "]
         end = stop + 1
     return "".join(pieces) + sql[end:]
 

@@ -15,14 +15,16 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
 from connectors.spi import Capabilities, Deadline, Fragment
 from federation import gateway
 from federation.context import Context
 from federation.passes import NAMES
 from federation.planner import Planner
-from federation.query import Query, Relation, Scan
+from federation.query import Found, Given, Query, Relation, Scan
 from federation.render import inline_places, relation_select, statement
+from federation.rooms import table
 from federation.session import Session, bound
 from identity.crosswalk import Crosswalk
 from tests.support.world import World
@@ -44,6 +46,21 @@ def _unwritten(capabilities: Capabilities) -> Capabilities:
     return replace(capabilities, rules=tuple(replace(rule, emit=None) for rule in capabilities.rules))
 
 
+def _placeholders(query: Query) -> set[str]:
+    """The parameters of a state: the user's, the scans', and those that name ids; of its searches as well."""
+    names = {p.name for p in query.user.find_all(exp.Placeholder)}
+    relations = list(query.relations)
+    while relations:
+        relation = relations.pop()
+        names |= {p.name for s in relation.scans for c in s.conjuncts for p in c.find_all(exp.Placeholder)}
+        match relation.ids:
+            case Given(params=params):
+                names |= set(params)
+            case Found(searches=searches):
+                relations += searches
+    return names
+
+
 class LocalCopy:
     """All tables of a world as `"source"."table"`, its crosswalk as `xw`, and for each principal the unified views as views."""
 
@@ -59,6 +76,7 @@ class LocalCopy:
         for source in world.sources:
             self._copy(source)
         self._with_views: dict[str, duckdb.DuckDBPyConnection] = {}
+        self.ids = world.ids()
 
     def _copy(self, source: str) -> None:
         connector = self.project.source(source)
@@ -83,7 +101,10 @@ class LocalCopy:
             found = self.project.planner.evaluate(expression, values)
             values[name] = None if found is None else found.as_py()
         sql = statement(query, self.crosswalk)
-        return self._run(self.con.cursor(), sql, {n: v for n, v in values.items() if f"${n}" in sql})
+        return self._run(self.con.cursor(), sql, {n: values[n] for n in _placeholders(query)})
+
+    def printed(self, query: Query) -> str:
+        return statement(query, self.crosswalk)
 
     def sql(self, session: Session, sql: str, params: Any = None) -> Rows:
         """The rows of the user's own text over the unified views as DuckDB views."""
@@ -91,7 +112,8 @@ class LocalCopy:
 
     @staticmethod
     def _run(cursor: duckdb.DuckDBPyConnection, sql: str, params: Any) -> Rows:
-        return cursor.execute(sql, params or None).fetchall()
+        found = table(cursor.execute(sql, params or None))
+        return list(zip(*(column.to_pylist() for column in found.columns), strict=True)) if found.num_rows else []
 
     def _views(self, session: Session) -> duckdb.DuckDBPyConnection:
         known = self._with_views.get(session.principal)
