@@ -66,6 +66,10 @@ class Views:
                     return f"policy `{policy.name}` hides rows, and the crosswalk would show that they exist"
                 if name.endswith(RECORD) and name.removesuffix(RECORD) in policy.objects:
                     return f"policy `{policy.name}` hides rows of `{name.removesuffix(RECORD)}`; give `{name}` a policy of its own"
+        if name == CROSSWALK and not governed:
+            for mapping in self.model.mappings:
+                if mapping.object in entities and self._masks_key(mapping.key, mapping.attributes, (mapping.object,)):
+                    return f"a policy masks what `{mapping.source}.{mapping.table}` is keyed by, and the crosswalk would show it"
         return ""
 
     @cached_property
@@ -106,13 +110,14 @@ class Views:
 
     def _survived(self, thing: ObjectType) -> Survived:
         attributes = _types(thing)
-        base = Records(thing.name + RECORD, attributes, tuple(self._branches(thing)))
+        base = Records(thing.name + RECORD, attributes, tuple(self._keys_hidden(b, (thing.name,)) for b in self._branches(thing)))
         types = {**attributes, "records": "BIGINT", "last_updated_at": "TIMESTAMP"}
         hidden = {f"{a}__{p}": ("TIMESTAMP" if p == "as_of" else "VARCHAR") for a in attributes if a != "id360" for p in PROVENANCE}
         rules = self.model.survivorship.get(thing.name) or model.Survivorship(thing.name)
         filters, masks = self._policies_on((thing.name,))
         masks = {a: exp.cast(mask, attributes[a]) for a, mask in masks.items() if a in attributes}
-        masks |= {f"{a}__key": exp.cast(exp.null(), "VARCHAR") for a in masks}
+        lineage = [f"{a}__{p}" for a in masks for p in PROVENANCE]  # it would tell whether there is a value, whose, and how old
+        masks |= {name: exp.cast(exp.null(), hidden[name]) for name in lineage}
         combined = exp.and_(*filters) if filters else None
         return Survived(thing.name, {**types, **hidden}, base, rules, combined, masks, frozenset(hidden), thing.description)
 
@@ -133,9 +138,9 @@ class Views:
                     "summary": entry.summary,
                     "details": exp.cast(exp.Anonymous(this="to_json", expressions=[details]), "VARCHAR"),
                 }
-                put = {n: substitute(e, seen.columns) for n, e in columns.items()}
-                put |= {"source": seen.columns["_source"], "_key": seen.columns["_key"], "_object": exp.Literal.string(thing.name)}
-                branches.append(self._guard(replace(seen, columns=put), TIMELINE_TYPES, (TIMELINE,)))
+                true, put = ({n: substitute(e, b.columns) for n, e in columns.items()} | _placed(b, thing) for b in (branch, seen))
+                kept = self._filter(replace(seen, columns=true), (TIMELINE,))
+                branches.append(self._mask(replace(kept, columns=put), TIMELINE_TYPES, (TIMELINE,)))
         hidden = ("_object", "_key")
         types = {**TIMELINE_TYPES, **dict.fromkeys(hidden, "VARCHAR")}
         return Records(TIMELINE, types, tuple(branches), frozenset(hidden), "Everything that happened, newest last seen first.")
@@ -155,14 +160,34 @@ class Views:
     def _guard(self, branch: Branch, types: Mapping[str, str], objects: tuple[str, ...], masked_as: tuple[str, ...] = ()) -> Branch:
         """Put the policies on `objects` into the branch: filters over the true values, then masks (of `masked_as` too) instead of
         the columns, as values of the columns' types."""
+        return self._mask(self._filter(branch, objects), types, (*objects, *masked_as))
+
+    def _filter(self, branch: Branch, objects: tuple[str, ...]) -> Branch:
         filters, _ = self._policies_on(objects)
-        where = (*branch.where, *(substitute(f, branch.columns) for f in filters))
-        return self._mask(replace(branch, where=where), types, (*objects, *masked_as))
+        return replace(branch, where=(*branch.where, *(substitute(f, branch.columns) for f in filters)))
 
     def _mask(self, branch: Branch, types: Mapping[str, str], objects: tuple[str, ...]) -> Branch:
         _, masks = self._policies_on(objects)
         shown = {name: exp.cast(substitute(mask, branch.columns), types[name]) for name, mask in masks.items() if name in types}
-        return replace(branch, columns={**branch.columns, **shown})
+        return replace(branch, columns={**self._keys_hidden(branch, objects).columns, **shown})
+
+    def _keys_hidden(self, branch: Branch, objects: tuple[str, ...]) -> Branch:
+        """Where a table is keyed by what a mask covers (an e-mail), its key shows under no other name either."""
+        if not self._masks_key(branch.key, branch.columns, objects):
+            return branch
+        own = {o.key for o in self.model.objects.values() if o.name == branch.label}
+        names = [n for n in branch.columns if n in own or n in ("_key", "key")]
+        return replace(branch, columns={**branch.columns, **{n: exp.cast(exp.null(), "VARCHAR") for n in names}})
+
+    def _masks_key(self, key: tuple[str, ...], columns: Mapping[str, exp.Expr], objects: tuple[str, ...]) -> bool:
+        keyed = {k.lower() for k in key}
+        masked = (columns[name] for name in self._policies_on(objects)[1] if name in columns)
+        return any(c.name.lower() in keyed for expression in masked for c in expression.find_all(exp.Column))
+
+
+def _placed(branch: Branch, thing: ObjectType) -> dict[str, exp.Expr]:
+    """Where an event of the timeline comes from."""
+    return {"source": branch.columns["_source"], "_key": branch.columns["_key"], "_object": exp.Literal.string(thing.name)}
 
 
 def _types(thing: ObjectType) -> dict[str, str]:
