@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from connectors.files.connector import Files
 from connectors.postgres.rules import CAPABILITIES as POSTGRES
 from connectors.spi import KINDS, Capabilities, Support
 from connectors.sqlite.rules import CAPABILITIES as SQLITE
+from views.load import load
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).parent / "c360"
@@ -67,6 +69,15 @@ def test_the_sql_examples_run(paper: str, project: Path) -> None:
             for statement in filter(str.strip, example.split(";")):
                 session.sql(statement).fetchall()
     assert examples
+
+
+@pytest.mark.parametrize("paper", ["docs/identity.md", "docs/policies.md", "docs/connectors.md", "README.md"])
+def test_the_yaml_examples_load(paper: str, tmp_path: Path) -> None:
+    """Each is a section of a project file, or (connectors.md) an entry of `sources`."""
+    for example in blocks(paper, "yaml"):
+        section = example if paper != "docs/connectors.md" else "sources:\n" + textwrap.indent(example, "  ")
+        (tmp_path / "c360.yml").write_text(f"version: 1\nname: example\n{section}", encoding="utf-8")
+        assert load(tmp_path).name == "example"
 
 
 def rules_table(capabilities: Capabilities) -> str:
