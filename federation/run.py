@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import watchdog
-from connectors.spi import Connector, Deadline, Session
+from connectors.spi import Connector, Deadline
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift, SourceBroken, SourceError
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
@@ -23,6 +23,7 @@ from federation.lookups import Lookups, carry, key_arrays
 from federation.plan import Fetch, IdSet, Plan, Trusted
 from federation.report import FragmentReport, Report
 from federation.rooms import Statement, StatementPool, TrustedRoom
+from federation.source_sessions import SourceSessions
 
 AHEAD = 64 << 20
 """Bytes that a fetch may run ahead of the room that reads it."""
@@ -60,12 +61,12 @@ class Run:
         self._closed = False
         self._lock = threading.Lock()
         self._held = 0
-        self._sessions: dict[str, Session] = {}
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._borrowed: list[tuple[Trusted, Statement]] = []
         self._pending: dict[str, Future[None]] = {}
         self._futures: list[Future[None]] = []
         self._inboxes: dict[str, Inbox] = {}
+        self._sessions = SourceSessions(plan, sources, deadline, self.stopped)
         self._lookups = Lookups(plan, room, self.watch, self._searched)
         self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
 
@@ -80,9 +81,8 @@ class Run:
             if self.error is None:
                 self.error = error
             self._stop.set()
-            sessions, cursors = list(self._sessions.values()), list(self._cursors)
-        for session in sessions:
-            session.cancel()
+            cursors = list(self._cursors)
+        self._sessions.cancel()
         self._interrupt(cursors)
 
     def _interrupt(self, cursors: list[duckdb.DuckDBPyConnection]) -> None:
@@ -108,14 +108,13 @@ class Run:
             failed = True
         for future in self._futures:
             future.cancel()
-        for session in list(self._sessions.values()):
-            session.close()
+        self._sessions.close()
         for trusted, statement in self._borrowed:
             if failed:
                 statement.close()
             else:
                 self.pool.give_back(trusted, statement)
-        self._sessions, self._borrowed, self._cursors = {}, [], []
+        self._borrowed, self._cursors = [], []
         self._inboxes = {}
 
     def raised(self, error: BaseException) -> C360Error:
@@ -133,6 +132,8 @@ class Run:
     def start(self) -> None:
         """Run all stages up to the point where the last one's rows are on their way. Raises C360Error."""
         try:
+            if self.plan.stages > 1 or not _quick(self.plan.fetches):
+                self._sessions.open_all(partial=self.partial)
             for stage in range(self.plan.stages):
                 self._settle_ids(stage)
                 self._launch([f for f in self.plan.fetches if f.stage == stage], last=stage == self.plan.stages - 1)
@@ -208,12 +209,11 @@ class Run:
     def _launch(self, fetches: list[Fetch], *, last: bool) -> None:
         """Ask every source of a stage at the same time; within the last stage this thread takes one that will be quick."""
         for fetch in fetches:
-            shared = sum(f.fragment.source == fetch.fragment.source for f in self.plan.fetches) > 1
+            shared = self._sessions.shared(fetch.fragment.source)
             self._inboxes[fetch.slot] = Inbox(fetch.schema, self.stopped, None if shared or self.partial else AHEAD, self._account)
         ordered = sorted(fetches, key=lambda f: f.fragment.source)
         groups = [(source, list(members)) for source, members in groupby(ordered, key=lambda f: f.fragment.source)]
-        quick = last and all(f.lookup or f.fragment.limit for f in fetches)
-        mine = groups.pop() if groups and quick else None
+        mine = groups.pop() if groups and last and _quick(fetches) else None
         for source, members in groups:
             before = self._pending.get(source)
             self._pending[source] = _workers.submit(self._fetch, source, members, before)
@@ -236,6 +236,7 @@ class Run:
                 before.result()
             for fetch in fetches:
                 self._one(fetch)
+                self._sessions.done(source)
         except Stopped:
             pass
         except (C360Error, duckdb.Error) as error:
@@ -255,19 +256,6 @@ class Run:
         for fetch in fetches:
             self._inboxes[fetch.slot].abandon()
 
-    def _session(self, source: str) -> Session:
-        with self._lock:
-            found = self._sessions.get(source)
-        if found is None:
-            several = sum(f.fragment.source == source for f in self.plan.fetches) > 1
-            found = self.sources(source).session(self.deadline, snapshot=several)
-            with self._lock:
-                self._sessions[source] = found
-        if self.stopped():
-            found.cancel()
-            raise Stopped
-        return found
-
     def _one(self, fetch: Fetch) -> None:
         """Ask one fragment; not at all if it goes by key and nobody has a key there."""
         fragment, inbox, links = fetch.fragment, self._inboxes[fetch.slot], None
@@ -286,7 +274,7 @@ class Run:
             else:
                 bound[keys.slot] = key_arrays(fetch, keys, links)
         start = time.perf_counter()
-        stream = self._session(fragment.source).run(fragment, bound)
+        stream = self._sessions.borrow(fragment.source).run(fragment, bound)
         try:
             meter.sql = stream.statement
             for batch in stream:
@@ -300,6 +288,11 @@ class Run:
             meter.requests, meter.ms = stream.requests, (time.perf_counter() - start) * 1000
             stream.close()
         inbox.finish()
+
+
+def _quick(fetches: Sequence[Fetch]) -> bool:
+    """Whether all of them are few rows: asked by keys, or limited."""
+    return all(f.lookup or f.fragment.limit for f in fetches)
 
 
 def _timed_out() -> QueryTimeout:
