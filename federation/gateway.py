@@ -20,6 +20,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.tokenizer_core import TokenType
 
 from connectors.spi.errors import InternalError
+from federation.bounds import bounded
 from federation.errors import FunctionRefused, NotOneSelect, NotSupported, QuerySyntax, UnknownColumn, UnknownObject
 from views.functions import AGGREGATES, SCALAR, STABLE, TABLES, WINDOWS, functions_in
 from views.relations import View
@@ -59,7 +60,14 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], firs
 
     Raises QuerySyntax, NotOneSelect, NotSupported, UnknownObject, UnknownColumn, FunctionRefused, PolicyRefused.
     """
-    tree = parse(_by_position(sql))
+    try:
+        return _checked(sql, resolve, names, first)
+    except RecursionError as error:
+        raise NotSupported("the query is nested too deeply", hint="split it, or use CTEs") from error
+
+
+def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], first: int) -> Checked:
+    tree = _query(bounded(parse(_by_position(sql))))
     params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
     _refuse(tree)
     tree = _query(tree.transform(_one_instant))
@@ -173,8 +181,10 @@ def _refuse(tree: exp.Expr) -> None:
                 raise NotSupported(f"{what} is not supported in a query", hint="write it as a plain SELECT")
         if isinstance(node, exp.With) and node.args.get("recursive"):
             raise NotSupported("a recursive CTE is not supported in a query", hint="use a window or a self-join")
-        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier) and node.this.key not in ("anonymous", "unnest"):
-            raise _refused_function(node.this.key)
+        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
+            raise _refused_function(node.this.name or node.this.key)  # an allowed scalar may be more as a table: FROM histogram('t', 'c')
+        if isinstance(node, exp.Lateral) and not isinstance(node.this, exp.Subquery | exp.Unnest):
+            raise NotSupported("LATERAL before anything but a subquery or unnest", hint="write LATERAL (SELECT …)")
     for name, _ in functions_in(tree):
         if name not in ALLOWED:
             raise _refused_function(name)
@@ -190,7 +200,12 @@ def check_names(sql: str) -> None:
 
 
 def _one_instant(node: exp.Expr) -> exp.Expr:
-    """now(), current_date and their like as one bound parameter, so that a query sees a single instant wherever it runs."""
+    """now(), current_date and their like as one bound parameter, so that a query sees a single instant wherever it runs.
+
+    And `x NOT LIKE y` as NOT over LIKE, which is how every other negation is read."""
+    if isinstance(node, exp.Like) and node.args.get("negate"):
+        node.set("negate", None)
+        return exp.Not(this=node)
     if not isinstance(node, exp.Func):
         return node
     type_ = INSTANTS.get(node.name.lower() if isinstance(node, exp.Anonymous) else node.key.replace("_", ""))

@@ -94,16 +94,16 @@ class TrustedRoom:
         self._instance.close()
 
 
-def place(cursor: duckdb.DuckDBPyConnection, name: str, rows: VirtualTable, sql: str) -> None:
+def place(cursor: duckdb.DuckDBPyConnection, name: str, rows: VirtualTable, sql: str, *, correlated: bool = True) -> None:
     """Let a room's `sql` read `rows` under a name.
 
-    DuckDB 1.5 hands filters to an Arrow scan that Arrow answers in its own way: NaN is not the greatest number there, and over
-    a DECIMAL in a correlated subquery DuckDB itself breaks down. There a view with OFFSET 0 keeps the filters above the scan.
-    2.0 does not need it.
+    DuckDB 1.5 hands filters to an Arrow scan that Arrow answers in its own way: NaN is not the greatest number there, IS DISTINCT
+    FROM is refused, and over a DECIMAL in a correlated subquery (which `sql` may have, if `correlated`) DuckDB itself breaks down.
+    There a view with OFFSET 0 keeps the filters above the scan. 2.0 does not need it.
     """
     types = [field.type for field in rows.schema]
-    nested = sql.count("SELECT ") > 1 and not all(_filterable(t) for t in types)
-    if V2 or not (nested or any(pa.types.is_floating(t) for t in types)):
+    nested = correlated and sql.count("SELECT ") > 1 and not all(_filterable(t) for t in types)
+    if V2 or not (nested or " DISTINCT FROM " in sql or any(pa.types.is_floating(t) for t in types)):
         cursor.register(name, rows)
         return
     cursor.register(f"{name}_in", rows)
@@ -121,7 +121,7 @@ class Statement:
         self.cursor = room.cursor()
         self.slots = {name: VirtualTable(schemas[name]) for name in trusted.slots}
         for name, table in self.slots.items():
-            place(self.cursor, name, table, "")
+            place(self.cursor, name, table, trusted.sql, correlated=False)
         self.cursor.execute(f"PREPARE q AS {trusted.sql}")
         self._least = HASH_TABLE * (1 + trusted.sql.count(" JOIN ")) // 2
 
