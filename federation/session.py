@@ -137,7 +137,7 @@ class Session:
                 place(cursor, trusted.name, virtual, prepared.plan.user_sql)
             wanted = {n: run.values[n] for n in prepared.plan.user_params}
             answer = stream(cursor, prepared.plan.user_sql, wanted)
-        except (duckdb.Error, Stopped) as error:
+        except (duckdb.Error, pa.ArrowException, Stopped) as error:
             if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                 self.project.user.revive()
             told = _told(error, run)  # before closing, which stops what still runs

@@ -120,6 +120,9 @@ def functions_in(tree: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
 
 def _without_queries(node: exp.Expr) -> exp.Expr:
     """The call with NULL for the queries inside it: what they call is found at their own nodes, and `AS t(a, b)` is no call."""
+    if isinstance(node, exp.UDTF) and node.args.get("alias"):
+        node = node.copy()
+        node.set("alias", None)
     if node.find(exp.Query) is None:
         return node
     return node.copy().transform(lambda part: exp.null() if isinstance(part, exp.Query) else part)
