@@ -6,18 +6,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from connectors.spi.errors import C360Error
     from federation.profile import Profile
     from federation.project import Project, connect
     from federation.result import Result
     from federation.session import Session
 
-_WHERE = {"connect": "project", "Project": "project", "Session": "session", "Result": "result", "Profile": "profile"}
+_WHERE = {
+    "C360Error": "connectors.spi.errors",
+    "Profile": "federation.profile",
+    "Project": "federation.project",
+    "Result": "federation.result",
+    "Session": "federation.session",
+    "connect": "federation.project",
+}
 
-__all__ = ["Profile", "Project", "Result", "Session", "connect"]
+__all__ = ["C360Error", "Profile", "Project", "Result", "Session", "connect"]
 
 
 def __getattr__(name: str) -> object:
     """Import on first use: `import c360` must cost nothing that is not used."""
     if name not in _WHERE:
         raise AttributeError(f"module 'federation' has no attribute {name!r}")
-    return getattr(import_module(f"federation.{_WHERE[name]}"), name)
+    return getattr(import_module(_WHERE[name]), name)

@@ -70,8 +70,8 @@ def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], f
     tree = _query(bounded(parse(_by_position(sql))))
     params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
     _refuse(tree)
-    tree = _query(tree.transform(_one_instant))
     _name_outputs(tree)
+    tree = _query(tree.transform(_one_instant))
     names_of_outputs = _written_names(tree)
     uses = _resolve_relations(tree, resolve, names, first)
     schema = _shown(tree, uses)
@@ -91,6 +91,8 @@ def _query(tree: exp.Expr) -> exp.Query:
 
 def parse(sql: str) -> exp.Query:
     """The text as exactly one query. Raises QuerySyntax or NotOneSelect."""
+    if "\0" in sql or any("\ud800" <= c <= "\udfff" for c in sql):
+        raise QuerySyntax("the query holds a NUL or half a surrogate pair", hint="bind such a text as a parameter, or leave it out")
     try:
         trees = [t for t in sqlglot.parse(sql, read="duckdb") if t is not None]
     except (ParseError, TokenError) as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.spi.errors import UserError
 from federation.errors import AmbiguousPerson, NoSuchPerson, PolicyRefused
@@ -96,7 +97,7 @@ def profile(
     """
     started = time.perf_counter()
     since = _since(window)
-    id360 = _id_of(session, who, timeout)
+    id360 = _id_of(session, who, timeout, partial)
     project = session.project
     crosswalk = project.store.current()
     report = Report(uuid.uuid4().hex[:16])
@@ -127,7 +128,7 @@ def profile(
     if not person and report.complete:
         raise NoSuchPerson(f"nobody has the id360 {id360}, or you may not see them", hint="look them up by an identifier: {'email': …}")
     row = person[0] if person else {}
-    events = _newest(tables[1], max_events) if len(tables) > 1 else []
+    events = _newest(tables[1], id360, since, max_events) if len(tables) > 1 else []
     records = _records(prepared, run, crosswalk) if crosswalk is not None and not session.views.closed(CROSSWALK) else ()
     return _made(id360, row, events, records, report)
 
@@ -169,7 +170,13 @@ def _prepared(session: Session, provenance: bool, max_events: int, windowed: boo
     return planner.prepare_window(tuple(statements), values, views, session.project.store.current(), partial=partial)
 
 
-def _newest(events: pa.Table, most: int) -> list[dict[str, Any]]:
+def _newest(events: pa.Table, id360: int, since: dt.datetime | None, most: int) -> list[dict[str, Any]]:
+    """The person's own events of the window: no user SQL runs here, so what sources and rooms gave too much of is dropped now (rows of
+    a table that cannot tell whose they are; a source that compares times by the day)."""
+    within = pc.equal(events["id360"], id360)
+    if since is not None:
+        within = pc.and_(within, pc.greater_equal(events["at"], pa.scalar(since, events.schema.field("at").type)))
+    events = events.filter(within)
     order = [("at", "descending"), ("kind", "ascending"), ("source", "ascending"), ("summary", "ascending")]
     return events.drop_columns(["id360"]).sort_by(order).slice(0, most).to_pylist()  # type: ignore[no-any-return]
 
@@ -187,16 +194,16 @@ def _since(window: str | dt.timedelta | None) -> dt.datetime | None:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None) - length
 
 
-def _id_of(session: Session, who: Who, timeout: float | None) -> int:
+def _id_of(session: Session, who: Who, timeout: float | None, partial: bool) -> int:
     """The id360 that a caller means."""
     match who:
         case int():
             return who
         case str() if who.isdigit():
-            return _id_of(session, int(who), timeout)
+            return int(who)
         case Mapping() if len(who) == 1:
             name, value = next(iter(who.items()))
-            return _by_identifier(session, str(name), value, timeout)
+            return _by_identifier(session, str(name), value, timeout, partial)
         case (str() as source, str() as table, *key) if key:
             found = _by_key(session, source, table, tuple(key))
             if found is None:
@@ -207,14 +214,20 @@ def _id_of(session: Session, who: Who, timeout: float | None) -> int:
     raise NoSuchPerson("a profile is asked for by id360, one identifier, or a source key", hint='profile({"email": "ada@example.org"})')
 
 
-def _by_identifier(session: Session, name: str, value: object, timeout: float | None) -> int:
+def _by_identifier(session: Session, name: str, value: object, timeout: float | None, partial: bool) -> int:
     """Any record that carries the value: as it is given, or in lower case. The search binds to what the principal may see."""
     view = ENTITY + RECORD if not session.views.closed(ENTITY + RECORD) else ENTITY
     forms = dict.fromkeys([value, value.strip().lower()] if isinstance(value, str) else [value])
     marks = ", ".join("?" * len(forms))
     column = '"' + name.replace('"', '""') + '"'
-    found = session.sql(f"SELECT DISTINCT id360 FROM {view} WHERE {column} IN ({marks})", list(forms), timeout=timeout).fetchall()
-    ids = [row[0] for row in found if row[0] is not None]
+    sql = f"SELECT DISTINCT id360 FROM {view} WHERE {column} IN ({marks})"
+    found = session.sql(sql, list(forms), timeout=timeout, partial=partial)
+    ids = [row[0] for row in found.fetchall() if row[0] is not None]
+    if not ids and found.report.missing:
+        gap = ", ".join(found.report.missing)
+        raise NoSuchPerson(
+            f"no resolved record has that {name} in the sources that answered", hint=f"no answer from {gap}: try again later"
+        )
     if not ids:
         raise NoSuchPerson(f"no resolved record has that {name}", hint="check the value; `c360 resolve` links new records")
     if len(ids) > 1:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from connectors.spi import Table, table_expression
+from connectors.spi import Table, family, table_expression
 from connectors.spi.errors import InternalError
+from federation.context import kind_of
 from federation.errors import NoCrosswalk
 from federation.query import Found, Given, Ids, Query, Relation, Scan
 from identity.crosswalk import Crosswalk, IdentifierTable, LinkTable
@@ -121,8 +122,8 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
         if carries(relation, scan):
             outputs["id360"], outputs["_ord"] = (exp.column(c, ROW) for c in CARRIED)
         elif branch.link is not None:
-            pairs = zip(linked_by(scan, places.crosswalk), branch.link.on, strict=True)
-            on = exp.and_(*(exp.column(k, LINK).eq(_on_row(e, scan.table)) for k, e in pairs))
+            keys = zip(linked_by(scan, places.crosswalk), key_types(scan, places.crosswalk), branch.link.on, strict=True)
+            on = exp.and_(*(_same_key(exp.column(k, LINK), t, _on_row(e, scan.table), scan.table) for k, t, e in keys))
             inner = relation.ids is not None or isinstance(relation.view, Survived)
             placed = exp.alias_(_placed_links(relation, scan, places), LINK, table=True, copy=False)
             query = query.join(placed, on=on, join_type="inner" if inner else "left", copy=False)
@@ -146,6 +147,22 @@ def linked_by(scan: Scan, crosswalk: Crosswalk | None) -> tuple[str, ...]:
     if scan.carriers is not None or scan.branch.link is None:
         return ("value",)
     return key_columns(link_table(scan.branch.link, crosswalk))
+
+
+def key_types(scan: Scan, crosswalk: Crosswalk | None) -> tuple[str, ...]:
+    """The DuckDB types of the key that links a scan's rows, as the crosswalk holds it."""
+    if scan.carriers is not None or scan.branch.link is None:
+        return ("VARCHAR",)
+    linked = link_table(scan.branch.link, crosswalk)
+    return linked.key_types if isinstance(linked, LinkTable) else ("VARCHAR",)
+
+
+def _same_key(key: exp.Expr, type_: str, value: exp.Expr, table: Table) -> exp.Expr:
+    """A crosswalk key equals a source's value: text by text if only one of them is text, so that nothing is cast that may not fit."""
+    column = table.column(value.name) if isinstance(value, exp.Column) else None
+    if column is not None and (kind_of(type_) == "text") != (family(column.type) == "text"):
+        return exp.cast(key, "VARCHAR").eq(exp.cast(value, "VARCHAR"))
+    return key.eq(value)
 
 
 def _placed_links(relation: Relation, scan: Scan, places: Places) -> exp.Expr:

@@ -44,7 +44,9 @@ def resolve_project(project: Project, progress: Callable[[str, int], None] | Non
         return _imported(project, progress)
     stored = stored_identifiers(model)
     sets = [record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
-    report = resolve(sets, model.rules, project.store, project_secret(model), identifiers=stored, progress=progress)
+    secret = project_secret(model)
+    memory = f"{project.memory >> 20}MiB"
+    report = resolve(sets, model.rules, project.store, secret, identifiers=stored, progress=progress, memory_limit=memory)
     project.forget_plans()
     return report
 

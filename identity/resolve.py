@@ -68,7 +68,10 @@ def check(
     secret: bytes,
 ) -> None:
     if len(secret) < 16:
-        raise WeakSecret(f"the project's secret has {len(secret)} bytes; ids are minted under at least 16", hint="run `c360 init --secret`")
+        raise WeakSecret(
+            f"the project's secret has {len(secret)} bytes; ids are minted under at least 16",
+            hint="set `identity: secret` to more, such as what `openssl rand -hex 32` prints",
+        )
     for key in [p for some in rules.values() for rule in some for p in rule.parts] + [
         k for some in identifiers.values() for k in some.values()
     ]:

@@ -30,7 +30,7 @@ def scratch(memory_limit: str, threads: int | None = None) -> Iterator[duckdb.Du
     except duckdb.OutOfMemoryException as cause:
         raise ResolveMemory(
             f"resolving needs more than its {memory_limit} of memory; nothing was published",
-            hint="raise `settings: resolve_memory`, or resolve fewer tables",
+            hint="raise `settings: memory`, or resolve fewer tables",
         ) from cause
     finally:
         con.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from connectors.spi import Support
-from federation.context import Context
+from federation.context import Context, kind_of
 from federation.passes.push_filters import folded, judge
 from federation.query import Found, Query, Relation, Scan
 from federation.values import Values
@@ -26,6 +26,8 @@ def find_candidates(query: Query, context: Context) -> Query:
     satisfies P, some record does: ids with such a record are a superset. Their records are then fetched whole, by key,
     survivorship decides, and the user's own WHERE checks P again. (Candidate sets: `federation.md` calls it two-phase.)
 
+    A policy's filter on the entity is such a predicate too, and binds to the true value even where the column is masked.
+
     Needs: copy_filters, narrow_ids. Safe: for rules that pick one of the values, for predicates that NULL does not satisfy.
     Applied only where every contributing source can search by P itself, so that no source is read whole for it.
     """
@@ -41,16 +43,30 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
     if not isinstance(view, Survived) or relation.ids is not None or context.crosswalk is None:
         return relation
     searches: list[Relation] = []
-    for conjunct in relation.filters:
+    for conjunct in (*relation.filters, *_policy(view, values)):
         names = {c.name for c in conjunct.find_all(exp.Column)}
         attribute = next(iter(names)) if len(names) == 1 else ""
-        if attribute not in view.records.types or attribute in view.masks or attribute == "id360" or _keeps_null(conjunct):
+        if (
+            attribute not in view.records.types
+            or (attribute in view.masks and conjunct in relation.filters)
+            or attribute == "id360"
+            or _keeps_null(conjunct)
+        ):
             continue
         if view.survivorship.rule(attribute) in PICKS_A_ROW:
             search = _search(f"{relation.name}f{len(searches)}", view.records, relation.scans, conjunct, context, values)
             if search is not None:
                 searches.append(search)
     return replace(relation, ids=Found(tuple(searches))) if searches else relation
+
+
+def _policy(view: Survived, values: Values) -> list[exp.Expr]:
+    """The conjuncts of the policy's own filter, which only survived rows pass; its literals become parameters."""
+    if view.filter is None:
+        return []
+    kinds = {name: kind_of(type_) for name, type_ in view.types.items()}
+    parts = view.filter.flatten() if isinstance(view.filter, exp.And) else [view.filter]
+    return [bound for part in parts if (bound := values.bind(part.unnest(), kinds)) is not None]
 
 
 def _keeps_null(conjunct: exp.Expr) -> bool:
