@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from federation import connect as connect
+    from federation import C360Error, Profile, Project, Result, Session, connect
 
-__all__ = ["connect"]
+__all__ = ["C360Error", "Profile", "Project", "Result", "Session", "connect"]
 
 
 def __getattr__(name: str) -> object:

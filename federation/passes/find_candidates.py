@@ -46,12 +46,8 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
     for conjunct in (*relation.filters, *_policy(view, values)):
         names = {c.name for c in conjunct.find_all(exp.Column)}
         attribute = next(iter(names)) if len(names) == 1 else ""
-        if (
-            attribute not in view.records.types
-            or (attribute in view.masks and conjunct in relation.filters)
-            or attribute == "id360"
-            or _keeps_null(conjunct)
-        ):
+        masked = attribute in view.masks and conjunct in relation.filters
+        if attribute not in view.records.types or masked or attribute == "id360" or _keeps_null(conjunct):
             continue
         if view.survivorship.rule(attribute) in PICKS_A_ROW:
             search = _search(f"{relation.name}f{len(searches)}", view.records, relation.scans, conjunct, context, values)
