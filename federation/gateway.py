@@ -67,6 +67,7 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], firs
 
 
 def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], first: int) -> Checked:
+    sql += "\n"  # sqlglot cannot read a text that has a $parameter and ends in ''
     tree = _query(bounded(parse(_by_position(sql))))
     params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
     _refuse(tree)
@@ -119,7 +120,10 @@ def _spot(error: Exception, sql: str) -> str:
 def _by_position(sql: str) -> str:
     """`?`, `?1` and `$1` as named parameters, in the order of the text: DuckDB does not mix them with named ones, and ours are named."""
     pieces, end, count = [], 0, 0
-    tokens = DuckDB.Tokenizer().tokenize(sql)
+    try:
+        tokens = DuckDB.Tokenizer().tokenize(sql)
+    except TokenError:
+        return sql  # for `parse` to say what is wrong
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.token_type is TokenType.PLACEHOLDER:
             numbered = following is not None and following.text.isdigit() and following.start == token.end + 1
