@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import zip_longest
 
 import sqlglot
 from sqlglot import exp
@@ -38,6 +39,7 @@ REFUSED: Mapping[type[exp.Expr], str] = {
     exp.SessionParameter: "a session parameter", exp.Parameter: "a session parameter", exp.DDL: "a definition", exp.DML: "a change of data",
     exp.MatchRecognize: "MATCH_RECOGNIZE", exp.Show: "SHOW", exp.Describe: "DESCRIBE", exp.Introducer: "a character set introducer",
     exp.Hint: "a hint", exp.TableFromRows: "TABLE(...)", exp.TableColumn: "a whole row as one value",
+    exp.PositionalColumn: "a column by position (#1)",
 }  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def _by_position(sql: str) -> str:
         tokens = DuckDB.Tokenizer().tokenize(sql)
     except TokenError:
         return sql  # for `parse` to say what is wrong
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, following in zip_longest(tokens, tokens[1:]):
         if token.token_type is TokenType.PLACEHOLDER:
             numbered = following is not None and following.text.isdigit() and following.start == token.end + 1
             count += not numbered
