@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from connectors.spi import Fragment, Param
 from federation.context import Context
+from federation.direct import direct
 from federation.plan import Fetch, IdSet, Lookup, Plan, Trusted
 from federation.query import Found, Given, Ids, Query, Relation, Scan
 from federation.render import (
@@ -42,6 +43,7 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
         param_types=query.params,
         constants=query.constants,
         computed=query.computed,
+        direct=direct(query),
         crosswalk_version=crosswalk.version if crosswalk else None,
         journal=query.journal,
     )

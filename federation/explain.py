@@ -58,7 +58,10 @@ class Explanation:
         lines.append("trusted room (policies, identity and survivorship; only its columns leave it)")
         for trusted in (*self.plan.searches, *self.plan.relations):
             lines += [f"  {trusted.name}({', '.join(trusted.columns)})", _indented(trusted.sql, 4)]
-        lines += ["user's room", _indented(self.plan.user_sql, 2)]
+        lines += [
+            "user's room" + (" (not entered: only columns of one relation are asked for)" if self.plan.direct else ""),
+            _indented(self.plan.user_sql, 2),
+        ]
         return "\n".join(lines)
 
     def _stage(self, stage: int) -> list[str]:

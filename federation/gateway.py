@@ -69,7 +69,7 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], firs
 
 
 def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], first: int) -> Checked:
-    sql += "\n"  # sqlglot cannot read a text that has a $parameter and ends in ''
+    sql += " "  # sqlglot cannot read a text that has a $parameter and ends in ''
     tree = _query(bounded(parse(_by_position(sql))))
     params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
     _refuse(tree)
@@ -164,7 +164,8 @@ def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
         elif token.token_type is TokenType.NUMBER and token.text.isdigit() and ((named and after[-1:] == (TokenType.EQ,)) or listed):
             name = f"{PREFIX}i{len(values) + 1}"
             values[name] = int(token.text)
-            pieces += [sql[end : token.start], f"${name}"]
+            glued = sql[token.end + 1 : token.end + 2].isalnum()
+            pieces += [sql[end : token.start], f"${name} " if glued else f"${name}"]
             end = token.end + 1
         elif token.token_type is not TokenType.COMMA:
             listed = False

@@ -55,15 +55,17 @@ class Lookups:
             return found.filter(pc.is_in(found.column("id360"), pa.array(self._ids[lookup.ids], pa.int64()))) if lookup.ids else found
         ids = self._ids[lookup.ids]
         columns = ", ".join(lookup.columns)
+        source = f"{self._source}.{lookup.table}"
+        if len(ids) <= LISTED:
+            cursor = self._room.own_cursor  # of this thread, not of this run: nothing to interrupt, and nothing that takes long
+            sql = f"SELECT {columns} FROM {source} WHERE id360 = ?"
+            parts = [table(cursor.execute(sql, [i])) for i in ids] or [table(cursor.execute(f"{sql} LIMIT 0", [0]))]
+            return pa.concat_tables(parts)
         cursor = self._room.cursor()
         self._watch(cursor)
         try:
-            if len(ids) <= LISTED:
-                sql = f"SELECT {columns} FROM {self._source}.{lookup.table} WHERE id360 = ?"
-                parts = [table(cursor.execute(sql, [i])) for i in ids] or [table(cursor.execute(f"{sql} LIMIT 0", [0]))]
-                return pa.concat_tables(parts)
             cursor.register("c360_ids", pa.table({"id360": pa.array(ids, pa.int64())}))
-            return table(cursor.execute(f"SELECT {columns} FROM {self._source}.{lookup.table} SEMI JOIN c360_ids USING (id360)"))
+            return table(cursor.execute(f"SELECT {columns} FROM {source} SEMI JOIN c360_ids USING (id360)"))
         finally:
             cursor.close()
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Fragment
+from federation.direct import Direct
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class Trusted:
 class Plan:
     """Everything the executor needs, and nothing that opens anything. See the module's docstring.
 
-    `params` are those that the caller must bind, `user_params` those that `user_sql` reads.
+    `params` are those that the caller must bind, `user_params` those that `user_sql` reads. `direct` is given where the answer
+    takes no user's room.
     """
 
     user_sql: str
@@ -89,6 +91,7 @@ class Plan:
     param_types: Mapping[str, pa.DataType] = field(default_factory=dict)
     constants: Mapping[str, object] = field(default_factory=dict)
     computed: Mapping[str, exp.Expr] = field(default_factory=dict)
+    direct: Direct | None = None
     crosswalk_version: int | None = None
     statement: str = ""
     journal: tuple[str, ...] = ()
@@ -107,6 +110,7 @@ class Plan:
             "searches": [{"name": s.name, "sql": s.sql} for s in self.searches],
             "relations": [{"name": r.name, "columns": list(r.columns), "sql": r.sql} for r in self.relations],
             "user_sql": self.user_sql,
+            "direct": self.direct is not None,
             "params": list(self.params),
             "journal": list(self.journal),
         }

@@ -107,7 +107,7 @@ def profile(
     run = session._run(prepared, values, report, timeout, partial)
     try:
         run.start()
-        tables = [run.rows(trusted).read_all() for trusted in prepared.plan.relations]
+        tables = run.tables()
     except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
         told = run.translated(error)
         entry.closed(report, told)

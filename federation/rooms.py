@@ -76,6 +76,7 @@ class TrustedRoom:
         self._instance.execute(UTC)
         self._lock = threading.Lock()
         self._attached: set[int] = set()
+        self._local = threading.local()
         self.idle = Idle(idle)
 
     def attach(self, crosswalk: Crosswalk) -> str:
@@ -89,6 +90,14 @@ class TrustedRoom:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._instance.cursor()
+
+    @property
+    def own_cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's cursor, for look-ups that are read at once and to the end. Not to be closed, nor to be left registered on."""
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._instance.cursor()
+        cursor: duckdb.DuckDBPyConnection = self._local.cursor
+        return cursor
 
     def close(self) -> None:
         self._instance.close()

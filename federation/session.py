@@ -22,6 +22,7 @@ from federation.result import Result
 from federation.rooms import place, stream
 from federation.run import Run
 from federation.virtual_table import VirtualTable
+from federation.wording import said
 from views.expand import Views
 
 if TYPE_CHECKING:
@@ -130,13 +131,7 @@ class Session:
         try:
             run.watch(cursor)
             run.start()
-            for trusted in prepared.plan.relations:
-                rows = Crossing(run, run.rows(trusted), report)
-                virtual = VirtualTable(rows.schema)
-                virtual.rows = rows.settled()
-                place(cursor, trusted.name, virtual, prepared.plan.user_sql)
-            wanted = {n: run.values[n] for n in prepared.plan.user_params}
-            answer = stream(cursor, prepared.plan.user_sql, wanted)
+            answer = self._direct(run, report) if run.plan.direct is not None else self._in_room(run, cursor, report)
         except (duckdb.Error, pa.ArrowException, Stopped) as error:
             if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                 self.project.user.revive()
@@ -148,6 +143,22 @@ class Session:
             raise
         limit = max_rows if max_rows is not None else self.project.max_rows
         return Result(answer.schema, _told_stream(answer, run), report, close, limit)
+
+    def _in_room(self, run: Run, cursor: duckdb.DuckDBPyConnection, report: Report) -> pa.RecordBatchReader:
+        """Let what is permitted cross into the user's room, and run the user's SQL there."""
+        plan = run.plan
+        for trusted in plan.relations:
+            rows = Crossing(run, run.rows(trusted), report)
+            virtual = VirtualTable(rows.schema)
+            virtual.rows = rows.settled()
+            place(cursor, trusted.name, virtual, plan.user_sql)
+        return stream(cursor, plan.user_sql, {n: run.values[n] for n in plan.user_params})
+
+    def _direct(self, run: Run, report: Report) -> pa.RecordBatchReader:
+        """The one relation's rows, where that is all that the user asks for (see federation.direct)."""
+        crossing = Crossing(run, run.rows(run.plan.relations[0]), report)
+        rows = pa.Table.from_batches(list(crossing.batches()), crossing.schema)
+        return run.plan.direct.answer(rows).to_reader() if run.plan.direct is not None else rows.to_reader()
 
 
 class Crossing:
@@ -215,7 +226,7 @@ def _told_stream(answer: pa.RecordBatchReader, run: Run) -> Iterator[pa.RecordBa
 
 
 def _told(error: BaseException, run: Run) -> C360Error:
-    """An error of the user's room. It holds only what the principal may see, so DuckDB's own words may be passed on."""
+    """An error of the user's room. It holds only what the principal may see."""
     if run.error is not None:
         return run.error
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -226,5 +237,4 @@ def _told(error: BaseException, run: Run) -> C360Error:
         return run.raised(error)
     if isinstance(error, duckdb.FatalException | duckdb.InternalException):
         return InternalError("DuckDB broke down over this query", hint="run another form of it; report it with the query")
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return QueryFailed(text, hint="mend the expression; TRY_CAST gives NULL where CAST fails")
+    return QueryFailed(said(error), hint="mend the expression; TRY_CAST gives NULL where CAST fails")
