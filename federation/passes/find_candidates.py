@@ -28,6 +28,9 @@ def find_candidates(query: Query, context: Context) -> Query:
 
     A policy's filter on the entity is such a predicate too, and binds to the true value even where the column is masked.
 
+    Where a policy hides rows, and so the records too, only its own filter is searched for: a person found by a value that has lost
+    would enter the user's room, and an expression that throws on them would tell of that value.
+
     Needs: copy_filters, narrow_ids. Safe: for rules that pick one of the values, for predicates that NULL does not satisfy.
     Applied only where every contributing source can search by P itself, so that no source is read whole for it.
     """
@@ -43,7 +46,8 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
     if not isinstance(view, Survived) or relation.ids is not None or context.crosswalk is None:
         return relation
     searches: list[Relation] = []
-    for conjunct in (*relation.filters, *_policy(view, values)):
+    asked = relation.filters if view.filter is None else ()
+    for conjunct in (*asked, *_policy(view, values)):
         names = {c.name for c in conjunct.find_all(exp.Column)}
         attribute = next(iter(names)) if len(names) == 1 else ""
         masked = attribute in view.masks and conjunct in relation.filters
