@@ -58,10 +58,11 @@ class Values:
             return side.name
         if side.find(exp.Subquery, exp.Select) or any(name in STABLE for name, _ in functions_in(side)):
             return None
+        side = self._spelled_out(side)
         found = self._evaluate(side)
         if found is None:
             return None
-        value = side.copy()
+        value = side
         if family(found.type) not in allowed:
             text = isinstance(side, exp.Literal) and side.is_string
             if kind not in _NAMES or not (text or (family(found.type), kind) in _LOSSLESS):
@@ -71,6 +72,21 @@ class Values:
             if found is None or family(found.type) not in allowed:
                 return None
         return self._remember(value, found)
+
+    def as_integer(self, side: exp.Expr) -> str | None:
+        """The parameter for a text value read as an integer; None for a constant that is none."""
+        read = exp.TryCast(this=side.copy(), to=exp.DataType.build("BIGINT"))
+        found = self.context.evaluate(read, {**self.context.values, **self.constants})
+        given = any(p.name not in self.constants for p in side.find_all(exp.Placeholder))
+        return self._remember(read, found) if found is not None and (given or found.is_valid) else None
+
+    def _spelled_out(self, value: exp.Expr) -> exp.Expr:
+        """A copy with what was computed before written out: it has no value of its own until the query runs."""
+
+        def spell(node: exp.Expr) -> exp.Expr:
+            return self.computed[node.name].copy() if isinstance(node, exp.Placeholder) and node.name in self.computed else node
+
+        return value.copy().transform(spell)
 
     def _evaluate(self, value: exp.Expr) -> pa.Scalar | None:
         found = self.context.evaluate(value, {**self.context.values, **self.constants})

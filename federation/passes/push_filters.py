@@ -91,12 +91,14 @@ def judge(condition: exp.Expr, scan: Scan, context: Context, values: Values) -> 
     if isinstance(condition, exp.Null) or (isinstance(condition, exp.Boolean) and not condition.this):
         return Judgement(Support.EXACT, exp.false())
     bare, exact = unwrapped(_named(condition, scan), columns)
+    bare, same = _integers(bare, kinds, values)
+    exact = exact and same
     bound = values.bind(bare, kinds)
     if bound is None:
         return Judgement(Support.LOCAL, reason=f"a value does not fit the column's type: {bare.sql('duckdb')}")
     judgement = context.capabilities(scan.branch.source).judge(bound, columns, values.params)
     if judgement.support is Support.EXACT and not exact:
-        return Judgement(Support.SUPERSET, judgement.emitted, "'' in text is NULL: checked again")
+        return Judgement(Support.SUPERSET, judgement.emitted, "text forms differ ('' is NULL, '07' is not 7): checked again")
     return judgement
 
 
@@ -136,6 +138,31 @@ def unwrapped(condition: exp.Expr, columns: Mapping[str, Column]) -> tuple[exp.E
         return node
 
     return condition.copy().transform(peel), exact
+
+
+def _integers(condition: exp.Expr, kinds: Mapping[str, str], values: Values) -> tuple[exp.Expr, bool]:
+    """`CAST(id AS TEXT) = '7'` over an integer column as `id = 7`, which an index serves; whether nothing was changed.
+
+    The keys of objects are text, those of most tables integers. A superset: '07' is read as 7 and is not its text.
+    """
+    same = True
+
+    def swap(node: exp.Expr) -> exp.Expr:
+        nonlocal same
+        if not isinstance(node, exp.EQ | exp.In) or not isinstance(node.this, exp.Cast) or not isinstance(node.this.this, exp.Column):
+            return node
+        sides = list(node.expressions) if isinstance(node, exp.In) else [node.expression]
+        text_of_integer = kinds.get(node.this.this.name) == "int" and kind_of(node.this.to.sql("duckdb")) == "text"
+        if not text_of_integer or not sides or node.find_ancestor(exp.Not) or any(s.find(exp.Column, exp.Query) for s in sides):
+            return node
+        read: list[exp.Expr] = [exp.Placeholder(this=name) for side in sides if (name := values.as_integer(side)) is not None]
+        if not read:
+            return node
+        same = False  # a constant that is no integer equals none: it is left out of a list
+        column = node.this.this.copy()
+        return exp.In(this=column, expressions=read) if isinstance(node, exp.In) else column.eq(read[0])
+
+    return condition.transform(swap), same
 
 
 def _lossless(column: Column, to: exp.DataType) -> bool:
