@@ -89,10 +89,12 @@ class Planner:
 
         def plan() -> Prepared:
             missing: dict[str, str] | None = {} if partial else None
-            states = [self.plan_state(s, values, views, crosswalk, (), missing, first=i) for i, s in enumerate(statements)]
-            relations = tuple(_quick(r) for state, _, _ in states for r in state.relations)
-            state, context, params = states[0]
-            return self.finish(replace(state, relations=relations), context, params, missing or {})
+            state, context, params = self.plan_state(statements[0], values, views, crosswalk, (), missing)
+            relations = [_quick(r) for r in state.relations]
+            for i, statement in enumerate(statements[1:], 1):  # one plan binds the values of all: each goes on where the last stopped
+                state = self.plan_state(statement, values, views, crosswalk, (), missing, first=i, before=state)[0]
+                relations += [_quick(r) for r in state.relations]
+            return self.finish(replace(state, relations=tuple(relations)), context, params, missing or {})
 
         return self._cached((statements, id(views), crosswalk.version if crosswalk else None), plan)[0]
 
@@ -126,16 +128,21 @@ class Planner:
         off: Collection[str] = (),
         missing: dict[str, str] | None = None,
         first: int = 0,
+        before: Query | None = None,
     ) -> tuple[Query, Context, tuple[str, ...]]:
         """The query after the passes that are not `off`, what they knew, and the names of its parameters.
 
         If `missing` is given, a source that cannot be described is put there with its error's code instead of failing the query.
+        The values of a query planned `before` for the same plan are kept, so that no name of a value is given twice.
         """
         checked = gateway.check(sql, lambda name: self._resolve(name, views), lambda: views.names, first)
         context = self.context(values, crosswalk)
         relations = tuple(self._relation(name, view, context, missing) for name, view in checked.uses.items())
         params = {gateway.NOW: NOW_TYPE, **{n: t for n, v in values.items() if (t := arrow_type(v)) is not None}}
-        return passes.run(Query(checked.query, relations, params), context, off), context, checked.params
+        query = Query(checked.query, relations, params)
+        if before is not None:
+            query = replace(query, params={**params, **before.params}, constants=before.constants, computed=before.computed)
+        return passes.run(query, context, off), context, checked.params
 
     def finish(self, state: Query, context: Context, params: tuple[str, ...], missing: Mapping[str, str] | None = None) -> Prepared:
         """Cut a planned query and make it ready to run."""

@@ -5,8 +5,27 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import Cli
+
+import c360
+
+TICKETS = """
+version: 1
+name: desk
+sources: {desk: {kind: duckdb, path: desk.duckdb}}
+mappings:
+  - {object: individual, source: desk, table: person, key: id, attributes: {email: mail}, where: country = 'CH'}
+  - object: case
+    source: desk
+    table: ticket
+    key: id
+    person: {table: person, key: person}
+    attributes: {status: state, subject: title, opened_at: opened}
+    where: state = 'open'
+identity: {individual: {rules: [email]}}
+"""
 
 
 def test_init_writes_a_project_that_works_at_once(cli: Cli, tmp_path: Path) -> None:
@@ -73,3 +92,32 @@ def test_a_profile_for_people(cli: Cli, sample: Path) -> None:
 def test_a_profile_that_cannot_be_had(cli: Cli, sample: Path, args: list[str], code: str) -> None:
     said = cli("profile", *args, project=sample)
     assert said.code == 1 and said.out == "" and f"[{code}]" in said.err and "next:" in said.err
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """Tickets with a moment in time zone, and filters in two mappings: constants of two relations, and a value computed when it runs."""
+    with duckdb.connect(str(tmp_path / "desk.duckdb")) as con:
+        con.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, mail VARCHAR, country VARCHAR)")
+        con.execute("INSERT INTO person VALUES (1, 'ada@example.org', 'CH'), (2, 'alan@example.org', 'DE')")
+        con.execute("CREATE TABLE ticket (id INTEGER PRIMARY KEY, person INTEGER, state VARCHAR, title VARCHAR, opened TIMESTAMPTZ)")
+        con.execute(
+            "INSERT INTO ticket SELECT range, 1, if(range % 2 = 0, 'open', 'closed'), 'late', now() - to_days(range::INT) FROM range(1, 21)"
+        )
+    (tmp_path / "c360.yml").write_text(TICKETS)
+    return tmp_path
+
+
+def test_a_profile_keeps_the_constants_of_its_relations_apart(cli: Cli, desk: Path) -> None:
+    assert cli("resolve", project=desk).code == 0
+    told = json.loads(cli("profile", "desk.person:1", "--window", "9d", "-o", "json", project=desk).out)
+    assert told["values"]["email"] == "ada@example.org"
+    assert [e["summary"] for e in told["timeline"]] == ["case (open): late"] * 4
+
+
+def test_now_reaches_a_column_with_a_time_zone(cli: Cli, desk: Path) -> None:
+    assert cli("resolve", project=desk).code == 0
+    with c360.connect(desk) as project:
+        answer = project.session().sql("SELECT case_id FROM support_case WHERE opened_at >= now() - INTERVAL 9 DAY ORDER BY case_id")
+        assert answer.fetchall() == [("2",), ("4",), ("6",), ("8",)]
+        assert [(f.source, f.rows) for f in answer.report.fragments] == [("desk", 4)]

@@ -98,7 +98,11 @@ def test_ctrl_c_stops_the_query(sample: Path) -> None:
     join = ", ".join(f"timeline t{i}" for i in range(9))
     query = f"SELECT count(*) FROM {join} WHERE t0.at < t1.at OR t2.at < t3.at"
     command = [sys.executable, "-m", "federation.cli", "sql", "-v", query, "--timeout", "60", "-p", str(sample)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would its children
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as running:
         time.sleep(4)
         assert running.poll() is None, "the query was meant to take long"
         os.kill(running.pid, signal.SIGINT)
