@@ -1,0 +1,30 @@
+"""What a caller is told of an error that their own expressions ran into."""
+
+from __future__ import annotations
+
+import re
+
+_KIND = re.compile(r"(?:Invalid: )?([A-Z][A-Za-z ]+?) Error: ")
+_PLANNED = {"Parser", "Syntax", "Binder", "Catalog", "Not implemented", "Parameter Not Resolved", "Parameter Not Allowed"}
+_CAST = re.compile(r" to ([A-Z]\w*(?:\([\d,]+\))?) when casting from source column (\w+)")
+
+
+def said(error: BaseException) -> str:
+    """DuckDB's own words for what it found before it read a row. For what came up on a row its kind, never the value: which row throws
+    first hangs on the order in which rows arrive, and that on rows that a policy hides.
+
+    >>> said(ValueError("Conversion Error: Could not convert string 'Ada' to INT32 when casting from source column first_name"))
+    'Conversion Error: a value of `first_name` does not convert to INT32'
+    >>> said(ValueError("Out of Range Error: Overflow in addition of INT64 (9 + 9223372036854775807)!"))
+    'Out of Range Error: on a value of the query'
+    >>> said(ValueError('Binder Error: Referenced column "x" not found'))
+    'Binder Error: Referenced column "x" not found'
+    """
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    kind = _KIND.match(text)
+    if kind is None:
+        return f"{type(error).__name__} on a value of the query"
+    if kind[1] in _PLANNED:
+        return text
+    cast = _CAST.search(text)
+    return f"{kind[1]} Error: " + (f"a value of `{cast[2]}` does not convert to {cast[1]}" if cast else "on a value of the query")
