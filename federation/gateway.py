@@ -7,7 +7,7 @@ this tree rendered again, never the text that came in, so a difference between t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import zip_longest
@@ -18,7 +18,7 @@ from sqlglot.dialects import DuckDB
 from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from connectors.spi.errors import InternalError
 from federation.bounds import bounded
@@ -128,11 +128,11 @@ def _by_position(sql: str) -> str:
         return sql  # for `parse` to say what is wrong
     for token, following in zip_longest(tokens, tokens[1:]):
         if token.token_type is TokenType.PLACEHOLDER:
-            numbered = following is not None and following.text.isdigit() and following.start == token.end + 1
+            numbered = following is not None and following.text.isdecimal() and following.start == token.end + 1
             count += not numbered
             name = positional(int(following.text) if numbered and following else count)
             stop = following.end if numbered and following else token.end
-        elif token.token_type is TokenType.PARAMETER and following is not None and following.text.isdigit():
+        elif token.token_type is TokenType.PARAMETER and following is not None and following.text.isdecimal():
             name, stop = positional(int(following.text)), following.end
         else:
             continue
@@ -141,11 +141,17 @@ def _by_position(sql: str) -> str:
     return "".join(pieces) + sql[end:]
 
 
+_BEFORE_A_CONJUNCT = frozenset({TokenType.WHERE, TokenType.ON, TokenType.AND})
+
+
 def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
     """`id360 = 5` and `id360 IN (5, 6)` with bound parameters for the numbers, so that one plan serves every person.
 
-    >>> lift_ids("SELECT * FROM individual WHERE id360 = 5 LIMIT 1")
-    ('SELECT * FROM individual WHERE id360 = $c360_i1 LIMIT 1', {'c360_i1': 5})
+    Only where a conjunct begins: in a SELECT list a parameter would show in the column's name. One parameter per distinct number,
+    so that what was one expression in two clauses still is.
+
+    >>> lift_ids("SELECT * FROM individual WHERE id360 IN (5,6) LIMIT 1")
+    ('SELECT * FROM individual WHERE id360 IN ($c360_i1 ,$c360_i2 ) LIMIT 1', {'c360_i1': 5, 'c360_i2': 6})
     """
     if "id360" not in sql.lower():
         return sql, {}
@@ -154,22 +160,26 @@ def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
     except TokenError:
         return sql, {}
     pieces: list[str] = []
-    values: dict[str, object] = {}
+    names: dict[int, str] = {}
     end, listed = 0, False
     for i, token in enumerate(tokens):
-        after = tuple(t.token_type for t in tokens[max(i - 2, 0) : i])
-        named = i >= 2 and tokens[i - 2].text.lower() == "id360"
+        before = tokens[i - 1].token_type if i else None
+        named = i >= 3 and _is_id(tokens, i - 2)
         if token.token_type is TokenType.L_PAREN:
-            listed = i >= 2 and named and after[-1:] == (TokenType.IN,)
-        elif token.token_type is TokenType.NUMBER and token.text.isdigit() and ((named and after[-1:] == (TokenType.EQ,)) or listed):
-            name = f"{PREFIX}i{len(values) + 1}"
-            values[name] = int(token.text)
-            glued = sql[token.end + 1 : token.end + 2].isalnum()
-            pieces += [sql[end : token.start], f"${name} " if glued else f"${name}"]
+            listed = named and before is TokenType.IN
+        elif token.token_type is TokenType.NUMBER and token.text.isdecimal() and ((named and before is TokenType.EQ) or listed):
+            name = names.setdefault(int(token.text), f"{PREFIX}i{len(names) + 1}")
+            pieces += [sql[end : token.start], f"${name} "]  # the blank: `$a,$` would open a text quoted by dollars, `$aAND` is one word
             end = token.end + 1
         elif token.token_type is not TokenType.COMMA:
             listed = False
-    return "".join(pieces) + sql[end:], values
+    return "".join(pieces) + sql[end:], {name: number for number, name in names.items()}
+
+
+def _is_id(tokens: Sequence[Token], at: int) -> bool:
+    """Whether `id360` or `x.id360` ends at this token and begins a conjunct."""
+    first = at - 2 if tokens[at - 1].token_type is TokenType.DOT else at
+    return tokens[at].text.lower() == "id360" and first > 0 and tokens[first - 1].token_type in _BEFORE_A_CONJUNCT
 
 
 def positional(number: int) -> str:
@@ -302,9 +312,11 @@ def _shown(tree: exp.Query, uses: Mapping[str, View]) -> dict[str, object]:
 
 def _name_outputs(tree: exp.Query) -> None:
     """Name the outermost SELECT's unnamed expressions as DuckDB does (about): `sum(amount)`, not `_col_0`."""
-    first = tree
-    while not isinstance(first, exp.Select):
+    first: exp.Expr = tree
+    while isinstance(first, exp.SetOperation | exp.Subquery):
         first = first.this
+    if not isinstance(first, exp.Select):
+        raise NotOneSelect("expected one SELECT, got VALUES", hint="write SELECT * FROM (VALUES …) AS t(a, b)")
     for projection in first.expressions:
         if not isinstance(projection, exp.Alias | exp.Column | exp.Star | exp.Explode | exp.Unnest | exp.Aliases):
             star = isinstance(projection, exp.Count) and isinstance(projection.this, exp.Star)
