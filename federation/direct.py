@@ -35,7 +35,7 @@ class Direct:
         """The relation's rows as the user wants them."""
         if self.order:
             keys = [(name, "descending" if descending else "ascending") for name, descending in self.order]
-            rows = rows.take(pc.sort_indices(rows, sort_keys=keys, null_placement="at_end"))
+            rows = rows.take(pc.sort_indices(rows, sort_keys=keys))  # NULLs come last, as in DuckDB
         kept = rows.slice(self.offset, self.limit)
         picked = [kept.column(column) for _, column in self.columns]
         return pa.Table.from_arrays(
