@@ -82,7 +82,7 @@ def _survivor(rules: Survivorship, column: str) -> exp.Expr:
             return _parse(f"{rule.value}({value})")
         case Rule.MIN | Rule.MAX:
             sign = "-" if rule is Rule.MIN else ""
-            return _parse(f"arg_{rule.value}({taken}, {{'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
+            return _parse(f"arg_{rule.value}_null({taken}, {{'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
         case Rule.PRIORITY:
             order = f"{rank}::HUGEINT * {1 << 104} + {latest}"
         case Rule.FREQUENT:
