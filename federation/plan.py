@@ -10,7 +10,7 @@ user_sql   the user's query over the relations                  (user's room)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,11 @@ class Fetch:
     lookup: str = ""
     max_keys: int = 0
     reasons: tuple[str, ...] = ()
+
+
+def quick(fetches: Sequence[Fetch]) -> bool:
+    """Whether all of them are few rows: asked by keys, or limited."""
+    return all(f.lookup or f.fragment.limit for f in fetches)
 
 
 @dataclass(frozen=True, slots=True)

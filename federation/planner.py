@@ -14,12 +14,12 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Connector
-from connectors.spi.errors import SourceError
+from connectors.spi.errors import SchemaDrift, SourceError
 from federation import gateway, passes
 from federation.context import Context
 from federation.cut import cut
 from federation.errors import PolicyRefused, UnknownObject
-from federation.plan import Plan
+from federation.plan import Plan, quick
 from federation.query import Query, Relation, Scan
 from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row, table
 from identity.crosswalk import Crosswalk
@@ -43,10 +43,16 @@ class Prepared:
 
 
 class Planner:
-    """Plans queries of one project. Thread-safe. Plans are cached by text, parameter types, principal's views and crosswalk."""
+    """Plans queries of one project. Thread-safe. Plans are cached by text, parameter types, principal's views and crosswalk.
 
-    def __init__(self, sources: Callable[[str], Connector], trusted: TrustedRoom, user: UserRoom, cached: int = 256) -> None:
-        self._sources, self._trusted, self._user, self._limit = sources, trusted, user, cached
+    Plans that fetch few rows run in `windows`, a trusted room of one thread: for them a second thread is only a hand-over, and
+    they do not wait behind large ones.
+    """
+
+    def __init__(
+        self, sources: Callable[[str], Connector], trusted: TrustedRoom, windows: TrustedRoom, user: UserRoom, cached: int = 256
+    ) -> None:
+        self._sources, self._trusted, self._windows, self._user, self._limit = sources, trusted, windows, user, cached
         self._cache: OrderedDict[object, Prepared] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -104,7 +110,11 @@ class Planner:
             if found is not None:
                 self._cache.move_to_end(key)
                 return found, True
-        made = plan()
+        try:
+            made = plan()
+        except SchemaDrift as drift:
+            self._sources(drift.source).forget()  # the next query looks at its tables anew
+            raise
         if not made.missing:
             with self._lock:
                 self._cache[key] = made
@@ -147,9 +157,10 @@ class Planner:
     def finish(self, state: Query, context: Context, params: tuple[str, ...], missing: Mapping[str, str] | None = None) -> Prepared:
         """Cut a planned query and make it ready to run."""
         plan = cut(state, context, params)
+        room = self._windows if quick(plan.fetches) else self._trusted
         if context.crosswalk is not None:
-            self._trusted.attach(context.crosswalk)
-        return Prepared(plan, StatementPool(self._trusted, plan, self._schemas(plan, context)), state, missing or {})
+            room.attach(context.crosswalk)
+        return Prepared(plan, StatementPool(room, plan, self._schemas(plan, room)), state, missing or {})
 
     def context(self, values: Mapping[str, object], crosswalk: Crosswalk | None) -> Context:
         now = dt.datetime.now(dt.UTC)
@@ -218,9 +229,9 @@ class Planner:
         carriers = self._relation(f"{name}v", live, context) if live is not None else None
         return Scan(name, branch, context.table(branch.source, branch.table), carriers)
 
-    def _schemas(self, plan: Plan, context: Context) -> dict[str, pa.Schema]:
+    def _schemas(self, plan: Plan, room: TrustedRoom) -> dict[str, pa.Schema]:
         schemas = {f.slot: f.schema for f in plan.fetches}
-        cursor = self._trusted.cursor()
+        cursor = room.cursor()
         for lookup in plan.lookups:
             if lookup.search:
                 schemas[lookup.slot] = pa.schema([("value", pa.string()), ("id360", pa.int64())])

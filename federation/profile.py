@@ -243,9 +243,9 @@ def _by_key(session: Session, source: str, table: str, key: tuple[Any, ...]) -> 
     if link is None or crosswalk is None:
         return None
     where = " AND ".join(f"{c} = ?" for c in link.columns)
-    cursor = session.project.trusted.cursor()
+    cursor = session.project.windows.cursor()
     try:
-        alias = session.project.trusted.attach(crosswalk)
+        alias = session.project.windows.attach(crosswalk)
         row = cursor.execute(f"SELECT id360 FROM {alias}.main.{link.name} WHERE {where}", list(key)).fetchone()
     except duckdb.Error:
         return None

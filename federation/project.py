@@ -108,12 +108,16 @@ class Project:
         return TrustedRoom(f"{self.memory >> 20}MiB", idle=self.memory // 4)
 
     @cached_property
+    def windows(self) -> TrustedRoom:
+        return TrustedRoom(f"{self.memory >> 20}MiB", threads=1)
+
+    @cached_property
     def user(self) -> UserRoom:
         return UserRoom(f"{self.memory >> 20}MiB")
 
     @cached_property
     def planner(self) -> Planner:
-        return Planner(self.source, self.trusted, self.user)
+        return Planner(self.source, self.trusted, self.windows, self.user)
 
     def close(self) -> None:
         """Stop what runs, drop every connection. Safe to call twice."""

@@ -123,7 +123,7 @@ def record_reader(project: Project, mapping: Mapping, attributes: tuple[str, ...
         state = push_filters(Query(exp.select("*").from_("c360_r0"), (relation,)), context)
         prepared = project.planner.finish(state, context, ())
         run = Run(
-            prepared.plan, prepared.pool, project.trusted, project.source, prepared.plan.constants, Deadline.after(READ_TIMEOUT),
+            prepared.plan, prepared.pool, project.source, prepared.plan.constants, Deadline.after(READ_TIMEOUT),
             Report(uuid4().hex), memory=project.memory,
         )  # fmt: skip
         run.start()

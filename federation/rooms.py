@@ -196,12 +196,12 @@ class StatementPool:
     """Prepared statements of one plan, borrowed by one query at a time; at most `spare` of each are kept for the next."""
 
     def __init__(self, room: TrustedRoom, plan: Plan, schemas: Mapping[str, pa.Schema], spare: int = 8) -> None:
-        self._room, self._schemas, self._spare = room, schemas, spare
+        self.room, self._schemas, self._spare = room, schemas, spare
         self._free: dict[str, list[Statement]] = {t.name: [] for t in (*plan.relations, *plan.searches)}
         self._closed = False
 
     def borrow(self, trusted: Trusted) -> Statement:
-        return self._room.idle.take(self._free[trusted.name]) or Statement(self._room, trusted, self._schemas)
+        return self.room.idle.take(self._free[trusted.name]) or Statement(self.room, trusted, self._schemas)
 
     def give_back(self, trusted: Trusted, statement: Statement) -> None:
         """Only after its stream was read to the end or closed; a statement that failed is closed instead."""
@@ -210,12 +210,12 @@ class StatementPool:
         if self._closed or len(free) >= self._spare:
             statement.close()
         else:
-            self._room.idle.put(statement, free, held)
+            self.room.idle.put(statement, free, held)
 
     def close(self) -> None:
         self._closed = True
         for free in self._free.values():
-            while statement := self._room.idle.take(free):
+            while statement := self.room.idle.take(free):
                 statement.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 
 from connectors import watchdog
 from connectors.spi import Connector, Deadline
-from connectors.spi.errors import C360Error, InternalError, SchemaDrift, SourceBroken, SourceError
+from connectors.spi.errors import C360Error, Cancelled, InternalError, SchemaDrift, SourceBroken, SourceError
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, key_arrays
-from federation.plan import Fetch, IdSet, Plan, Trusted
+from federation.plan import Fetch, IdSet, Plan, Trusted, quick
 from federation.report import FragmentReport, Report
-from federation.rooms import Statement, StatementPool, TrustedRoom
+from federation.rooms import Statement, StatementPool
 from federation.source_sessions import SourceSessions
 
 AHEAD = 64 << 20
@@ -44,7 +44,6 @@ class Run:
         self,
         plan: Plan,
         pool: StatementPool,
-        room: TrustedRoom,
         sources: Callable[[str], Connector],
         values: Mapping[str, object],
         deadline: Deadline,
@@ -54,7 +53,7 @@ class Run:
         drifted: Callable[[str], None] = lambda source: None,
         partial: bool = False,
     ) -> None:
-        self.plan, self.pool, self.room, self.sources, self.values = plan, pool, room, sources, values
+        self.plan, self.pool, self.sources, self.values = plan, pool, sources, values
         self.deadline, self.report, self.partial, self._memory, self._drifted = deadline, report, partial, memory, drifted
         self.error: C360Error | None = None
         self._stop = threading.Event()
@@ -67,7 +66,7 @@ class Run:
         self._futures: list[Future[None]] = []
         self._inboxes: dict[str, Inbox] = {}
         self._sessions = SourceSessions(plan, sources, deadline, self.stopped)
-        self._lookups = Lookups(plan, room, self.watch, self._searched)
+        self._lookups = Lookups(plan, pool.room, self.watch, self._searched)
         self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
 
     # -- stopping --------------------------------------------------------------------------------------------------------
@@ -76,8 +75,10 @@ class Run:
         return self._stop.is_set()
 
     def stop(self, error: C360Error) -> None:
-        """End the run with this error, from any thread, at once; the first error stands."""
+        """End the run with this error, from any thread, at once; the first error stands. A run that is closed has ended already."""
         with self._lock:
+            if self._closed:
+                return  # its statements may be another run's by now
             if self.error is None:
                 self.error = error
             self._stop.set()
@@ -101,11 +102,10 @@ class Run:
     def close(self) -> None:
         """Give everything back. Safe to call twice."""
         self._alarm.cancel()
-        self._closed = True
-        failed = self.error is not None
-        if any(not f.done() for f in self._futures) and not failed:
-            self.stop(InternalError("the answer was closed before its end"))  # frees the fetchers; nobody is told
-            failed = True
+        if any(not f.done() for f in self._futures):
+            self.stop(Cancelled("the answer was closed before its end"))  # frees the fetchers; nobody is told
+        with self._lock:
+            self._closed, failed = True, self.error is not None
         for future in self._futures:
             future.cancel()
         self._sessions.close()
@@ -132,7 +132,7 @@ class Run:
     def start(self) -> None:
         """Run all stages up to the point where the last one's rows are on their way. Raises C360Error."""
         try:
-            if self.plan.stages > 1 or not _quick(self.plan.fetches):
+            if self.plan.stages > 1 or not quick(self.plan.fetches):
                 self._sessions.open_all(partial=self.partial)
             for stage in range(self.plan.stages):
                 self._settle_ids(stage)
@@ -202,7 +202,8 @@ class Run:
                 self._lookups.know(ids.name, self._found(ids) if ids.searches else self._given(ids))
 
     def _given(self, ids: IdSet) -> list[int]:
-        return [int(v) for p in ids.params if (v := self.values[p]) is not None]  # type: ignore[call-overload]
+        given = (int(v) for p in ids.params if (v := self.values[p]) is not None)  # type: ignore[call-overload]
+        return list(dict.fromkeys(given))  # the links of an id that is named twice would come twice
 
     def _found(self, ids: IdSet) -> list[int]:
         common: set[int] | None = None
@@ -217,12 +218,14 @@ class Run:
 
     def _launch(self, fetches: list[Fetch], *, last: bool) -> None:
         """Ask every source of a stage at the same time; within the last stage this thread takes one that will be quick."""
-        for fetch in fetches:
-            shared = self._sessions.shared(fetch.fragment.source)
-            self._inboxes[fetch.slot] = Inbox(fetch.schema, self.stopped, None if shared or self.partial else AHEAD, self._account)
         ordered = sorted(fetches, key=lambda f: f.fragment.source)
         groups = [(source, list(members)) for source, members in groupby(ordered, key=lambda f: f.fragment.source)]
-        mine = groups.pop() if groups and last and _quick(fetches) else None
+        mine = groups.pop() if groups and last and quick(fetches) else None
+        for fetch in fetches:
+            source = fetch.fragment.source
+            unread = self._sessions.shared(source) or self.partial or (mine is not None and source == mine[0])
+            # who must take in all of it before anybody reads may not wait for a reader
+            self._inboxes[fetch.slot] = Inbox(fetch.schema, self.stopped, None if unread else AHEAD, self._account)
         for source, members in groups:
             before = self._pending.get(source)
             self._pending[source] = _workers.submit(self._fetch, source, members, before)
@@ -231,8 +234,10 @@ class Run:
             self._fetch(*mine, self._pending.get(mine[0]))
 
     def _account(self, size: int) -> None:
-        self._held += size
-        if self._held > self._memory:
+        with self._lock:  # every fetcher adds to it
+            self._held += size
+            held = self._held
+        if held > self._memory:
             raise _over_memory()
 
     def _fetch(self, source: str, fetches: list[Fetch], before: Future[None] | None) -> None:
@@ -241,11 +246,12 @@ class Run:
         Whatever goes wrong stops the run (or, if partial, leaves the source out).
         """
         try:
-            if before is not None:
-                before.result()
-            for fetch in fetches:
-                self._one(fetch)
-                self._sessions.done(source)
+            with self._sessions.reading(source):
+                if before is not None:
+                    before.result()
+                for fetch in fetches:
+                    self._one(fetch)
+                    self._sessions.done(source)
         except Stopped:
             pass
         except (C360Error, duckdb.Error) as error:
@@ -297,11 +303,6 @@ class Run:
             meter.requests, meter.ms = stream.requests, (time.perf_counter() - start) * 1000
             stream.close()
         inbox.finish()
-
-
-def _quick(fetches: Sequence[Fetch]) -> bool:
-    """Whether all of them are few rows: asked by keys, or limited."""
-    return all(f.lookup or f.fragment.limit for f in fetches)
 
 
 def _timed_out() -> QueryTimeout:

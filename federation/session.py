@@ -112,7 +112,7 @@ class Session:
         deadline = Deadline.after(timeout if timeout is not None else self.project.timeout)
         project = self.project
         run = Run(
-            plan, prepared.pool, project.trusted, project.source, given, deadline, report,
+            plan, prepared.pool, project.source, given, deadline, report,
             memory=project.memory, drifted=project.drifted, partial=partial,
         )  # fmt: skip
         self.project.running[report.query_id] = run
@@ -121,12 +121,13 @@ class Session:
     def _answer(self, run: Run, prepared: Prepared, report: Report, started: float, entry: Any, max_rows: int | None) -> Result:
         cursor = self.project.user.cursor()
 
-        def close() -> None:
+        def close(error: BaseException | None = None) -> None:
+            ended = run.error or error  # looked at before the run is closed, which stops what is no longer wanted
             run.close()
             cursor.close()
             self.project.running.pop(report.query_id, None)
             report.total_ms = (time.perf_counter() - started) * 1000
-            entry.closed(report, run.error)
+            entry.closed(report, ended)
 
         try:
             run.watch(cursor)
@@ -136,10 +137,10 @@ class Session:
             if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                 self.project.user.revive()
             told = _told(error, run)  # before closing, which stops what still runs
-            close()
+            close(told)
             raise told from error
-        except BaseException:
-            close()
+        except BaseException as error:
+            close(error)
             raise
         limit = max_rows if max_rows is not None else self.project.max_rows
         return Result(answer.schema, _told_stream(answer, run), report, close, limit)
@@ -168,6 +169,7 @@ class Crossing:
         self.schema = stream.schema
         self._run, self._stream, self._report = run, stream, report
         self._head: list[pa.RecordBatch] = []
+        self._begun = False
 
     def settled(self) -> pa.Table | Crossing:
         """All rows as a table if they are few, else itself, to be streamed."""
@@ -180,6 +182,10 @@ class Crossing:
         return pa.Table.from_batches(self._head, self.schema)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
+        if self._begun:  # whoever read it again would get what the first has left over
+            self._run.stop(InternalError("a stream was read twice", hint="report this with the query"))
+            raise Stopped
+        self._begun = True
         while self._head:
             yield self._head.pop(0)
         yield from self._counted()

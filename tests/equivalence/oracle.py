@@ -69,7 +69,7 @@ class LocalCopy:
         crosswalk = world.project.store.current()
         assert crosswalk is not None
         self.crosswalk = crosswalk
-        self.planner = UnwrittenPlanner(self.project.source, self.project.trusted, self.project.user)
+        self.planner = UnwrittenPlanner(self.project.source, self.project.trusted, self.project.windows, self.project.user)
         self.con = duckdb.connect(":memory:", config={"threads": 1})
         self.con.execute("SET TimeZone = 'UTC'")
         # 1.5.5 makes up rows for ORDER BY … NULLS FIRST LIMIT over a left join: a filter of the top goes to the join's other side
