@@ -200,8 +200,8 @@ def _refuse(tree: exp.Expr) -> None:
                 raise NotSupported(f"{what} is not supported in a query", hint="write it as a plain SELECT")
         if isinstance(node, exp.With) and node.args.get("recursive"):
             raise NotSupported("a recursive CTE is not supported in a query", hint="use a window or a self-join")
-        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
-            raise _refused_function(node.this.name or node.this.key)  # an allowed scalar may be more as a table: FROM histogram('t', 'c')
+        if isinstance(node, exp.Table) and not _is_name(node):
+            raise _refused_function(_called(node.this))  # an allowed scalar may be more as a table: FROM histogram('t', 'c')
         if isinstance(node, exp.Lateral) and not isinstance(node.this, exp.Subquery | exp.Unnest):
             raise NotSupported("LATERAL before anything but a subquery or unnest", hint="write LATERAL (SELECT …)")
     for name, _ in functions_in(tree):
@@ -240,6 +240,10 @@ INSTANTS = {
 }  # fmt: skip
 
 
+def _called(node: exp.Expr) -> str:
+    return node.sql_name() if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous) else node.name or node.key
+
+
 def _refused_function(name: str) -> FunctionRefused:
     return FunctionRefused(
         f"the function `{name.lower()}` is not allowed here",
@@ -253,7 +257,7 @@ def _resolve_relations(tree: exp.Query, resolve: Resolve, names: Callable[[], tu
     for table, is_cte in _tables(tree):
         if is_cte:
             continue
-        if not isinstance(table.this, exp.Identifier):  # unnest(...): the only one that is let through
+        if not _is_name(table):  # unnest(...): the only one that is let through
             continue
         if table.args.get("when") or table.args.get("version"):
             raise NotSupported("time travel (AT ...) is not supported", hint="sources show their present state")
@@ -270,6 +274,11 @@ def _resolve_relations(tree: exp.Query, resolve: Resolve, names: Callable[[], tu
         shown = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(alias))
         table.replace(exp.Table(this=exp.to_identifier(name), alias=shown, joins=joins, **{k: v for k, v in rest.items() if v}))
     return uses
+
+
+def _is_name(table: exp.Table) -> bool:
+    """Whether it is a dotted name (of any length), and not a call in its place."""
+    return all(isinstance(part, exp.Identifier) for part in table.parts)
 
 
 def _tables(tree: exp.Query) -> list[tuple[exp.Table, bool]]:
