@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -32,7 +33,7 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
     relations = tuple(cutter.trusted(r, 0) for r in query.relations)
     crosswalk = context.crosswalk
     return Plan(
-        user_sql=query.user.sql("duckdb", comments=False),
+        user_sql=_each_read_once(query.user).sql("duckdb", comments=False),
         relations=relations,
         fetches=tuple(cutter.fetches),
         searches=tuple(cutter.searches),
@@ -47,6 +48,18 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
         crosswalk_version=crosswalk.version if crosswalk else None,
         journal=query.journal,
     )
+
+
+def _each_read_once(user: exp.Query) -> exp.Query:
+    """The user's query with every CTE that is used more than once materialised.
+
+    A long relation crosses as a stream, and a stream can be read once. `NOT MATERIALIZED` would have DuckDB read it once per use.
+    """
+    user = user.copy()
+    uses = Counter(table.name for table in user.find_all(exp.Table))
+    for cte in user.find_all(exp.CTE):
+        cte.set("materialized", True if uses[cte.alias] > 1 else None)
+    return user
 
 
 @dataclass

@@ -49,7 +49,9 @@ class Inbox:
     def abandon(self) -> None:
         """Forget every row and finish: the source failed, and a part of its rows is worse than none."""
         with self._changed:
+            gone, self._waiting = self._waiting, 0
             self._queue.clear()
+        self._account(-gone)
         self.finish()
 
     def batches(self) -> Iterator[pa.RecordBatch]:

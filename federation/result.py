@@ -26,7 +26,12 @@ class Result:
     """
 
     def __init__(
-        self, schema: pa.Schema, batches: Iterator[pa.RecordBatch], report: Report, close: Callable[[], None], max_rows: int | None
+        self,
+        schema: pa.Schema,
+        batches: Iterator[pa.RecordBatch],
+        report: Report,
+        close: Callable[[BaseException | None], None],
+        max_rows: int | None,
     ) -> None:
         self.schema, self.report = schema, report
         self._batches, self._close, self._max_rows = batches, close, max_rows
@@ -46,8 +51,8 @@ class Result:
             self._rows += batch.num_rows
             if self._max_rows is not None and self._rows > self._max_rows:
                 raise OverRows(f"the answer has more than {self._max_rows:,} rows", hint="add a LIMIT, aggregate, or raise max_rows")
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.close(error)
             raise
         if batch.num_rows:
             self._head.append(batch)
@@ -101,14 +106,14 @@ class Result:
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The first row, or None."""
-        rows = self.arrow().slice(0, 1).to_pylist()
-        return tuple(rows[0].values()) if rows else None
+        columns = [c.to_pylist() for c in self.arrow().slice(0, 1).columns]  # by position: two may have one name
+        return next(zip(*columns, strict=True), None)
 
-    def close(self) -> None:
-        """Stop what still runs and give everything back. Safe to call twice."""
+    def close(self, error: BaseException | None = None) -> None:
+        """Stop what still runs and give everything back; `error` is why, for the log. Safe to call twice."""
         if self._open:
             self._open = False
-            self._close()
+            self._close(error)
 
     def __enter__(self) -> Result:
         return self

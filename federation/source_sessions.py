@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from connectors.spi import Connector, Deadline, Session
 from connectors.spi.errors import SourceError
@@ -26,6 +27,8 @@ class SourceSessions:
         self._several = {source for source, count in self._left.items() if count > 1}
         self._open: dict[str, Session] = {}
         self._refused: dict[str, SourceError] = {}
+        self._inside: Counter[str] = Counter()
+        self._closed = False
         self._lock = threading.Lock()
 
     def shared(self, source: str) -> bool:
@@ -41,6 +44,20 @@ class SourceSessions:
                 if not partial:
                     raise
 
+    @contextmanager
+    def reading(self, source: str) -> Iterator[None]:
+        """While a thread works with the source: `close` leaves the session to it, for no driver bears being closed within a call."""
+        with self._lock:
+            self._inside[source] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside[source] -= 1
+                session = self._open.pop(source, None) if self._closed and not self._inside[source] else None
+            if session is not None:
+                session.close()
+
     def borrow(self, source: str) -> Session:
         """The source's session. Raises SourceError, the same one each time; Stopped."""
         with self._lock:
@@ -49,8 +66,11 @@ class SourceSessions:
             found = self._open.get(source)
         if found is None:
             found = self._opened(source)
-        if self._stopped():
+        if self._stopped():  # perhaps while it was opened: then neither `cancel` nor `close` has seen it
+            with self._lock:
+                self._open.pop(source, None)
             found.cancel()
+            found.close()
             raise Stopped
         return found
 
@@ -80,8 +100,9 @@ class SourceSessions:
             session.cancel()
 
     def close(self) -> None:
-        """Give everything back. Safe to call twice."""
+        """Give everything back: what a thread is still reading, when that thread leaves it. Safe to call twice."""
         with self._lock:
-            sessions, self._open = list(self._open.values()), {}
+            self._closed = True
+            sessions = [self._open.pop(source) for source in list(self._open) if not self._inside[source]]
         for session in sessions:
             session.close()
