@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -20,9 +20,9 @@ from connectors.spi.errors import C360Error, Cancelled, InternalError, SchemaDri
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, key_arrays
-from federation.plan import Fetch, IdSet, Plan, Trusted
+from federation.plan import Fetch, IdSet, Plan, Trusted, quick
 from federation.report import FragmentReport, Report
-from federation.rooms import Statement, StatementPool, TrustedRoom
+from federation.rooms import Statement, StatementPool
 from federation.source_sessions import SourceSessions
 
 AHEAD = 64 << 20
@@ -44,7 +44,6 @@ class Run:
         self,
         plan: Plan,
         pool: StatementPool,
-        room: TrustedRoom,
         sources: Callable[[str], Connector],
         values: Mapping[str, object],
         deadline: Deadline,
@@ -54,7 +53,7 @@ class Run:
         drifted: Callable[[str], None] = lambda source: None,
         partial: bool = False,
     ) -> None:
-        self.plan, self.pool, self.room, self.sources, self.values = plan, pool, room, sources, values
+        self.plan, self.pool, self.sources, self.values = plan, pool, sources, values
         self.deadline, self.report, self.partial, self._memory, self._drifted = deadline, report, partial, memory, drifted
         self.error: C360Error | None = None
         self._stop = threading.Event()
@@ -67,7 +66,7 @@ class Run:
         self._futures: list[Future[None]] = []
         self._inboxes: dict[str, Inbox] = {}
         self._sessions = SourceSessions(plan, sources, deadline, self.stopped)
-        self._lookups = Lookups(plan, room, self.watch, self._searched)
+        self._lookups = Lookups(plan, pool.room, self.watch, self._searched)
         self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
 
     # -- stopping --------------------------------------------------------------------------------------------------------
@@ -133,7 +132,7 @@ class Run:
     def start(self) -> None:
         """Run all stages up to the point where the last one's rows are on their way. Raises C360Error."""
         try:
-            if self.plan.stages > 1 or not _quick(self.plan.fetches):
+            if self.plan.stages > 1 or not quick(self.plan.fetches):
                 self._sessions.open_all(partial=self.partial)
             for stage in range(self.plan.stages):
                 self._settle_ids(stage)
@@ -221,7 +220,7 @@ class Run:
         """Ask every source of a stage at the same time; within the last stage this thread takes one that will be quick."""
         ordered = sorted(fetches, key=lambda f: f.fragment.source)
         groups = [(source, list(members)) for source, members in groupby(ordered, key=lambda f: f.fragment.source)]
-        mine = groups.pop() if groups and last and _quick(fetches) else None
+        mine = groups.pop() if groups and last and quick(fetches) else None
         for fetch in fetches:
             source = fetch.fragment.source
             unread = self._sessions.shared(source) or self.partial or (mine is not None and source == mine[0])
@@ -304,11 +303,6 @@ class Run:
             meter.requests, meter.ms = stream.requests, (time.perf_counter() - start) * 1000
             stream.close()
         inbox.finish()
-
-
-def _quick(fetches: Sequence[Fetch]) -> bool:
-    """Whether all of them are few rows: asked by keys, or limited."""
-    return all(f.lookup or f.fragment.limit for f in fetches)
 
 
 def _timed_out() -> QueryTimeout:

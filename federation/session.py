@@ -112,7 +112,7 @@ class Session:
         deadline = Deadline.after(timeout if timeout is not None else self.project.timeout)
         project = self.project
         run = Run(
-            plan, prepared.pool, project.trusted, project.source, given, deadline, report,
+            plan, prepared.pool, project.source, given, deadline, report,
             memory=project.memory, drifted=project.drifted, partial=partial,
         )  # fmt: skip
         self.project.running[report.query_id] = run
