@@ -113,8 +113,8 @@ class Planner:
         try:
             made = plan()
         except SchemaDrift as drift:
-            self._sources(drift.source).forget()  # the next query looks at its tables anew
-            raise
+            self._sources(drift.source).forget()  # what is known of its tables may be old
+            made = plan()
         if not made.missing:
             with self._lock:
                 self._cache[key] = made

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from connectors.spi import Table, family, table_expression
-from connectors.spi.errors import InternalError
+from connectors.spi.errors import InternalError, SchemaDrift
 from federation.context import kind_of
 from federation.errors import NoCrosswalk
 from federation.query import Found, Given, Ids, Query, Relation, Scan
 from identity.crosswalk import Crosswalk, IdentifierTable, LinkTable
 from views.branches import TO_UTC
+from views.errors import did_you_mean
 from views.relations import Links, LinkUse, Survived
 from views.survive import needed_attributes, survived_select
 
@@ -87,11 +88,17 @@ def carries(relation: Relation, scan: Scan) -> bool:
 
 
 def source_columns(relation: Relation, scan: Scan) -> tuple[str, ...]:
-    """The source columns that the trusted room needs of a scan, in the table's order; at least one."""
-    trees = list(_expressions(relation, scan).values()) + list(scan.branch.where)
+    """The source columns that the trusted room needs of a scan, in the table's order; at least one.
+
+    Raises SchemaDrift if a mapping names one that the table does not have."""
+    trees = [(f"`{name}`", tree) for name, tree in _expressions(relation, scan).items()] + [("`where`", tree) for tree in scan.branch.where]
     if reads_links(relation) and scan.branch.link:
-        trees += scan.branch.link.on
-    used = {c.name.lower() for tree in trees for c in tree.find_all(exp.Column)}
+        trees += [("the key or `person`", tree) for tree in scan.branch.link.on]
+    used = {c.name.lower(): (c.name, of) for of, tree in trees for c in tree.find_all(exp.Column)}
+    known = {c.name.lower(): c.name for c in scan.table.columns}
+    for name, of in (place for low, place in used.items() if low not in known):
+        said = f"`{scan.branch.source}.{scan.table.name}` has no column `{name}`, which its mapping names for {of}"
+        raise SchemaDrift(scan.branch.source, said, hint=did_you_mean(name, known.values()))
     picked = tuple(c.name for c in scan.table.columns if c.name.lower() in used)
     return picked or (scan.table.key or tuple(c.name for c in scan.table.columns))[:1]
 

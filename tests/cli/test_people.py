@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,7 @@ import pytest
 from conftest import Cli
 
 import c360
+from connectors.spi.errors import SchemaDrift
 
 TICKETS = """
 version: 1
@@ -121,3 +123,31 @@ def test_now_reaches_a_column_with_a_time_zone(cli: Cli, desk: Path) -> None:
         answer = project.session().sql("SELECT case_id FROM support_case WHERE opened_at >= now() - INTERVAL 9 DAY ORDER BY case_id")
         assert answer.fetchall() == [("2",), ("4",), ("6",), ("8",)]
         assert [(f.source, f.rows) for f in answer.report.fragments] == [("desk", 4)]
+
+
+def test_a_column_that_is_not_there_is_named(cli: Cli, desk: Path) -> None:
+    assert cli("resolve", project=desk).code == 0
+    with c360.connect(desk) as project:
+        session = project.session()
+        assert session.sql("SELECT count(subject) FROM support_case").fetchall() == [(10,)]
+        _change(desk, "ALTER TABLE ticket RENAME title TO titel")
+        with pytest.raises(SchemaDrift):  # the plan at hand is no longer of use
+            session.sql("SELECT count(subject) FROM support_case")
+        with pytest.raises(SchemaDrift, match=r"`desk.ticket` has no column `title`, which its mapping names for `subject`") as told:
+            session.sql("SELECT count(subject) FROM support_case")
+        assert told.value.hint == "did you mean `titel`?"
+        assert session.sql("SELECT count(*) FROM support_case").fetchall() == [(10,)]  # who does not need it is not kept from the rest
+        _change(desk, "ALTER TABLE ticket RENAME titel TO title")
+        assert session.sql("SELECT count(subject) FROM support_case").fetchall() == [(10,)]
+    (desk / "c360.yml").write_text(TICKETS.replace("email: mail", "email: male"))
+    said = cli("resolve", project=desk)
+    assert said.code == 1 and "[C360_SCHEMA_DRIFT] `desk.person` has no column `male`, which its mapping names for `email`" in said.err
+
+
+def _change(folder: Path, sql: str) -> None:
+    """Put a changed copy in the file's place: the connector may still have the old one open."""
+    changed = folder / "changed.duckdb"
+    shutil.copy(folder / "desk.duckdb", changed)
+    with duckdb.connect(str(changed)) as con:
+        con.execute(sql)
+    changed.replace(folder / "desk.duckdb")
