@@ -79,7 +79,7 @@ def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], f
     uses = _resolve_relations(tree, resolve, names, first)
     schema = _shown(tree, uses)
     try:
-        qualified = qualify(tree, schema=sqlglot.MappingSchema(schema, dialect="duckdb"), dialect="duckdb")
+        qualified = qualify(tree, schema=sqlglot.MappingSchema(schema, dialect="duckdb", normalize=False), dialect="duckdb")
     except (OptimizeError, SqlglotError) as error:
         raise _unknown_column(error, uses) from error
     _refuse(qualified)  # qualifying may not bring in what was refused above
