@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 from sqlglot import exp
 
-from connectors.spi import Fragment, Param
+from connectors.spi import Fragment, Param, Table
+from connectors.spi.errors import MissingKey
 from federation.context import Context
 from federation.direct import direct
 from federation.plan import Fetch, IdSet, Lookup, Plan, Trusted
@@ -152,11 +153,29 @@ class _Cutter:
         )
         if lookup and scan.keys is not None:  # the keys are matched again when the rows arrive
             fragment = replace(fragment, columns=(*fragment.columns, *(c for c in scan.keys.columns if c not in fragment.columns)))
+        if scan.table.required and not _by_key(fragment, scan.table):
+            raise by_key_only(fragment.source, scan.table)
         schema = scan.table.arrow_schema(fragment.columns)
         for name, type_ in zip(CARRIED, (pa.int64(), pa.int32()), strict=True) if lookup else ():
             schema = schema.append(pa.field(name, type_))
         most = self.context.capabilities(fragment.source).max_keys
-        self.fetches.append(Fetch(scan.name, stage, fragment, schema, lookup, most, scan.reasons))
+        self.fetches.append(Fetch(scan.name, stage, fragment, schema, lookup, most, scan.reasons, bool(scan.table.required)))
+
+
+def _by_key(fragment: Fragment, table: Table) -> bool:
+    """Whether a fragment gives one of the table's required columns by key or equality."""
+    wanted = set(table.required)
+    equal = {c.this.name for c in fragment.conjuncts if isinstance(c, exp.EQ | exp.In) and isinstance(c.this, exp.Column)}
+    return bool(wanted & (equal | set(fragment.keys.columns if fragment.keys else ())))
+
+
+def by_key_only(source: str, table: Table) -> MissingKey:
+    """The error for a table that may not be read whole."""
+    columns = " or ".join(table.required)
+    return MissingKey(
+        f"`{source}.{table.name}` is read by key only: by {columns}",
+        hint="ask for people by id360, or give the key: WHERE … = …; `required` in the source's `tables` says so",
+    )
 
 
 def _same(ids: Ids) -> object:

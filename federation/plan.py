@@ -50,7 +50,7 @@ class Lookup:
 class Fetch:
     """One fragment, into slot `slot`, which has `schema`. `lookup` names the slice of the crosswalk whose keys it is asked by, and
     whose id360 and ord its rows then carry; without keys in it the source is not asked. `max_keys` is the longest list worth
-    sending: beyond it the table is read without keys."""
+    sending: beyond it the table is read without keys, unless it may be read `by_key_only`."""
 
     slot: str
     stage: int
@@ -59,6 +59,7 @@ class Fetch:
     lookup: str = ""
     max_keys: int = 0
     reasons: tuple[str, ...] = ()
+    by_key_only: bool = False
 
 
 def quick(fetches: Sequence[Fetch]) -> bool:
