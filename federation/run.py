@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from connectors import watchdog
 from connectors.spi import Connector, Deadline
-from connectors.spi.errors import C360Error, Cancelled, InternalError, SchemaDrift, SourceBroken, SourceError
+from connectors.spi.errors import C360Error, Cancelled, InternalError, SchemaDrift, SourceBroken, SourceError, UnmappedType
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, key_arrays
@@ -262,7 +262,7 @@ class Run:
             self._failed(source, fetches, broken)
 
     def _failed(self, source: str, fetches: list[Fetch], error: C360Error) -> None:
-        if isinstance(error, SchemaDrift):
+        if isinstance(error, SchemaDrift | UnmappedType):  # a value that does not fit may mean that its column has another type now
             self._drifted(source)
         if not (self.partial and isinstance(error, SourceError)):
             self.stop(error)
