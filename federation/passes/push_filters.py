@@ -41,6 +41,8 @@ def _scan(scan: Scan, filters: tuple[exp.Expr, ...], context: Context, values: V
     reasons = list(scan.reasons)
     exact = True
     for condition in _conditions(scan, filters):
+        if _always(condition, context, values):
+            continue
         judgement = judge(condition, scan, context, values)
         if judgement.emitted is not None and judgement.support is not Support.LOCAL and judgement.emitted not in conjuncts:
             conjuncts.append(judgement.emitted)
@@ -48,6 +50,14 @@ def _scan(scan: Scan, filters: tuple[exp.Expr, ...], context: Context, values: V
             exact = False
             reasons.append(judgement.reason)
     return replace(scan, conjuncts=tuple(conjuncts), exact=exact, reasons=tuple(r for r in reasons if r))
+
+
+def _always(condition: exp.Expr, context: Context, values: Values) -> bool:
+    """Whether it holds for every row of the branch: `source = 'crm'` of the one that is."""
+    if condition.find(exp.Column) or any(p.name not in values.constants for p in condition.find_all(exp.Placeholder)):
+        return False
+    found = context.evaluate(condition, values.constants)
+    return found is not None and found.as_py() is True
 
 
 def _conditions(scan: Scan, filters: tuple[exp.Expr, ...]) -> Iterator[exp.Expr]:

@@ -206,6 +206,9 @@ SELECT t.at, t.summary, t.details FROM timeline t WHERE t.kind = 'case' AND t.so
 -- title: the timeline of a person
 -- params: {'id': ids[14], 'since': dt.datetime(2023, 6, 1)}
 SELECT t.at, t.kind, t.source, t.summary FROM timeline t WHERE t.id360 = $id AND t.at >= $since
+-- title: the latest of one kind
+-- rows: ordered
+SELECT t.at, t.summary FROM timeline t WHERE t.kind = 'case' ORDER BY t.at DESC, t.summary LIMIT 4
 -- title: kinds of the timeline
 SELECT kind, count(*), count(id360), min(t.at) FROM timeline t WHERE kind IN ('order', 'email', 'nothing') GROUP BY kind
 

@@ -32,6 +32,16 @@ SELECT sales_order_id FROM sales_order LIMIT 5
 --     shop.orders limit 5
 --     club.purchase limit 5
 
+-- title: of the one branch that is left
+-- rows: ordered
+SELECT t.at FROM timeline AS t WHERE t.kind = 'case' ORDER BY t.at DESC LIMIT 3
+-- before:
+--   timeline(at, kind) if kind = $v0
+--     crm.ticket
+-- after:
+--   timeline(at, kind) if kind = $v0
+--     crm.ticket order by opened desc limit 3
+
 -- title: the records of a person
 -- params: [ids[20]]
 -- rows: ordered
