@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from connectors import watchdog
 from connectors.spi import Connector, Deadline
-from connectors.spi.errors import C360Error, Cancelled, InternalError, SchemaDrift, SourceBroken, SourceError, UnmappedType
+from connectors.spi.errors import C360Error, Cancelled, InternalError, MissingKey, SchemaDrift, SourceBroken, SourceError, UnmappedType
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, key_arrays
@@ -284,6 +284,9 @@ class Run:
                 meter.asked, meter.sql = False, fragment.select().sql("duckdb", comments=False)
                 inbox.finish()
                 return
+            if links.num_rows > fetch.max_keys and fetch.by_key_only:
+                said = f"`{fragment.source}.{fragment.table}` is read by key only, and takes {fetch.max_keys:,} keys at a time"
+                raise MissingKey(said, hint=f"ask for fewer people than {links.num_rows:,}")
             if links.num_rows > fetch.max_keys:  # without its keys a limit would cut off the wrong rows
                 fragment = replace(fragment, keys=None, order=(), limit=None)
             else:

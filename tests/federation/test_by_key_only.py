@@ -19,7 +19,12 @@ sources:
 mappings:
   - {object: individual, source: crm, table: contact, key: id, attributes: {email: email}}
   - {object: individual, source: shop, table: customer, key: customer_id, attributes: {email: email}}
-  - {object: sales_order, source: shop, table: orders, key: order_id, person: {table: customer, key: customer_id}, attributes: {status: status}}
+  - object: sales_order
+    source: shop
+    table: orders
+    key: order_id
+    person: {table: customer, key: customer_id}
+    attributes: {status: status}
 identity: {individual: {rules: [email]}}
 """
 
@@ -43,7 +48,7 @@ def session(tmp_path: Path) -> c360.Session:
 
 
 def test_by_id_it_is_read_by_its_keys(session: c360.Session) -> None:
-    result = session.sql("SELECT status FROM sales_order o JOIN individual i USING (id360) WHERE i.id360 = ? ORDER BY 1", [_ada(session)])
+    result = session.sql("SELECT o.status FROM sales_order o JOIN individual i USING (id360) WHERE i.id360 = ? ORDER BY 1", [_ada(session)])
     assert result.fetchall() == [("open",), ("paid",)]
 
 
