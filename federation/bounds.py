@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from federation.errors import NotSupported
@@ -17,6 +19,14 @@ ARROWS = 6
 
 NODES = 100_000
 
+LENGTH = 1_000
+"""What repeat, lpad and their like may be told to make: DuckDB allocates texts outside of its memory limit (30 rows of
+lpad(x, 2000000000) took 10 GB), and neither that nor what then compares such texts (levenshtein) hears an interrupt."""
+
+_LENGTH_AT = {"lpad": 1, "rpad": 1, "repeat": 1, "list_resize": 1, "array_resize": 1, "to_base": 2, "bar": 3}
+_FORMATS = ("format", "printf")
+_WIDTHS = re.compile(r"\d{4,}|\*|:[^}]*\{")
+
 _CHAINS = (exp.Binary, exp.SetOperation)
 _ARROWS = (exp.JSONExtract, exp.JSONExtractScalar, exp.Lambda)
 
@@ -31,6 +41,8 @@ def bounded(tree: exp.Expr) -> exp.Expr:
       next: json_extract(x, '$.a.b') takes the whole path at once
     """
     waiting = [(tree, 0, 0, 0)]
+    for call in tree.find_all(exp.Func):
+        _short(call)
     nodes = 0
     while waiting:
         node, depth, chain, arrows = waiting.pop()
@@ -46,3 +58,45 @@ def bounded(tree: exp.Expr) -> exp.Expr:
             linked = type(child) is type(node) and isinstance(child, _CHAINS)
             waiting.append((child, depth + (not linked), chain + linked, arrows))
     return tree
+
+
+def _short(call: exp.Func) -> None:
+    """Refuse what may make a long text, or a long list, out of nothing."""
+    asked = _asked(call)
+    if asked is None:
+        return
+    name = call.name.lower() if isinstance(call, exp.Anonymous) else call.key
+    literal = asked.name if isinstance(asked, exp.Literal) else ""
+    if name in _FORMATS:
+        fine = literal != "" and _WIDTHS.search(literal) is None
+    else:
+        fine = literal.isdecimal() and int(literal) <= LENGTH and not _grows(call)
+    if not fine:
+        raise NotSupported(
+            f"`{name}` of a length that is not a number up to {LENGTH:,}", hint="write the length as a number, and nest no two"
+        )
+
+
+def _asked(call: exp.Func) -> exp.Expr | None:
+    """The argument that says how long the result gets; None if there is no such argument."""
+    arguments = call.args
+    found: exp.Expr | None = None
+    if isinstance(call, exp.Anonymous):
+        name, given = call.name.lower(), call.expressions
+        at = 0 if name in _FORMATS else _LENGTH_AT.get(name)
+        if at is not None and isinstance(call.parent, exp.Dot):
+            found = call  # x.repeat(5): not worth knowing apart
+        elif at is not None and len(given) > at:
+            found = given[at]
+    elif isinstance(call, exp.Pad):
+        found = arguments["expression"]
+    elif isinstance(call, exp.Repeat):
+        found = arguments["times"]
+    elif isinstance(call, exp.Format):
+        found = arguments["this"]
+    return found
+
+
+def _grows(call: exp.Func) -> bool:
+    """Whether another call that lengthens stands within."""
+    return any(inner is not call and _asked(inner) is not None for inner in call.find_all(exp.Func))
