@@ -72,7 +72,7 @@ class CrosswalkStore:
         Raises: CrosswalkDamaged, CrosswalkVersion, CrosswalkKey.
         """
         try:
-            pointer = (self.directory / "current").read_text()
+            pointer = (self.directory / "current").read_text(errors="replace")
         except FileNotFoundError:
             return None
         with self._lock:
