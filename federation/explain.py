@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from federation.session import Params, Session
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
     """A plan, and the report of its run if it was analysed. `str()` is for people, `as_dict()` for programs.
 
@@ -48,6 +48,10 @@ class Explanation:
 
     def json(self) -> str:
         return json.dumps(self.as_dict(), indent=2, default=str)
+
+    def __repr__(self) -> str:
+        """A notebook shows it as `print` does."""
+        return str(self)
 
     def __str__(self) -> str:
         lines = [f"planned in {self.plan_ms:.1f} ms" + (f", answered in {self.report.total_ms:.1f} ms" if self.report else "")]

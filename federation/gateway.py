@@ -7,7 +7,10 @@ this tree rendered again, never the text that came in, so a difference between t
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import zip_longest
@@ -92,19 +95,36 @@ def _query(tree: exp.Expr) -> exp.Query:
     return tree
 
 
+INSTEAD = {
+    "EXPLAIN": "`c360 explain` shows what a query asks of whom; in Python Session.explain",
+    **dict.fromkeys(
+        ("DESCRIBE", "SHOW", "SUMMARIZE"), "`c360 docs` lists the views and their columns; in `c360 shell`: .views and .schema"
+    ),
+}
+"""What to do in place of a statement that is no query."""
+
+_READING: ContextVar[bool] = ContextVar("c360_reading", default=False)
+logging.getLogger("sqlglot").addFilter(lambda record: not _READING.get())
+"""sqlglot logs a text that it cannot read, with the literals in it; what is wrong with it is in the error."""
+
+
 def parse(sql: str) -> exp.Query:
     """The text as exactly one query. Raises QuerySyntax or NotOneSelect."""
     if "\0" in sql or any("\ud800" <= c <= "\udfff" for c in sql):
         raise QuerySyntax("the query holds a NUL or half a surrogate pair", hint="bind such a text as a parameter, or leave it out")
+    reading = _READING.set(True)
     try:
         trees = [t for t in sqlglot.parse(sql, read="duckdb") if t is not None]
     except (ParseError, TokenError) as error:
         raise QuerySyntax(_spot(error, sql), hint="the dialect is DuckDB's; only SELECT is understood") from error
     except RecursionError as error:
         raise NotSupported("the query is nested too deeply", hint="split it, or use CTEs") from error
+    finally:
+        _READING.reset(reading)
     if len(trees) != 1 or not isinstance(trees[0], exp.Query) or isinstance(trees[0], exp.Pivot):
-        what = f"{len(trees)} statements" if len(trees) != 1 else f"a {trees[0].key.upper()} statement"
-        raise NotOneSelect(f"expected one SELECT, got {what}", hint="views are read-only: send one SELECT at a time")
+        word = trees[0].name.upper() if len(trees) == 1 and isinstance(trees[0], exp.Command) else trees[0].key.upper() if trees else ""
+        what = f"{len(trees)} statements" if len(trees) != 1 else f"{'an' if word[:1] in 'AEIOU' else 'a'} {word} statement"
+        raise NotOneSelect(f"expected one SELECT, got {what}", hint=INSTEAD.get(word, "views are read-only: send one SELECT at a time"))
     return trees[0]
 
 
@@ -347,7 +367,8 @@ def _restore_names(query: exp.Query, written: Mapping[str, str]) -> exp.Query:
 
 def _unknown_column(error: Exception, uses: Mapping[str, View]) -> UnknownColumn:
     text = str(error)
-    name = text.split("'")[1].split(".")[-1] if text.count("'") >= 2 else ""
+    said = re.search(r"'([^']+)'|Unknown column: (\S+)", text)
+    name = (said[1] or said[2]).split(".")[-1] if said else ""
     known = sorted({c for view in uses.values() for c in view.types})
     if "mbiguous" in text:
         return UnknownColumn(f"`{name}` is in more than one of the relations", hint=f"write the alias before it, like `i.{name}`")

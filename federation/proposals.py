@@ -38,7 +38,7 @@ OBJECT_WORDS: Mapping[str, str] = {
 
 ATTRIBUTE_WORDS: Mapping[str, str] = {
     "email": "mail e_mail email_address mail_address e_mail_address emailaddr primary_email",
-    "phone": "tel telephone mobile phone_number mobile_number cell cell_phone phone_no msisdn telefon handy",
+    "phone": "tel telephone mobile phone_number mobile_number mobile_phone cell cell_phone phone_no msisdn telefon handy",
     "first_name": "firstname given_name forename fname vorname prename",
     "last_name": "lastname surname family_name lname nachname",
     "full_name": "name fullname display_name customer_name contact_name",
@@ -75,6 +75,7 @@ ATTRIBUTE_WORDS: Mapping[str, str] = {
     "quantity": "qty count units menge",
     "currency": "currency_code curr waehrung",
     "status": "state stage condition",
+    "priority": "prio urgency severity",
     "channel": "source medium",
     "sku": "article_number item_number article_no",
     "name": "label designation bezeichnung",
@@ -294,6 +295,6 @@ def _person(table: Table, people: Iterable[Table], choices: Iterable[Choice]) ->
             return (choice.attribute.identifier, choice.column.name), False
     for attribute in ("email", "phone"):
         for said, column in ((normal(c.name), c.name) for c in table.columns):
-            if said in {attribute, *ATTRIBUTE_WORDS[attribute].split()}:
+            if any(said == word or said.endswith(f"_{word}") for word in (attribute, *ATTRIBUTE_WORDS[attribute].split())):
                 return (attribute, column), False
     return None, False

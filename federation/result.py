@@ -95,7 +95,10 @@ class Result:
 
     def pl(self) -> polars.DataFrame:
         """As polars. Needs c360[polars]."""
-        import polars
+        try:
+            import polars
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("polars is not installed: pip install 'c360[polars]'", name="polars") from error
 
         return polars.from_arrow(self.arrow())  # type: ignore[return-value]
 
@@ -133,8 +136,9 @@ class Result:
     def _repr_html_(self) -> str:
         """The first rows for a notebook, with what it cost."""
         shown = self.arrow().slice(0, 20)
+        rows = zip(*(column.to_pylist() for column in shown.columns), strict=True)  # by position: two may have one name
         head = "".join(f"<th>{html.escape(n)}</th>" for n in shown.column_names)
-        body = "".join("<tr>" + "".join(f"<td>{_cell(v)}</td>" for v in row.values()) + "</tr>" for row in shown.to_pylist())
+        body = "".join("<tr>" + "".join(f"<td>{_cell(v)}</td>" for v in row) + "</tr>" for row in rows)
         sources = ", ".join(f"{html.escape(f.source)} {f.rows:,} rows" for f in self.report.fragments if f.asked)
         gap = "" if self.report.complete else f" <b>incomplete: {html.escape(', '.join(self.report.missing))}</b>"
         foot = f"{self.arrow().num_rows:,} rows in {self.report.total_ms:.0f} ms; from {sources or 'the crosswalk'}.{gap}"

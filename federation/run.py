@@ -309,7 +309,7 @@ class Run:
 
 
 def _timed_out() -> QueryTimeout:
-    return QueryTimeout("the query ran out of its time", hint="narrow it, or give it more: timeout=…")
+    return QueryTimeout("the query ran out of its time", hint="narrow it, or give it more: timeout=… (on the command line --timeout)")
 
 
 def _over_memory() -> OverMemory:

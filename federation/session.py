@@ -42,6 +42,9 @@ class Session:
     def __init__(self, project: Project, principal: str, purpose: str | None, views: Views) -> None:
         self.project, self.principal, self.purpose, self._views = project, principal, purpose, views
 
+    def __repr__(self) -> str:
+        return f"<Session of {self.principal} in project {self.project.model.name}{f' for {self.purpose}' if self.purpose else ''}>"
+
     def sql(
         self,
         query: str,
@@ -214,7 +217,10 @@ def bound(params: Params) -> dict[str, object]:
 def _check_params(wanted: tuple[str, ...], given: Mapping[str, object]) -> None:
     missing, extra = [n for n in wanted if n not in given], [n for n in given if n not in wanted]
     if missing:
-        raise MissingParameter(f"no value for parameter {', '.join(map(gateway.shown, missing))}", hint="give it in `params`")
+        raise MissingParameter(
+            f"no value for parameter {', '.join(map(gateway.shown, missing))}",
+            hint="give it in `params`; on the command line with --param name=value",
+        )
     if extra:
         said = ", ".join(map(gateway.shown, extra))
         raise MissingParameter(f"the query has no parameter {said}", hint="use it in the query, or leave it out")
@@ -243,4 +249,5 @@ def _told(error: BaseException, run: Run) -> C360Error:
         return run.raised(error)
     if isinstance(error, duckdb.FatalException | duckdb.InternalException):
         return InternalError("DuckDB broke down over this query", hint="run another form of it; report it with the query")
-    return QueryFailed(said(error), hint="mend the expression; TRY_CAST gives NULL where CAST fails")
+    hint = "TRY_CAST gives NULL where CAST fails" if isinstance(error, duckdb.ConversionException) else "mend the expression"
+    return QueryFailed(said(error), hint=hint)

@@ -143,7 +143,7 @@ class Views:
                 branches.append(self._mask(replace(kept, columns=put), TIMELINE_TYPES, (TIMELINE,)))
         hidden = ("_object", "_key")
         types = {**TIMELINE_TYPES, **dict.fromkeys(hidden, "VARCHAR")}
-        return Records(TIMELINE, types, tuple(branches), frozenset(hidden), "Everything that happened, newest last seen first.")
+        return Records(TIMELINE, types, tuple(branches), frozenset(hidden), "What happened: one row per order, case, message and so on.")
 
     # -- branches and policies -------------------------------------------------------------------------------------------
 

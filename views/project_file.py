@@ -163,6 +163,9 @@ def _read_with_includes(path: Path, shown: str, above: tuple[Path, ...], seen: s
     resolved = path.resolve()
     seen.add(resolved)
     root = read_yaml(path, shown)
+    for section in MERGE_DEPTH:
+        if section in root.value and root.value[section].value is None:  # all that stood in it is a comment now
+            del root.value[section]
     include = root.value.pop("include", None)
     for item in _items(include):
         for found in _included(item, path.parent, shown):

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 ok, 1 a query, project or source failed, 2 wrong usage, 130 interrupted."""
     from federation.cli.app import run
-    from federation.cli.telling import INTERRUPTED
 
     code = run(args)
-    if code == INTERRUPTED:  # all is stopped and told: what the interpreter would still tidy up (DuckDB 2 says so at length) is gone anyway
+    if code:  # all is stopped and told: what the interpreter would still tidy up (DuckDB 2 says so at length) is gone anyway
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -74,8 +74,8 @@ def _around(app: App, project: Project) -> Iterator[Line]:
     from connectors import registry
 
     model = project.model
-    counts = f"{len(model.sources)} sources, {len(model.mappings)} mappings, {len(model.policies)} policies"
-    yield Line("project", True, f"{app.project_file()}: {counts}")
+    counts = f"sources: {len(model.sources)}, mappings: {len(model.mappings)}, policies: {len(model.policies)}"
+    yield Line("project", True, f"{app.project_file()}: {counts}", "" if model.sources else "name a source in it, then: c360 discover")
     yield Line("engine", True, ", ".join(f"{name} {version(name)}" for name in ("duckdb", "sqlglot", "pyarrow")))
     yield Line("drivers", True, f"kinds: {', '.join(registry.kinds())}")
     yield _crosswalk(project)

@@ -42,6 +42,8 @@ def discover(app: App, source: str | None, write: bool, everything: bool) -> Non
         from federation.errors import UnknownObject
 
         raise UnknownObject(f"there is no source `{source}`", hint=f"sources: {', '.join(known) or 'none yet: add one to c360.yml'}")
+    if not known:
+        app.say(f"{app.project_file()} names no source yet: add one under `sources:`")
     for name in [source] if source else known:
         project = app.project()
         text, count = interruptible(partial(proposed, project, name, everything), project.close)

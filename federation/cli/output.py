@@ -35,7 +35,10 @@ def format_for(asked: str | None, out: Path | None) -> str:
     if asked:
         return asked
     suffix = out.suffix.lstrip(".").lower() if out else ""
-    return {"pq": "parquet", "feather": "arrow", "ipc": "arrow"}.get(suffix, suffix if suffix in FORMATS else "table")
+    found = {"pq": "parquet", "feather": "arrow", "ipc": "arrow", "txt": "table", "": "table"}.get(suffix, suffix)
+    if found not in FORMATS:
+        raise click.UsageError(f"`.{suffix}` is no format that c360 writes: name one with -o ({', '.join(FORMATS)})")
+    return found
 
 
 def write(result: Result, format_: str, out: Path | None) -> int:

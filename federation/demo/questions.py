@@ -33,7 +33,7 @@ limit 12""",
     ),
     Question(
         "Whose urgent problem costs us most?",
-        "Tickets are in support's SQLite, revenue is in the shop's PostgreSQL, and no key joins them.",
+        "Tickets are in support's SQLite, revenue is in the shop's database, and no key joins them.",
         """select i.full_name, i.city, t.subject, t.opened_at, sum(o.total_amount) as revenue
 from support_case t join individual i using (id360) left join sales_order o using (id360)
 where t.status = 'open' and t.priority = 'urgent'

