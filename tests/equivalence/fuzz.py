@@ -38,12 +38,16 @@ class Campaign:
     differences: list[str] = field(default_factory=list)
 
 
-def run(world: World, local: LocalCopy, count: int, seed: int, *, seconds: float = float("inf"), all_off: float = 0.15) -> Campaign:
-    """Ask `count` random queries, or as many as `seconds` allow; a share `all_off` of them with no pass at all, too."""
+def run(
+    world: World, local: LocalCopy, count: int, seed: int, *, seconds: float = float("inf"), all_off: float = 0.15, first_only: bool = False
+) -> Campaign:
+    """Ask `count` random queries, or as many as `seconds` allow; a share `all_off` of them with no pass at all, too.
+
+    With `first_only` the first difference ends it."""
     generator, rng, done = Generator(seed, local.ids), Random(seed), Campaign()
     end = time.monotonic() + seconds
     for _ in range(count):
-        if time.monotonic() > end:
+        if time.monotonic() > end or (first_only and done.differences):
             break
         query = generator.query()
         principal = rng.choice(PRINCIPALS)
