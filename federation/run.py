@@ -180,7 +180,10 @@ class Run:
         return self._lookups.slice(slot)
 
     def translated(self, error: BaseException) -> C360Error:
-        """An error of the trusted room, told without a word of DuckDB's: its text may quote a hidden value."""
+        """An error of the trusted room, told without a word of DuckDB's: its text may quote a hidden value, and would show in a
+        traceback as the cause."""
+        if isinstance(error, duckdb.Error | pa.ArrowException):
+            error.args = (f"{type(error).__name__}: its text is withheld, for it may quote a row",)
         if self.error is None and isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.InvalidInputException):
             objects = ", ".join(dict.fromkeys(f"{f.fragment.source}.{f.fragment.table}" for f in self.plan.fetches))
             return MappingFailed(
