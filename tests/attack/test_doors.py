@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,34 @@ def test_a_profile_holds_its_persons_events_of_its_window(project: Project) -> N
     assert session.profile(_id(session, "Name b"), window=None).timeline == []
     assert len(session.profile(_id(session, "Name a"), window=None).timeline) == 5
     assert session.sql("SELECT count(*) FROM timeline WHERE id360 IS NULL").fetchone() == (3,)
+
+
+def test_a_traceback_quotes_no_hidden_row(tmp_path: Path) -> None:
+    """The cause of an error of the trusted room is kept, its words are not: a notebook prints them."""
+    con = sqlite3.connect(tmp_path / "s.sqlite")
+    con.execute("CREATE TABLE customer (id INTEGER PRIMARY KEY, mail TEXT, country TEXT, age TEXT, size INTEGER)")
+    con.executemany(
+        "INSERT INTO customer VALUES (?, ?, ?, ?, ?)",
+        [(1, "a", "DE", "30", 1), (2, "b", "CH", "hush-age", 1), (3, "c", "CH", "1", "hush-3")],
+    )
+    con.commit()
+    con.close()
+    (tmp_path / "c360.yml").write_text(
+        "version: 1\nname: t\nsources: {s: {kind: sqlite, path: s.sqlite}}\n"
+        "objects: {individual: {attributes: {age: {type: integer, description: A.}, size: {type: integer, description: S.}}}}\n"
+        "mappings: [{object: individual, source: s, table: customer, key: id,\n"
+        "  attributes: {email: mail, country: country, age: cast(age as bigint), size: size}}]\n"
+        "identity: {individual: {rules: [email]}}\n"
+        "policies: [{name: de, objects: [individual], roles: [analyst], filter: \"coalesce(country, 'x') = 'DE'\"}]\nprincipals: {ana: [analyst]}\n"  # noqa: E501
+    )
+    with connect(tmp_path / "c360.yml") as project:
+        project.resolve()
+        codes = set()
+        for column in ("age", "size"):
+            for sql in (f"SELECT {column} FROM individual", f"SELECT count(*) FROM individual WHERE {column} = 5"):
+                try:
+                    project.session("ana").sql(sql).fetchall()
+                except C360Error as error:
+                    codes.add(error.code)
+                    assert "hush" not in "".join(traceback.format_exception(error))
+        assert codes == {"C360_MAPPING_FAILED"}
