@@ -81,10 +81,14 @@ def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], f
     names_of_outputs = _written_names(tree)
     uses = _resolve_relations(tree, resolve, names, first)
     schema = _shown(tree, uses)
+    for join in tree.find_all(exp.Join):
+        join.meta[_USING] = tuple(name.name.lower() for name in join.args.get("using") or ())
     try:
         qualified = qualify(tree, schema=sqlglot.MappingSchema(schema, dialect="duckdb", normalize=False), dialect="duckdb")
     except (OptimizeError, SqlglotError) as error:
         raise _unknown_column(error, uses) from error
+    for select in qualified.find_all(exp.Select):
+        _merge_keys(select)
     _refuse(qualified)  # qualifying may not bring in what was refused above
     return Checked(_restore_names(_query(qualified), names_of_outputs), uses, params)
 
@@ -353,6 +357,29 @@ def _name_outputs(tree: exp.Query) -> None:
             projection.replace(exp.alias_(projection.copy(), name, quoted=True))
 
 
+_USING = "c360_using"
+
+
+def _merge_keys(select: exp.Select) -> None:
+    """After a RIGHT or FULL JOIN a column of USING is whichever side has it; sqlglot's qualify joins on with the left one alone.
+
+    `a FULL JOIN b USING (k) JOIN c USING (k)` is `… ON COALESCE(a.k, b.k) = c.k`, not `a.k = c.k`.
+    """
+    merged: dict[str, list[exp.Expr]] = {}
+    outer = False
+    for join in select.args.get("joins") or []:
+        using = join.meta.get(_USING, ())
+        equal = {e.expression.name: e for e in join.args["on"].find_all(exp.EQ)} if using else {}
+        for name in using:
+            if name in equal:
+                keys = merged.setdefault(name, [equal[name].this.copy()])
+                if outer and len(keys) > 1:
+                    equal[name].set("this", exp.Coalesce(this=keys[0].copy(), expressions=[k.copy() for k in keys[1:]]))
+                if (join.args.get("kind") or "").upper() not in ("SEMI", "ANTI"):
+                    keys.append(equal[name].expression.copy())
+        outer = outer or join.side.upper() in ("RIGHT", "FULL")
+
+
 def _written_names(tree: exp.Query) -> dict[str, str]:
     """Lower-case → as written, for the aliases of the outermost SELECT."""
     return {e.alias.lower(): e.alias for e in tree.selects if isinstance(e, exp.Alias)}
@@ -372,7 +399,11 @@ def _unknown_column(error: Exception, uses: Mapping[str, View]) -> UnknownColumn
     known = sorted({c for view in uses.values() for c in view.types})
     if "mbiguous" in text:
         return UnknownColumn(f"`{name}` is in more than one of the relations", hint=f"write the alias before it, like `i.{name}`")
-    near = get_close_matches(name, known, n=1)
+    if sum(name in view.types for view in uses.values()) > 1:
+        return UnknownColumn(
+            f"`{name}` is in more than one of the relations, or not visible here", hint=f"write the alias before it, like `i.{name}`"
+        )
+    near = [n for n in get_close_matches(name, known, n=2) if n != name]
     of = ", ".join(dict.fromkeys(f"`{v.name}`" for v in uses.values())) or "the query"
     hint = f"did you mean `{near[0]}`?" if near else f"columns: {', '.join(k for k in known if '__' not in k and not k.startswith('_'))}"
     return UnknownColumn(f"{of} has no column `{name}`" if name else "a column of the query cannot be found", hint=hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -48,17 +48,23 @@ class _Copier:
         joins = select.args.get("joins") or []
         if not _joins_plainly(select):
             return
-        conjuncts = list(conjuncts_of(select.args.get("where")))
+        leads = _leads(joins)
+        conjuncts = [_led(c, leads) for c in conjuncts_of(select.args.get("where"))]
+        one_sided: list[tuple[str, list[exp.Expr]]] = []
         for join in joins:
-            on = list(conjuncts_of(join.args.get("on"), join=True))
+            on = [_led(c, leads) for c in conjuncts_of(join.args.get("on"), join=True)]
             if not join.side and (join.args.get("kind") or "").upper() in ("", "INNER"):
                 conjuncts += on
-            elif join.side.upper() == "LEFT" or (join.args.get("kind") or "").upper() == "SEMI":
-                for conjunct in on:
-                    self._offer(select, conjunct, only=join.alias_or_name)
-        conjuncts += _equalities_carried(conjuncts, select)
+            elif (join.side.upper() == "LEFT" or (join.args.get("kind") or "").upper() == "SEMI") and not join.this.args.get("joins"):
+                one_sided.append((join.alias_or_name, on))
+        conjuncts += _equalities_carried(conjuncts)
         for conjunct in conjuncts:
             self._offer(select, conjunct)
+        for alias, on in one_sided:  # what its ON says, and what follows for it from what all rows must satisfy
+            carried = [c for c in _equalities_carried([*conjuncts, *on]) if {k.table for k in c.find_all(exp.Column)} == {alias}]
+            for conjunct in (*on, *carried):
+                self._offer(select, conjunct, only=alias)
+            conjuncts += carried
 
     def _offer(self, select: exp.Select, conjunct: exp.Expr, only: str = "") -> None:
         """Copy a conjunct of `select` to the source it is about, if dropping rows there is safe."""
@@ -149,12 +155,45 @@ def conjuncts_of(holder: exp.Expr | None, *, join: bool = False) -> Iterator[exp
             yield node
 
 
-def _equalities_carried(conjuncts: list[exp.Expr], select: exp.Select) -> list[exp.Expr]:
-    """`a.id360 = 5` and `a.id360 = b.id360` give `b.id360 = 5`. Only for id360: its type is one, so equality is transitive."""
+def _id_pairs(conjuncts: Iterable[exp.Expr]) -> list[tuple[exp.Column, exp.Column]]:
+    """The equalities between the id360s of two tables."""
     pairs = [
         (c.left, c.right) for c in conjuncts if isinstance(c, exp.EQ) and isinstance(c.left, exp.Column) and isinstance(c.right, exp.Column)
     ]
-    pairs = [(a, b) for a, b in pairs if a.name == b.name == "id360" and a.table != b.table]
+    return [(a, b) for a, b in pairs if a.name == b.name == "id360" and a.table != b.table]
+
+
+def _leads(joins: Iterable[exp.Join]) -> dict[str, str]:
+    """Table → the table of which it never has another id360: it is joined (inner or left) where theirs are equal."""
+    leads: dict[str, str] = {}
+    for join in joins:
+        if join.side.upper() in ("", "LEFT") and (join.args.get("kind") or "").upper() in ("", "INNER", "OUTER"):
+            for a, b in _id_pairs(conjuncts_of(join.args.get("on"), join=True)):
+                first, own = (a, b) if b.table == join.alias_or_name else (b, a)
+                if own.table == join.alias_or_name:
+                    leads[own.table] = leads.get(first.table, first.table)
+    return leads
+
+
+def _led(conjunct: exp.Expr, leads: Mapping[str, str]) -> exp.Expr:
+    """`COALESCE(a.id360, b.id360)` of USING as `a.id360`, where b has it only from a match with a."""
+
+    def first(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Coalesce) or not all(isinstance(c, exp.Column) and c.name == "id360" for c in _arguments(node)):
+            return node
+        lead, *others = (c for c in _arguments(node) if isinstance(c, exp.Column))
+        return lead.copy() if lead.table not in leads and all(leads.get(c.table) == lead.table for c in others) else node
+
+    return conjunct.transform(first)
+
+
+def _arguments(call: exp.Coalesce) -> list[exp.Expr]:
+    return [call.this, *call.expressions]
+
+
+def _equalities_carried(conjuncts: list[exp.Expr]) -> list[exp.Expr]:
+    """`a.id360 = 5` and `a.id360 = b.id360` give `b.id360 = 5`. Only for id360: its type is one, so equality is transitive."""
+    pairs = _id_pairs(conjuncts)
     carried: list[exp.Expr] = []
     known = list(conjuncts)
     for _ in pairs:  # at most as many rounds as there are equalities

@@ -163,3 +163,65 @@ SELECT i.id360 FROM individual AS i ANTI JOIN sales_order AS o ON o.id360 = i.id
 -- after:
 --   the same
 
+-- title: the id of USING is the first table's, and a left join's side has no other
+-- params: [ids[9]]
+SELECT individual.email, o.status, c.status FROM individual JOIN sales_order AS o USING (id360) LEFT JOIN support_case AS c USING (id360) WHERE id360 = ?
+-- before:
+--   individual(*)
+--     crm.contact
+--     shop.customer
+--     club.member
+--   sales_order(*)
+--     shop.orders
+--     club.purchase
+--   case(*)
+--     crm.ticket
+-- after:
+--   individual(*) if id360 = $c360_p1
+--     crm.contact
+--     shop.customer
+--     club.member
+--   sales_order(*) if id360 = $c360_p1
+--     shop.orders
+--     club.purchase
+--   case(*) if id360 = $c360_p1
+--     crm.ticket
+
+-- title: after a FULL JOIN the id is whichever side's
+-- params: [ids[9]]
+SELECT individual.email, o.status FROM individual FULL JOIN sales_order AS o USING (id360) WHERE id360 = ?
+-- before:
+--   individual(*)
+--     crm.contact
+--     shop.customer
+--     club.member
+--   sales_order(*)
+--     shop.orders
+--     club.purchase
+-- after:
+--   the same
+
+-- title: an id from the WHERE reaches a left join's side, and the next
+-- params: [ids[9]]
+SELECT i.email FROM individual AS i LEFT JOIN sales_order AS o ON i.id360 = o.id360 LEFT JOIN support_case AS c ON c.id360 = o.id360 WHERE i.id360 = ?
+-- before:
+--   individual(*)
+--     crm.contact
+--     shop.customer
+--     club.member
+--   sales_order(*)
+--     shop.orders
+--     club.purchase
+--   case(*)
+--     crm.ticket
+-- after:
+--   individual(*) if id360 = $c360_p1
+--     crm.contact
+--     shop.customer
+--     club.member
+--   sales_order(*) if id360 = $c360_p1
+--     shop.orders
+--     club.purchase
+--   case(*) if id360 = $c360_p1
+--     crm.ticket
+
