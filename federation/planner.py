@@ -25,6 +25,7 @@ from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row, tabl
 from identity.crosswalk import Crosswalk
 from views import describe
 from views.branches import RAW, raw_view
+from views.errors import MissingSecret
 from views.expand import Views
 from views.relations import Branch, Records, Survived, View
 
@@ -218,10 +219,10 @@ class Planner:
         for i, branch in enumerate(branches):
             try:
                 scans.append(self._scan(f"{name}s{i}", branch, context))
-            except SourceError as error:
+            except (SourceError, MissingSecret) as error:
                 if missing is None:
                     raise
-                missing[error.source] = error.code
+                missing[branch.source] = error.code
         return Relation(name, view, tuple(view.types), tuple(scans))
 
     def _scan(self, name: str, branch: Branch, context: Context) -> Scan:

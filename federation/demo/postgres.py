@@ -2,7 +2,7 @@
 
     python -m federation.demo.postgres start|stop|status|uri FOLDER [DATABASE]
 
-It listens on a Unix socket only, so it needs no port and meets no other server. Its data is disposable: `fsync` is off.
+`start` makes DATABASE if it is not there. It listens on a Unix socket only, so it needs no port and meets no other server. Its data is disposable: `fsync` is off.
 PostgreSQL refuses to run as root. For root it is started in a user namespace where root has another number: unlike switching
 to a system user, that needs no account, and nobody else has to be let into the folders above the data.
 """
@@ -99,6 +99,11 @@ class EmbeddedPostgres:
         """Make an empty database, dropping the one of that name."""
         self.psql("postgres", f'drop database if exists "{name}" with (force)', f'create database "{name}"')
 
+    def ensure_database(self, name: str) -> None:
+        """Make an empty database, unless one of that name is there."""
+        if name not in self.psql("postgres", "select datname from pg_database").splitlines():
+            self.create_database(name)
+
     def psql(self, database: str, *statements: str) -> str:
         """Run statements, each in a transaction of its own. Returns what they print, one line a row, columns by tab."""
         commands = [argument for statement in statements for argument in ("-c", statement)]
@@ -155,13 +160,15 @@ def _last_line(stderr: str, log: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`start`, `stop`, `status` or `uri`, a folder, and for `uri` a database."""
+    """`start`, `stop`, `status` or `uri`, a folder, and for `start` and `uri` a database."""
     if len(arguments) < 2 or arguments[0] not in ("start", "stop", "status", "uri"):
         print(__doc__, file=sys.stderr)
         return 2
     server = EmbeddedPostgres(Path(arguments[1]).resolve())
     if arguments[0] == "start":
         server.start()
+        for name in arguments[2:3]:
+            server.ensure_database(name)
     elif arguments[0] == "stop":
         server.stop()
     elif arguments[0] == "status":

@@ -157,6 +157,20 @@ def test_a_column_that_is_not_there_is_named(cli: Cli, desk: Path) -> None:
     assert said.code == 1 and "[C360_SCHEMA_DRIFT] `desk.person` has no column `male`, which its mapping names for `email`" in said.err
 
 
+def test_a_secret_that_is_missing_stops_its_source_alone(cli: Cli, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C360_TEST_DESK", "desk.duckdb")
+    other = "  - {object: individual, source: desk, table: person, key: id, attributes: {email: mail}, where: country = 'CH'}\n"
+    two = TICKETS.replace("desk: {kind", "shop: {kind: duckdb, path: '${env:C360_TEST_DESK}'}, desk: {kind")
+    (desk / "c360.yml").write_text(two.replace(other, other + other.replace("source: desk", "source: shop")))
+    assert cli("resolve", project=desk).code == 0
+    monkeypatch.delenv("C360_TEST_DESK")
+    told = json.loads(cli("profile", "desk.person:1", "-o", "json", project=desk).out)
+    assert told["values"]["email"] == "ada@example.org" and told["missing"] == {"shop": "C360_MISSING_SECRET"}
+    assert cli("sql", "SELECT email FROM individual", project=desk).code == 1
+    said = cli("sql", "SELECT email FROM individual", "--partial", project=desk)
+    assert said.code == 0 and "ada@example.org" in said.out and "no answer from shop (C360_MISSING_SECRET)" in said.err
+
+
 def _change(folder: Path, sql: str) -> None:
     """Put a changed copy in the file's place: the connector may still have the old one open."""
     changed = folder / "changed.duckdb"
