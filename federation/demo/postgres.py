@@ -2,7 +2,8 @@
 
     python -m federation.demo.postgres start|stop|status|uri FOLDER [DATABASE]
 
-`start` makes DATABASE if it is not there. It listens on a Unix socket only, so it needs no port and meets no other server. Its data is disposable: `fsync` is off.
+`start` makes DATABASE if it is not there. The server listens on a Unix socket only, so it needs no port and meets no other.
+Its data is disposable: `fsync` is off.
 PostgreSQL refuses to run as root. For root it is started in a user namespace where root has another number: unlike switching
 to a system user, that needs no account, and nobody else has to be let into the folders above the data.
 """
