@@ -58,7 +58,7 @@ def test_the_resident_size_is_seen() -> None:
     with Peak() as peak:
         held = b"x" * (100 << 20)
         time.sleep(0.1)
-    assert len(held) <= peak.grown < 2 * len(held)
+    assert 0.9 * len(held) < peak.grown < 2 * len(held)
 
 
 class Peak:
