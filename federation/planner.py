@@ -254,13 +254,13 @@ def arrow_type(value: object) -> pa.DataType | None:
         case bool():
             return pa.bool_()
         case int():
-            return pa.int64()
+            return pa.int64() if value.bit_length() < 64 else None
         case float():
             return pa.float64()
         case str():
             return pa.string()
         case Decimal():
-            return pa.decimal128(38, max(0, -int(value.as_tuple().exponent)) if value.is_finite() else 0)
+            return _decimal_type(value)
         case dt.datetime():
             return NOW_TYPE if value.tzinfo else pa.timestamp("us")
         case dt.date():
@@ -268,3 +268,11 @@ def arrow_type(value: object) -> pa.DataType | None:
         case dt.time():
             return pa.time64("us")
     return None
+
+
+def _decimal_type(value: Decimal) -> pa.DataType | None:
+    """None for NaN, Infinity, and what no DECIMAL holds."""
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int) or exponent < -38 or len(digits) + max(exponent, 0) > 38:
+        return None
+    return pa.decimal128(38, max(0, -exponent))

@@ -227,7 +227,10 @@ def _check_params(wanted: tuple[str, ...], given: Mapping[str, object]) -> None:
 
 
 def _scalar(value: pa.Scalar | None) -> object:
-    return None if value is None else value.as_py()
+    try:
+        return None if value is None else value.as_py()
+    except (OverflowError, ValueError) as error:
+        raise QueryFailed("a date or time of the query is out of range", hint="the years 1 to 9999 can be compared with") from error
 
 
 def _told_stream(answer: pa.RecordBatchReader, run: Run) -> Iterator[pa.RecordBatch]:

@@ -56,8 +56,10 @@ class Values:
         allowed = FAMILIES.get(kind, frozenset())
         if isinstance(side, exp.Placeholder) and family(self.params.get(side.name)) in allowed:
             return side.name
-        if side.find(exp.Subquery, exp.Select) or any(name in STABLE for name, _ in functions_in(side)):
+        if side.find(exp.Subquery, exp.Select, exp.Collate) or any(name in STABLE for name, _ in functions_in(side)):
             return None
+        if any(p.name not in self.params for p in side.find_all(exp.Placeholder)):
+            return None  # bound to something that no source is asked about (see planner.arrow_type)
         side = self._spelled_out(side)
         found = self._evaluate(side)
         if found is None:
@@ -90,7 +92,7 @@ class Values:
 
     def _evaluate(self, value: exp.Expr) -> pa.Scalar | None:
         found = self.context.evaluate(value, {**self.context.values, **self.constants})
-        return found if found is not None and found.is_valid else None
+        return found if found is not None and found.is_valid and _bindable(found) else None
 
     def _remember(self, value: exp.Expr, found: pa.Scalar) -> str:
         """One parameter per distinct value. What hangs on a parameter of the caller's is computed anew at every run."""
@@ -109,6 +111,15 @@ class Values:
         else:
             self.constants[name] = wanted
         return name
+
+
+def _bindable(found: pa.Scalar) -> bool:
+    """Whether Python has the value: not 'infinity', nor a date of the year 20000."""
+    try:
+        found.as_py()
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def _column_first(atom: exp.Expr) -> exp.Expr:
