@@ -135,7 +135,7 @@ class _Copier:
     def _take(self, relation: str, conjunct: exp.Expr) -> None:
         kinds = {name: kind_of(type_) for name, type_ in self.views[relation].types.items()}
         bound = self.values.bind(bare(conjunct), kinds)
-        if bound is not None and _total(bound, kinds, self.values.params):
+        if bound is not None and total(bound, kinds, self.values.params):
             known = self.filters.setdefault(relation, [])
             if bound not in known:
                 known.append(bound)
@@ -293,11 +293,11 @@ def bare(conjunct: exp.Expr) -> exp.Expr:
     return conjunct.copy().transform(lambda n: exp.column(n.name) if isinstance(n, exp.Column) else n)
 
 
-def _total(node: exp.Expr, kinds: Mapping[str, str], params: Mapping[str, pa.DataType]) -> bool:
+def total(node: exp.Expr, kinds: Mapping[str, str], params: Mapping[str, pa.DataType]) -> bool:
     """Whether every atom has a shape of the vocabulary: then it cannot throw, whatever the row holds."""
     match node:
         case exp.Paren() | exp.Not():
-            return _total(node.this, kinds, params)
+            return total(node.this, kinds, params)
         case exp.And() | exp.Or():
-            return _total(node.left, kinds, params) and _total(node.right, kinds, params)
+            return total(node.left, kinds, params) and total(node.right, kinds, params)
     return shape_of(node, kinds, params) is not None

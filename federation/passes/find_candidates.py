@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from connectors.spi import Support
 from federation.context import Context, kind_of
+from federation.passes.copy_filters import total
 from federation.passes.push_filters import folded, judge
 from federation.query import Found, Query, Relation, Scan
 from federation.values import Values
@@ -61,12 +62,17 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
 
 
 def _policy(view: Survived, values: Values) -> list[exp.Expr]:
-    """The conjuncts of the policy's own filter, which only survived rows pass; its literals become parameters."""
+    """The conjuncts of the policy's own filter, which only survived rows pass; its literals become parameters.
+
+    Only those of the shapes that a source may be asked: of these it is known that NULL does not satisfy them unless they say so.
+    (`coalesce(region, 'DE') = 'DE'` does not, and is true of somebody of whom no record has a region.)
+    """
     if view.filter is None:
         return []
     kinds = {name: kind_of(type_) for name, type_ in view.types.items()}
     parts = view.filter.flatten() if isinstance(view.filter, exp.And) else [view.filter]
-    return [bound for part in parts if (bound := values.bind(part.unnest(), kinds)) is not None]
+    bound = (values.bind(part.unnest(), kinds) for part in parts)
+    return [b for b in bound if b is not None and total(b, kinds, values.params)]
 
 
 def _keeps_null(conjunct: exp.Expr) -> bool:

@@ -14,10 +14,10 @@ from views.relations import Survived
 
 def prune_branches(query: Query, context: Context) -> Query:
     """Drop a branch of which a conjunct can never be true: it has no such attribute, or a constant says otherwise
-    (`source = 'crm'`, the `kind` of a timeline).
+    (`source = 'crm'`, the `kind` of a timeline). And where ids are given, one whose rows are nobody's.
 
-    Needs: copy_filters. Safe: none of its rows would pass the user's WHERE. Branches of a survived view stay: a record that
-    fails P may still decide who survives.
+    Needs: copy_filters, narrow_ids. Safe: none of its rows would pass the user's WHERE. Branches of a survived view stay: a record
+    that fails P may still decide who survives.
     """
     relations = tuple(_pruned(r, query, context) for r in query.relations)
     gone = sum(len(before.scans) - len(r.scans) for r, before in zip(relations, query.relations, strict=True))
@@ -28,7 +28,8 @@ def prune_branches(query: Query, context: Context) -> Query:
 def _pruned(relation: Relation, query: Query, context: Context) -> Relation:
     if isinstance(relation.view, Survived) or not relation.filters:
         return relation
-    kept = tuple(s for s in relation.scans if not any(_never(f, s, query, context) for f in relation.filters))
+    somebodys = (s for s in relation.scans if relation.ids is None or s.branch.link is not None)
+    kept = tuple(s for s in somebodys if not any(_never(f, s, query, context) for f in relation.filters))
     return replace(relation, scans=kept) if len(kept) < len(relation.scans) else relation
 
 
