@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,6 +23,10 @@ _LOSSLESS = {("date", "timestamp"), ("timestamptz", "timestamp"), ("timestamp", 
 """Value family → column kind: casts of a value that change nothing. The rooms' time zone is UTC, so both kinds of timestamp agree."""
 
 
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})$")
+"""Texts that an integer is written as."""
+
+
 class Values:
     """Collects the bound values of one query while a pass works; `stored` gives the query that holds them."""
 
@@ -30,6 +35,9 @@ class Values:
         self.params: dict[str, pa.DataType] = dict(query.params)
         self.constants: dict[str, object] = dict(query.constants)
         self.computed: dict[str, exp.Expr] = dict(query.computed)
+        self._names: dict[tuple[str, type, object], str] = {
+            (str(self.params[name]), type(value), value): name for name, value in (*query.constants.items(), *query.computed.items())
+        }
 
     def stored(self) -> Query:
         return replace(self.query, params=self.params, constants=self.constants, computed=self.computed)
@@ -77,6 +85,9 @@ class Values:
 
     def as_integer(self, side: exp.Expr) -> str | None:
         """The parameter for a text value read as an integer; None for a constant that is none."""
+        known = side.name if isinstance(side, exp.Literal) else self.constants.get(side.name) if isinstance(side, exp.Placeholder) else None
+        if isinstance(known, str):  # '07' is the text of no integer
+            return self._remember(side, pa.scalar(int(known))) if _INTEGER.match(known) else None
         read = exp.TryCast(this=side.copy(), to=exp.DataType.build("BIGINT"))
         found = self.context.evaluate(read, {**self.context.values, **self.constants})
         given = any(p.name not in self.constants for p in side.find_all(exp.Placeholder))
@@ -91,21 +102,23 @@ class Values:
         return value.copy().transform(spell)
 
     def _evaluate(self, value: exp.Expr) -> pa.Scalar | None:
+        if isinstance(value, exp.Literal) and (value.is_string or (value.is_int and len(value.name) < 19)):
+            return pa.scalar(value.name if value.is_string else int(value.name))  # a long list has thousands
         found = self.context.evaluate(value, {**self.context.values, **self.constants})
         return found if found is not None and found.is_valid and _bindable(found) else None
 
     def _remember(self, value: exp.Expr, found: pa.Scalar) -> str:
         """One parameter per distinct value. What hangs on a parameter of the caller's is computed anew at every run."""
         computed = any(p.name not in self.constants for p in value.find_all(exp.Placeholder))
-        known: Mapping[str, object] = self.computed if computed else self.constants
         wanted: object = value if computed else found.as_py()
-        for name, other in known.items():
-            if self.params[name] == found.type and type(other) is type(wanted) and other == wanted:
-                return name
+        place = (str(found.type), type(wanted), wanted)
+        if place in self._names:
+            return self._names[place]
         number = len(self.constants) + len(self.computed)
         while (name := f"v{number}") in self.params or name in self.context.values:  # a parameter of the caller's may be called so
             number += 1
         self.params[name] = found.type
+        self._names[place] = name
         if computed:
             self.computed[name] = value
         else:

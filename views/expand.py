@@ -118,6 +118,8 @@ class Views:
         masks = {a: exp.cast(mask, attributes[a]) for a, mask in masks.items() if a in attributes}
         lineage = [f"{a}__{p}" for a in masks for p in PROVENANCE]  # it would tell whether there is a value, whose, and how old
         masks |= {name: exp.cast(exp.null(), hidden[name]) for name in lineage}
+        if rules.updated_at in masks:
+            masks["last_updated_at"] = exp.cast(exp.null(), "TIMESTAMP")
         combined = exp.and_(*filters) if filters else None
         return Survived(thing.name, {**types, **hidden}, base, rules, combined, masks, frozenset(hidden), thing.description)
 
