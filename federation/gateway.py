@@ -9,31 +9,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import zip_longest
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects import DuckDB
 from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
-from sqlglot.tokenizer_core import Token, TokenType
 
 from connectors.spi.errors import InternalError
 from federation.bounds import bounded
 from federation.errors import FunctionRefused, NotOneSelect, NotSupported, QuerySyntax, UnknownColumn, UnknownObject
+from federation.parameters import PREFIX, by_position, one_instant
 from views.functions import AGGREGATES, SCALAR, STABLE, TABLES, WINDOWS, functions_in
 from views.relations import View
-
-PREFIX = "c360_"
-"""Names that begin so are ours: a query may not define them."""
-
-NOW = "c360_now"
-"""The parameter that every now() and current_date of a query becomes: one instant for all sources and both rooms."""
 
 ALLOWED = SCALAR | STABLE | AGGREGATES | WINDOWS | TABLES
 
@@ -73,11 +65,11 @@ def check(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], firs
 
 def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], first: int) -> Checked:
     sql += " "  # sqlglot cannot read a text that has a $parameter and ends in ''
-    tree = _query(bounded(parse(_by_position(sql))))
+    tree = _query(bounded(parse(by_position(sql))))
     params = tuple(dict.fromkeys(p.name for p in tree.find_all(exp.Placeholder)))
     _refuse(tree)
     _name_outputs(tree)
-    tree = _query(tree.transform(_one_instant))
+    tree = _query(tree.transform(one_instant))
     names_of_outputs = _written_names(tree)
     uses = _resolve_relations(tree, resolve, names, first)
     schema = _shown(tree, uses)
@@ -143,80 +135,6 @@ def _spot(error: Exception, sql: str) -> str:
     return f"line {line}, column {column}: {reason}\n  {text}\n  {' ' * max(column - 1, 0)}^"
 
 
-def _by_position(sql: str) -> str:
-    """`?`, `?1` and `$1` as named parameters, in the order of the text: DuckDB does not mix them with named ones, and ours are named."""
-    pieces, end, count = [], 0, 0
-    try:
-        tokens = DuckDB.Tokenizer().tokenize(sql)
-    except TokenError:
-        return sql  # for `parse` to say what is wrong
-    for token, following in zip_longest(tokens, tokens[1:]):
-        if token.token_type is TokenType.PLACEHOLDER:
-            numbered = following is not None and following.text.isdecimal() and following.start == token.end + 1
-            count += not numbered
-            name = positional(int(following.text) if numbered and following else count)
-            stop = following.end if numbered and following else token.end
-        elif token.token_type is TokenType.PARAMETER and following is not None and following.text.isdecimal():
-            name, stop = positional(int(following.text)), following.end
-        else:
-            continue
-        pieces += [sql[end : token.start], f"${name} "]
-        end = stop + 1
-    return "".join(pieces) + sql[end:]
-
-
-_BEFORE_A_CONJUNCT = frozenset({TokenType.WHERE, TokenType.ON, TokenType.AND})
-
-
-def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
-    """`id360 = 5` and `id360 IN (5, 6)` with bound parameters for the numbers, so that one plan serves every person.
-
-    Only where a conjunct begins: in a SELECT list a parameter would show in the column's name. One parameter per distinct number,
-    so that what was one expression in two clauses still is.
-
-    >>> lift_ids("SELECT * FROM individual WHERE id360 IN (5,6) LIMIT 1")
-    ('SELECT * FROM individual WHERE id360 IN ($c360_i1 ,$c360_i2 ) LIMIT 1', {'c360_i1': 5, 'c360_i2': 6})
-    """
-    if "id360" not in sql.lower():
-        return sql, {}
-    try:
-        tokens = DuckDB.Tokenizer().tokenize(sql)
-    except TokenError:
-        return sql, {}
-    pieces: list[str] = []
-    names: dict[int, str] = {}
-    end, listed = 0, False
-    for i, token in enumerate(tokens):
-        before = tokens[i - 1].token_type if i else None
-        named = i >= 3 and _is_id(tokens, i - 2)
-        if token.token_type is TokenType.L_PAREN:
-            listed = named and before is TokenType.IN
-        elif token.token_type is TokenType.NUMBER and token.text.isdecimal() and ((named and before is TokenType.EQ) or listed):
-            name = names.setdefault(int(token.text), f"{PREFIX}i{len(names) + 1}")
-            pieces += [sql[end : token.start], f"${name} "]  # the blank: `$a,$` would open a text quoted by dollars, `$aAND` is one word
-            end = token.end + 1
-        elif token.token_type is not TokenType.COMMA:
-            listed = False
-    return "".join(pieces) + sql[end:], {name: number for number, name in names.items()}
-
-
-def _is_id(tokens: Sequence[Token], at: int) -> bool:
-    """Whether `id360` or `x.id360` ends at this token and begins a conjunct."""
-    first = at - 2 if tokens[at - 1].token_type is TokenType.DOT else at
-    return tokens[at].text.lower() == "id360" and first > 0 and tokens[first - 1].token_type in _BEFORE_A_CONJUNCT
-
-
-def positional(number: int) -> str:
-    """The name under which the parameter at that position (from 1) is bound."""
-    return f"{PREFIX}p{number}"
-
-
-def shown(parameter: str) -> str:
-    """A parameter's name as the caller writes it: `$email`, or `?2` for one by position."""
-    own = f"{PREFIX}p"
-    return f"?{parameter.removeprefix(own)}" if parameter.startswith(own) else f"${parameter}"
-
-
 def _refuse(tree: exp.Expr) -> None:
     for node in tree.walk():
         for kind, what in REFUSED.items():
@@ -240,28 +158,6 @@ def check_names(sql: str) -> None:
     for node in parse(sql).find_all(exp.CTE, exp.TableAlias, exp.Alias, exp.Placeholder, exp.Identifier):
         if node.name.lower().startswith(PREFIX):
             raise NotSupported(f"`{node.name}`: names that begin with `{PREFIX}` are reserved", hint="choose another name")
-
-
-def _one_instant(node: exp.Expr) -> exp.Expr:
-    """now(), current_date and their like as one bound parameter, so that a query sees a single instant wherever it runs.
-
-    And `x NOT LIKE y` as NOT over LIKE, which is how every other negation is read."""
-    if isinstance(node, exp.Like) and node.args.get("negate"):
-        node.set("negate", None)
-        return exp.Not(this=node)
-    if not isinstance(node, exp.Func):
-        return node
-    type_ = INSTANTS.get(node.name.lower() if isinstance(node, exp.Anonymous) else node.key.replace("_", ""))
-    if type_ is None or node.find(exp.Column):
-        return node
-    return exp.cast(exp.cast(exp.Placeholder(this=NOW), "TIMESTAMPTZ"), type_)
-
-
-INSTANTS = {
-    "now": "TIMESTAMPTZ", "currenttimestamp": "TIMESTAMPTZ", "transaction_timestamp": "TIMESTAMPTZ", "get_current_timestamp": "TIMESTAMPTZ",
-    "today": "DATE", "currentdate": "DATE", "localtimestamp": "TIMESTAMP", "current_localtimestamp": "TIMESTAMP",
-    "currentdatetime": "TIMESTAMP", "currenttimestampltz": "TIMESTAMPTZ",
-}  # fmt: skip
 
 
 def _called(node: exp.Expr) -> str:

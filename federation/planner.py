@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from connectors.spi import Connector
 from connectors.spi.errors import SchemaDrift, SourceError
-from federation import gateway, passes
+from federation import gateway, parameters, passes
 from federation.context import Context
 from federation.cut import cut
 from federation.errors import PolicyRefused, UnknownObject
@@ -74,7 +74,7 @@ class Planner:
 
         Raises QueryError, PolicyRefused, SourceError (schemas)."""
         gateway.check_names(sql)
-        sql, lifted = gateway.lift_ids(sql) if lift else (sql, {})
+        sql, lifted = parameters.lift_ids(sql) if lift else (sql, {})
         values = {**values, **lifted}
         types = {name: arrow_type(value) for name, value in values.items()}
         key = (sql, tuple(sorted((n, str(t)) for n, t in types.items())), id(views), crosswalk.version if crosswalk else None, tuple(off))
@@ -149,7 +149,7 @@ class Planner:
         checked = gateway.check(sql, lambda name: self._resolve(name, views), lambda: views.names, first)
         context = self.context(values, crosswalk)
         relations = tuple(self._relation(name, view, context, missing) for name, view in checked.uses.items())
-        params = {gateway.NOW: NOW_TYPE, **{n: t for n, v in values.items() if (t := arrow_type(v)) is not None}}
+        params = {parameters.NOW: NOW_TYPE, **{n: t for n, v in values.items() if (t := arrow_type(v)) is not None}}
         query = Query(checked.query, relations, params)
         if before is not None:
             query = replace(query, params={**params, **before.params}, constants=before.constants, computed=before.computed)
@@ -171,7 +171,7 @@ class Planner:
             statistics=lambda source, table: self._sources(source).statistics(table),
             evaluate=self.evaluate,
             crosswalk=crosswalk,
-            values={gateway.NOW: now, **values},
+            values={parameters.NOW: now, **values},
         )
 
     def evaluate(self, expression: exp.Expr, values: Mapping[str, object]) -> pa.Scalar | None:

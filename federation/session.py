@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from connectors.spi import Deadline
 from connectors.spi.errors import C360Error, InternalError
-from federation import gateway
+from federation import parameters
 from federation.errors import MissingParameter, OverMemory, QueryFailed
 from federation.inbox import Stopped
 from federation.planner import Prepared
@@ -110,7 +110,7 @@ class Session:
         report.missing.update(prepared.missing)
         report.trusted_sql = ";\n\n".join(t.sql for t in (*plan.searches, *plan.relations))
         now = dt.datetime.now(dt.UTC)
-        given = {gateway.NOW: now, **plan.constants, **values}
+        given = {parameters.NOW: now, **plan.constants, **values}
         given |= {name: _scalar(self.project.planner.evaluate(e, given)) for name, e in plan.computed.items()}
         deadline = Deadline.after(timeout if timeout is not None else self.project.timeout)
         project = self.project
@@ -211,18 +211,18 @@ def bound(params: Params) -> dict[str, object]:
         return {}
     if isinstance(params, Mapping):
         return {str(n): v for n, v in params.items()}
-    return {gateway.positional(i): v for i, v in enumerate(params, 1)}
+    return {parameters.positional(i): v for i, v in enumerate(params, 1)}
 
 
 def _check_params(wanted: tuple[str, ...], given: Mapping[str, object]) -> None:
     missing, extra = [n for n in wanted if n not in given], [n for n in given if n not in wanted]
     if missing:
         raise MissingParameter(
-            f"no value for parameter {', '.join(map(gateway.shown, missing))}",
+            f"no value for parameter {', '.join(map(parameters.shown, missing))}",
             hint="give it in `params`; on the command line with --param name=value",
         )
     if extra:
-        said = ", ".join(map(gateway.shown, extra))
+        said = ", ".join(map(parameters.shown, extra))
         raise MissingParameter(f"the query has no parameter {said}", hint="use it in the query, or leave it out")
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Capabilities, Deadline, Fragment
-from federation import gateway
+from federation import parameters
 from federation.context import Context
 from federation.passes import NAMES
 from federation.planner import Planner
@@ -98,7 +98,7 @@ class LocalCopy:
 
     def state(self, query: Query, params: Any = None) -> Rows:
         """The rows of a state, printed as one statement and run over the copies."""
-        values: dict[str, object] = {gateway.NOW: dt.datetime.now(dt.UTC), **query.constants, **bound(params)}
+        values: dict[str, object] = {parameters.NOW: dt.datetime.now(dt.UTC), **query.constants, **bound(params)}
         for name, expression in query.computed.items():
             found = self.project.planner.evaluate(expression, values)
             values[name] = None if found is None else found.as_py()
