@@ -92,10 +92,32 @@ def read_with(lookup: Lookup) -> tuple[str, str]:
     return (lookup.ids, lookup.search)
 
 
-def key_arrays(fetch: Fetch, keys: KeyFilter, links: pa.Table) -> tuple[pa.Array, ...]:
-    """The keys of a slice in the types of the columns they are for; the crosswalk's differ in width only."""
-    types = [fetch.schema.field(name).type for name in keys.columns]
-    return tuple(links.column(i).combine_chunks().cast(type_) for i, type_ in enumerate(types))
+def fitting(fetch: Fetch, keys: KeyFilter, links: pa.Table) -> pa.Table:
+    """The links with their keys in the types of the columns they are for; the crosswalk's differ in width only. A key that is too
+    large for a narrower column has no row there, and is left out."""
+    for i, name in enumerate(keys.columns):
+        type_ = fetch.schema.field(name).type
+        if links.column(i).type != type_:
+            if pa.types.is_integer(type_):
+                links = links.filter(_within(links.column(i), type_))
+            links = links.set_column(i, links.column_names[i], links.column(i).cast(type_))
+    return links
+
+
+def _within(numbers: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    (low, high), (least, most) = _range(type_), _range(numbers.type)
+    low, high = pa.scalar(max(low, least), numbers.type), pa.scalar(min(high, most), numbers.type)
+    return pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
+
+
+def _range(integer: pa.DataType) -> tuple[int, int]:
+    bits = integer.bit_width
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if pa.types.is_signed_integer(integer) else (0, 2**bits - 1)
+
+
+def key_arrays(keys: KeyFilter, links: pa.Table) -> tuple[pa.Array, ...]:
+    """The keys of a slice that is `fitting`."""
+    return tuple(links.column(i).combine_chunks() for i in range(len(keys.columns)))
 
 
 def carry(fetch: Fetch, keys: KeyFilter, batch: pa.RecordBatch, links: pa.Table) -> pa.RecordBatch:

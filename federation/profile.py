@@ -20,7 +20,7 @@ from federation.errors import AmbiguousPerson, NoSuchPerson, PolicyRefused
 from federation.inbox import Stopped
 from federation.planner import Prepared
 from federation.report import Report
-from federation.run import Run
+from federation.run import Run, cause_of
 from identity.crosswalk import Crosswalk, SourceKey
 from views.expand import CROSSWALK, RECORD, TIMELINE
 
@@ -111,7 +111,7 @@ def profile(
     except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
         told = run.translated(error)
         entry.closed(report, told)
-        raise told from error
+        raise told from cause_of(told, error)
     except BaseException as error:
         entry.closed(report, error)
         raise

@@ -19,7 +19,7 @@ from connectors.spi import Connector, Deadline
 from connectors.spi.errors import C360Error, Cancelled, InternalError, MissingKey, SchemaDrift, SourceBroken, SourceError, UnmappedType
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
-from federation.lookups import Lookups, carry, key_arrays
+from federation.lookups import Lookups, carry, fitting, key_arrays
 from federation.plan import Fetch, IdSet, Plan, Trusted, quick
 from federation.report import FragmentReport, Report
 from federation.rooms import Statement, StatementPool
@@ -138,7 +138,8 @@ class Run:
                 self._settle_ids(stage)
                 self._launch([f for f in self.plan.fetches if f.stage == stage], last=stage == self.plan.stages - 1)
         except (duckdb.Error, Stopped, C360Error) as error:
-            raise self.raised(error) from error
+            told = self.raised(error)
+            raise told from cause_of(told, error)
 
     def rows(self, trusted: Trusted) -> pa.RecordBatchReader:
         """A relation's rows, lazily. Raises C360Error."""
@@ -150,7 +151,8 @@ class Run:
                 virtual.rows = self._slot(slot)
             return statement.run()
         except (duckdb.Error, Stopped) as error:
-            raise self.translated(error) from error
+            told = self.translated(error)
+            raise told from cause_of(told, error)
 
     def tables(self) -> list[pa.Table]:
         """The rows of every relation, computed beside each other. Raises C360Error, duckdb.Error, Stopped."""
@@ -169,7 +171,8 @@ class Run:
             try:
                 yield from stream
             except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
-                raise self.translated(error) from error
+                shown = self.translated(error)
+                raise shown from cause_of(shown, error)
             finally:
                 self.close()
 
@@ -282,7 +285,7 @@ class Run:
         meter = FragmentReport(fragment.source, fragment.table, "", fetch.stage, reason_local=fetch.reasons)
         self.report.fragments.append(meter)
         if fetch.lookup and keys is not None:
-            links = self._lookups.slice(fetch.lookup)
+            links = fitting(fetch, keys, self._lookups.slice(fetch.lookup))
             if links.num_rows == 0:
                 meter.asked, meter.sql = False, fragment.select().sql("duckdb", comments=False)
                 inbox.finish()
@@ -293,7 +296,7 @@ class Run:
             if links.num_rows > fetch.max_keys:  # without its keys a limit would cut off the wrong rows
                 fragment = replace(fragment, keys=None, order=(), limit=None)
             else:
-                bound[keys.slot] = key_arrays(fetch, keys, links)
+                bound[keys.slot] = key_arrays(keys, links)
         start = time.perf_counter()
         stream = self._sessions.borrow(fragment.source).run(fragment, bound)
         try:
@@ -309,6 +312,11 @@ class Run:
             meter.requests, meter.ms = stream.requests, (time.perf_counter() - start) * 1000
             stream.close()
         inbox.finish()
+
+
+def cause_of(told: C360Error, error: BaseException) -> BaseException | None:
+    """What to raise `told` from: the cause it has already (a driver's error), else what made it come up here."""
+    return told.__cause__ if told is error or told.__cause__ is not None else error
 
 
 def _timed_out() -> QueryTimeout:

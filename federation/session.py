@@ -20,7 +20,7 @@ from federation.planner import Prepared
 from federation.report import Report
 from federation.result import Result
 from federation.rooms import place, stream
-from federation.run import Run
+from federation.run import Run, cause_of
 from federation.virtual_table import VirtualTable
 from federation.wording import said
 from views.expand import Views
@@ -141,7 +141,7 @@ class Session:
                 self.project.user.revive()
             told = _told(error, run)  # before closing, which stops what still runs
             close(told)
-            raise told from error
+            raise told from cause_of(told, error)
         except BaseException as error:
             close(error)
             raise
@@ -202,7 +202,7 @@ class Crossing:
         except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
             told = self._run.translated(error)
             self._run.stop(told)
-            raise told from error
+            raise told from cause_of(told, error)
 
 
 def bound(params: Params) -> dict[str, object]:
@@ -237,7 +237,8 @@ def _told_stream(answer: pa.RecordBatchReader, run: Run) -> Iterator[pa.RecordBa
     try:
         yield from answer
     except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
-        raise _told(error, run) from error
+        told = _told(error, run)
+        raise told from cause_of(told, error)
 
 
 def _told(error: BaseException, run: Run) -> C360Error:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.spi import Deadline
+from connectors.spi.errors import SourceBroken
 from connectors.sqlite import session as sqlite_session
 from federation import result, run, session
 from federation.inbox import Stopped
@@ -102,3 +103,16 @@ def test_a_session_is_closed_by_whoever_reads_it() -> None:
         sessions.close()
         assert opened.done == ["cancelled"]
     assert opened.done == ["cancelled", "closed"]
+
+
+def test_a_failed_source_keeps_its_cause(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user is told hides the driver's text; whoever debugs still finds its exception."""
+    fault = OSError("the driver's own words")
+
+    def broken(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(sqlite_session.SqliteStream, "_fetch", broken)
+    with pytest.raises(SourceBroken) as caught:
+        world.project.session("root").sql("SELECT count(*) FROM individual_record").fetchall()
+    assert caught.value.__cause__ is fault
