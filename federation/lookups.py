@@ -13,9 +13,6 @@ from connectors.spi import KeyFilter
 from federation.plan import Fetch, Lookup, Plan
 from federation.rooms import TrustedRoom, table
 
-LISTED = 1000
-"""Up to so many ids stand in an IN list: one is found by the crosswalk's index, more by a scan that skips what has none of them."""
-
 
 class Lookups:
     """The slices of one run. Thread-safe: whoever needs a slice first reads it, on a cursor of its own."""
@@ -31,7 +28,7 @@ class Lookups:
         self._room, self._watch, self._search = room, watch, search
         self._source = f"xw{plan.crosswalk_version}.main"
         self._wanted = {x.slot: x for x in plan.lookups}
-        self._locks = {read_with(x): threading.Lock() for x in plan.lookups}
+        self._locks = {x.slot: threading.Lock() for x in plan.lookups}
         self._slices: dict[str, pa.Table] = {}
         self._ids: dict[str, list[int]] = {}
 
@@ -45,36 +42,18 @@ class Lookups:
     def slice(self, slot: str) -> pa.Table:
         """The links of the slot's ids: key columns, id360, and ord if it is a table of source keys. Raises duckdb.Error."""
         lookup = self._wanted[slot]
-        with self._locks[read_with(lookup)]:
+        with self._locks[slot]:
             if slot not in self._slices:
-                self._slices |= self._read(lookup)
+                self._slices[slot] = self._read(lookup)
             return self._slices[slot]
 
-    def _read(self, lookup: Lookup) -> dict[str, pa.Table]:
+    def _read(self, lookup: Lookup) -> pa.Table:
         if lookup.search:
             found = self._search(lookup.search)
-            kept = found.filter(pc.is_in(found.column("id360"), pa.array(self._ids[lookup.ids], pa.int64()))) if lookup.ids else found
-            return {lookup.slot: kept}
-        if len(self._ids[lookup.ids]) <= LISTED:
-            return self._listed([x for x in self._wanted.values() if read_with(x) == read_with(lookup)], self._ids[lookup.ids])
-        return {lookup.slot: self._joined(lookup, self._ids[lookup.ids])}
-
-    def _listed(self, lookups: list[Lookup], ids: list[int]) -> dict[str, pa.Table]:
-        """All slices of one set of ids in one statement: four small ones cost three times as much as this."""
-        names = {x.slot: [f"{x.slot}_{c}" if i < x.keys else c for i, c in enumerate(x.columns)] for x in lookups}
-        every = list(dict.fromkeys(n for x in lookups for n in [*names[x.slot], "ord"]))
-        marks = ", ".join("?" * len(ids)) or "NULL"
-        selects = []
-        for number, lookup in enumerate(lookups):
-            own = dict(zip(names[lookup.slot], lookup.columns, strict=True))
-            columns = ", ".join(f"{own.get(n, 'NULL')} AS {n}" for n in every)
-            selects.append(f"SELECT {number} AS n, {columns} FROM {self._source}.{lookup.table} WHERE id360 IN ({marks})")
-        cursor = self._room.own_cursor  # of this thread, not of this run: nothing to interrupt, and nothing that takes long
-        rows = table(cursor.execute(" UNION ALL ".join(selects), ids * len(lookups)))
-        if len(lookups) == 1:
-            return {x.slot: rows.select(names[x.slot]).rename_columns(list(x.columns)) for x in lookups}
-        each = [(x, rows.filter(pc.equal(rows.column("n"), n))) for n, x in enumerate(lookups)]
-        return {x.slot: own.select(names[x.slot]).rename_columns(list(x.columns)) for x, own in each}
+            return found.filter(pc.is_in(found.column("id360"), pa.array(self._ids[lookup.ids], pa.int64()))) if lookup.ids else found
+        ids, cursor = self._ids[lookup.ids], self._room.own_cursor
+        held = self._room.links.table(cursor, self._source, lookup.table, lookup.columns)
+        return held.of(ids) if held is not None else self._joined(lookup, ids)
 
     def _joined(self, lookup: Lookup, ids: list[int]) -> pa.Table:
         cursor = self._room.cursor()
@@ -85,11 +64,6 @@ class Lookups:
             return table(cursor.execute(f"SELECT {columns} FROM {self._source}.{lookup.table} SEMI JOIN c360_ids USING (id360)"))
         finally:
             cursor.close()
-
-
-def read_with(lookup: Lookup) -> tuple[str, str]:
-    """What is read together: the links of one set of ids, or one search."""
-    return (lookup.ids, lookup.search)
 
 
 def fitting(fetch: Fetch, keys: KeyFilter, links: pa.Table) -> pa.Table:

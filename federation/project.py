@@ -11,6 +11,7 @@ from connectors import registry
 from connectors.spi import Connector
 from connectors.spi.errors import Cancelled
 from federation.errors import UnknownObject, UnknownPrincipal, UnknownQuery
+from federation.link_cache import LinkCache
 from federation.planner import Planner
 from federation.query_log import QueryLog
 from federation.rooms import TrustedRoom, UserRoom
@@ -43,6 +44,7 @@ class Project:
         self.log = QueryLog()
         self.running: dict[str, Run] = {}
         self._connectors: dict[str, Connector] = {}
+        self._links = LinkCache()
         self._views: dict[object, Views] = {}
         self._lock = threading.RLock()
         settings = model.settings
@@ -105,11 +107,11 @@ class Project:
 
     @cached_property
     def trusted(self) -> TrustedRoom:
-        return TrustedRoom(f"{self.memory >> 20}MiB", idle=self.memory // 4)
+        return TrustedRoom(f"{self.memory >> 20}MiB", self._links, idle=self.memory // 4)
 
     @cached_property
     def windows(self) -> TrustedRoom:
-        return TrustedRoom(f"{self.memory >> 20}MiB", threads=1)
+        return TrustedRoom(f"{self.memory >> 20}MiB", self._links, threads=1)
 
     @cached_property
     def user(self) -> UserRoom:

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from federation.link_cache import LinkCache
 from federation.plan import Plan, Trusted
 from federation.virtual_table import VirtualTable
 from identity.crosswalk import Crosswalk
@@ -71,7 +72,8 @@ class UserRoom:
 class TrustedRoom:
     """Runs relation SQL over fetched rows and the crosswalk. Statements are prepared once per plan and pooled."""
 
-    def __init__(self, memory: str, threads: int | None = None, *, idle: int = 128 << 20) -> None:
+    def __init__(self, memory: str, links: LinkCache, threads: int | None = None, *, idle: int = 128 << 20) -> None:
+        self.links = links
         self._instance = duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory, **_threads(threads)})
         self._instance.execute(UTC)
         self._lock = threading.Lock()
