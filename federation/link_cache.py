@@ -28,7 +28,7 @@ class SortedLinks:
 
     def of(self, ids: Sequence[int]) -> pa.Table:
         """The links of these ids."""
-        wanted = np.unique(np.asarray(ids, dtype=np.int64))
+        wanted = np.array(sorted(set(ids)), dtype=np.int64)  # np.unique takes a millisecond for one
         first = np.searchsorted(self.ids, wanted, side="left")
         counts = np.searchsorted(self.ids, wanted, side="right") - first
         starts = np.repeat(first - np.concatenate(([0], np.cumsum(counts)[:-1])), counts) if len(wanted) else first
