@@ -101,6 +101,12 @@ class MappingFailed(UserError):
     code = "C360_MAPPING_FAILED"
 
 
+class ProjectClosed(UserError):
+    """The project was closed; its connections are gone."""
+
+    code = "C360_PROJECT_CLOSED"
+
+
 class UnknownQuery(UserError):
     """No query of that id is running."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from connectors import registry
 from connectors.spi import Connector
 from connectors.spi.errors import Cancelled
-from federation.errors import UnknownObject, UnknownPrincipal, UnknownQuery
+from federation.errors import ProjectClosed, UnknownObject, UnknownPrincipal, UnknownQuery
 from federation.link_cache import LinkCache
 from federation.planner import Planner
 from federation.query_log import QueryLog
@@ -45,6 +45,7 @@ class Project:
         self.running: dict[str, Run] = {}
         self._connectors: dict[str, Connector] = {}
         self._links = LinkCache()
+        self._closed = False
         self._views: dict[object, Views] = {}
         self._lock = threading.RLock()
         settings = model.settings
@@ -71,6 +72,8 @@ class Project:
     def source(self, name: str) -> Connector:
         """The connector of a source. Raises UnknownObject, and what its kind raises for its options."""
         with self._lock:
+            if self._closed:
+                raise ProjectClosed(f"project `{self.model.name}` is closed", hint="open it again: c360.connect(…)")
             if name not in self._connectors:
                 config = self.model.sources.get(name)
                 if config is None:
@@ -126,6 +129,7 @@ class Project:
         for run in list(self.running.values()):
             run.stop(Cancelled("the project was closed"))
         with self._lock:
+            self._closed = True
             for connector in self._connectors.values():
                 connector.close()
             self._connectors.clear()

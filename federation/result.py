@@ -38,6 +38,7 @@ class Result:
         self._rows = 0
         self._head: list[pa.RecordBatch] = []
         self._table: pa.Table | None = None
+        self._fetched = 0
         self._open = True
         while self._open and self._rows < EAGER_ROWS:
             self._pull()
@@ -108,8 +109,9 @@ class Result:
         return list(zip(*columns, strict=True)) if columns else []
 
     def fetchone(self) -> tuple[Any, ...] | None:
-        """The first row, or None."""
-        columns = [c.to_pylist() for c in self.arrow().slice(0, 1).columns]  # by position: two may have one name
+        """The next row, or None after the last."""
+        columns = [c.to_pylist() for c in self.arrow().slice(self._fetched, 1).columns]  # by position: two may have one name
+        self._fetched += 1
         return next(zip(*columns, strict=True), None)
 
     def close(self, error: BaseException | None = None) -> None:
