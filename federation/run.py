@@ -16,7 +16,17 @@ import pyarrow.compute as pc
 
 from connectors import watchdog
 from connectors.spi import Connector, Deadline
-from connectors.spi.errors import C360Error, Cancelled, InternalError, MissingKey, SchemaDrift, SourceBroken, SourceError, UnmappedType
+from connectors.spi.errors import (
+    C360Error,
+    Cancelled,
+    InternalError,
+    MissingKey,
+    SchemaDrift,
+    SourceBroken,
+    SourceError,
+    SourceTimeout,
+    UnmappedType,
+)
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, fitting, key_arrays
@@ -25,6 +35,8 @@ from federation.report import FragmentReport, Report
 from federation.rooms import Statement, StatementPool
 from federation.source_sessions import SourceSessions
 
+PATIENCE = 0.8
+"""The share of its time after which a partial answer goes on without the sources that have not answered."""
 AHEAD = 64 << 20
 """Bytes that a fetch may run ahead of the room that reads it."""
 SETTLE = 32 << 20
@@ -68,6 +80,9 @@ class Run:
         self._sessions = SourceSessions(plan, sources, deadline, self.stopped)
         self._lookups = Lookups(plan, pool.room, self.watch, self._searched)
         self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
+        self._late = False
+        patience = time.monotonic() + deadline.remaining() * PATIENCE
+        self._patience = watchdog.schedule(patience, self._leave_out_late) if partial else None
 
     # -- stopping --------------------------------------------------------------------------------------------------------
 
@@ -86,6 +101,11 @@ class Run:
         self._sessions.cancel()
         self._interrupt(cursors)
 
+    def _leave_out_late(self) -> None:
+        """In a partial answer: whoever has not answered by now is left out, so that the others' rows still make it."""
+        self._late = True
+        self._sessions.cancel()
+
     def _interrupt(self, cursors: list[duckdb.DuckDBPyConnection]) -> None:
         """Interrupt, and go on doing so until the run is closed: what comes before DuckDB has begun is lost."""
         for cursor in cursors:
@@ -102,6 +122,8 @@ class Run:
     def close(self) -> None:
         """Give everything back. Safe to call twice."""
         self._alarm.cancel()
+        if self._patience is not None:
+            self._patience.cancel()
         if any(not f.done() for f in self._futures):
             self.stop(Cancelled("the answer was closed before its end"))  # frees the fetchers; nobody is told
         with self._lock:
@@ -270,6 +292,8 @@ class Run:
     def _failed(self, source: str, fetches: list[Fetch], error: C360Error) -> None:
         if isinstance(error, SchemaDrift | UnmappedType):  # a value that does not fit may mean that its column has another type now
             self._drifted(source)
+        if self._late and isinstance(error, Cancelled):
+            error = SourceTimeout(source, f"`{source}` did not answer in time", hint="try again, or give the query more time")
         if not (self.partial and isinstance(error, SourceError)):
             self.stop(error)
             return
