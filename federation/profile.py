@@ -19,10 +19,13 @@ from connectors.spi.errors import UserError
 from federation.errors import AmbiguousPerson, NoSuchPerson, PolicyRefused
 from federation.inbox import Stopped
 from federation.planner import Prepared
+from federation.render import absent
 from federation.report import Report
 from federation.run import Run, cause_of
 from identity.crosswalk import Crosswalk, SourceKey
 from views.expand import CROSSWALK, RECORD, TIMELINE
+from views.relations import Survived, View
+from views.survive import EXTRA, attribute_of
 
 if TYPE_CHECKING:
     from federation.session import Session
@@ -158,9 +161,7 @@ def _records(prepared: Prepared, run: Run, crosswalk: Crosswalk) -> tuple[Source
 def _prepared(session: Session, provenance: bool, max_events: int, windowed: bool, partial: bool) -> Prepared:
     """The window's plan: two guarded relations narrowed to one id, the second to its newest rows; no user SQL at all."""
     views, planner = session.views, session.project.planner
-    individual = views.get(ENTITY)
-    hidden = sorted(individual.hidden) if provenance and individual is not None else []
-    columns = ", ".join(["*", *hidden])
+    columns = ", ".join(f'"{c}"' for c in _columns(views.get(ENTITY), provenance)) or "*"
     statements = [f"SELECT {columns} FROM {ENTITY} WHERE id360 = $id"]
     if max_events and views.get(TIMELINE) is not None and not views.closed(TIMELINE):
         after = "AND at >= $since " if windowed else ""
@@ -168,6 +169,15 @@ def _prepared(session: Session, provenance: bool, max_events: int, windowed: boo
         statements.append(f"{events}ORDER BY at DESC LIMIT {int(max_events)}")
     values: dict[str, object] = {"id": 0, "since": dt.datetime(2000, 1, 1)}
     return planner.prepare_window(tuple(statements), values, views, session.project.store.current(), partial=partial)
+
+
+def _columns(view: View | None, provenance: bool) -> list[str]:
+    """What a person may have a value of: columns that some mapping gives, with where they come from if that is asked."""
+    if not isinstance(view, Survived):
+        return []
+    given = {a for branch in view.records.branches for a, e in branch.columns.items() if not absent(e)} | {"id360", *EXTRA}
+    shown = view.types if provenance else [c for c in view.types if c not in view.hidden]
+    return [c for c in shown if attribute_of(c) in given]
 
 
 def _newest(events: pa.Table, id360: int, since: dt.datetime | None, most: int) -> list[dict[str, Any]]:

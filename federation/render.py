@@ -74,7 +74,7 @@ def branch_columns(relation: Relation) -> tuple[str, ...]:
     if not isinstance(relation.view, Survived):
         return relation.columns
     needed = needed_attributes(relation.view, relation.columns)
-    return ("id360", *(a for a in needed if any(not _absent(s.branch.columns[a]) or a.startswith("_") for s in relation.scans)))
+    return ("id360", *(a for a in needed if any(not absent(s.branch.columns[a]) or a.startswith("_") for s in relation.scans)))
 
 
 def reads_links(relation: Relation) -> bool:
@@ -109,12 +109,12 @@ def _expressions(relation: Relation, scan: Scan) -> dict[str, exp.Expr]:
     if isinstance(relation.view, Survived):
         chosen["_at"] = exp.cast(exp.null(), "TIMESTAMP")
         dated = relation.view.survivorship.updated_at
-        if dated in columns and ("last_updated_at" in relation.columns or any(not _absent(e) for e in chosen.values())):
+        if dated in columns and ("last_updated_at" in relation.columns or any(not absent(e) for e in chosen.values())):
             chosen["_at"] = columns[dated]
     return chosen
 
 
-def _absent(expression: exp.Expr) -> bool:
+def absent(expression: exp.Expr) -> bool:
     """Whether a mapping does not give the attribute at all."""
     return isinstance(expression, exp.Cast) and isinstance(expression.this, exp.Null)
 

@@ -32,7 +32,8 @@ FORMS = {
     f"FROM unnest({LONG}) a(x), unnest({LONG}) b(x), individual i) WHERE n = 7",
     "many rows": f"SELECT a.x, b.x AS y, i.* FROM unnest({LONG}) a(x), unnest({LONG}) b(x), individual i",
     "aggregated lists": "SELECT list(list_resize([a.points], 1000)) FROM individual a, individual b, individual c, individual d",
-    "json": "SELECT json_structure(repeat('[', 1000) || repeat(']', 1000)) FROM individual a, individual b, individual c, individual d",
+    "json": "SELECT json_structure(repeat('[', 999) || a.points || repeat(']', 999)) "
+    "FROM individual a, individual b, individual c, individual d, individual e",
     "padding": "SELECT length(lpad(city, 2000000000, 'x')) FROM individual",
     "huge text": "SELECT length(repeat(repeat(city, 30000), 30000)) FROM individual",
     "a method": "SELECT length(city.lpad(2000000000, 'x')) FROM individual",
