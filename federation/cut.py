@@ -42,7 +42,6 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
         ids=tuple(cutter.ids.values()),
         params=params,
         user_params=tuple(dict.fromkeys(p.name for p in query.user.find_all(exp.Placeholder))),
-        param_types=query.params,
         constants=query.constants,
         computed=query.computed,
         direct=direct(query),

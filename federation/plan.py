@@ -94,7 +94,6 @@ class Plan:
     ids: tuple[IdSet, ...] = ()
     params: tuple[str, ...] = ()
     user_params: tuple[str, ...] = ()
-    param_types: Mapping[str, pa.DataType] = field(default_factory=dict)
     constants: Mapping[str, object] = field(default_factory=dict)
     computed: Mapping[str, exp.Expr] = field(default_factory=dict)
     direct: Direct | None = None

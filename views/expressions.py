@@ -103,11 +103,6 @@ def _place(part: exp.Expr, node: Node, word: str = "") -> Location:
     return node.offset(found if found >= 0 else own if own is not None else min(starts, default=0))
 
 
-def columns_of(tree: exp.Expr) -> tuple[str, ...]:
-    """The columns that an expression reads, each once, in order of appearance."""
-    return tuple(dict.fromkeys(c.name for c in tree.find_all(exp.Column, bfs=False)))
-
-
 def over_attributes(tree: exp.Expr, node: Node, object_: str, attributes: Collection[str]) -> exp.Expr:
     """Check that the columns of an expression are attributes of an object; returns it with their names as the object writes
     them (SQL does not mind case). Raises UnknownAttribute."""

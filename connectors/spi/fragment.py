@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlglot import exp
@@ -67,10 +67,6 @@ class Fragment:
         if self.order:
             query = query.order_by(*(_ordered(term) for term in self.order), copy=False)
         return query.limit(self.limit, copy=False) if self.limit is not None else query
-
-    def without_keys(self) -> Fragment:
-        """The same rows and more: what to run when the key list is longer than reading the table is worth."""
-        return replace(self, keys=None)
 
 
 def table_expression(name: str) -> exp.Table:
