@@ -1,23 +1,27 @@
 """Who is who within one (entity, space): the seam behind which engines change places.
 
 `ExactRules` says that records are one if they agree on every part of a rule, and so on through others. A probabilistic engine
-implements `Matcher` too: it asks for the normal forms it compares, gets the same table, answers with the same labels.
+implements `Matcher` too: it asks for the normal forms it compares, gets the same table, answers with the same labels. What stewards
+decided comes with the records, as pairs that must or cannot be one; every engine honours it.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import duckdb
 import numpy as np
 
-from identity.clustering import Ints, components
+from identity.clustering import Ints
+from identity.constraints import NOBODY, Floats, Pairs, constrained, no_pairs
 from identity.model import MatchKey, MatchRule
 
 REPORTED_SHARED_VALUES = 100
+DECISION = "decision"
+"""The rule of an edge that a steward's `same` put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,16 @@ class Records:
     """All records of one (entity, space), normalised, as `table` of `con`.
 
     Columns: rec BIGINT, 0 … count-1 in the order of (source, table, key); then one VARCHAR per match key, named by `columns`
-    (NULL where a source has no such attribute).
+    (NULL where a source has no such attribute). Each row of `must` and `cannot` (int64, shape (n, 2)) is a pair of recs that is
+    one person, or is not, because a steward says so; they do not contradict each other, not even through others.
     """
 
     con: duckdb.DuckDBPyConnection
     table: str
     count: int
     columns: Mapping[MatchKey, str]
+    must: Pairs = field(default_factory=no_pairs)
+    cannot: Pairs = field(default_factory=no_pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +65,40 @@ class SharedValue:
     records: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """Why records are one: edge i joined left[i] and right[i] by rules[rule[i]], with bits[i] of evidence.
+
+    Bits are log2(how likely the agreement is for one person / for any two records); +inf for a decision. The edges of a cluster
+    connect it; they need not be all pairs that agree, and their order means nothing.
+    """
+
+    left: Ints
+    right: Ints
+    rule: Ints
+    bits: Floats
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A rule would have joined the records `left` and `right`, but for row `cannot` of `Records.cannot`."""
+
+    left: int
+    right: int
+    rule: str
+    cannot: int
+
+
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """An engine's answer: `labels[rec]` is the smallest rec of the same person."""
+    """An engine's answer: `labels[rec]` is the smallest rec of the same person. The rest is for reports; only `labels` is needed."""
 
     labels: Ints
     yields: tuple[RuleYield, ...] = ()
     shared: tuple[SharedValue, ...] = ()
+    edges: Edges | None = None
+    refused: tuple[Refused, ...] = ()
 
 
 class Matcher(Protocol):
@@ -83,7 +117,8 @@ class Matcher(Protocol):
 class ExactRules:
     """Connected components over records that agree on all parts of some rule.
 
-    A value on more than `cap` records is shared by people, not one person's: it links nobody and is reported.
+    A value on more than `cap` records is shared by people, not one person's: it links nobody and is reported. A value on k of n
+    records is log2(n / k) bits of evidence. Where a steward's `different` cuts a component, the rarest values join first.
     """
 
     secret: bytes
@@ -93,35 +128,82 @@ class ExactRules:
         return tuple(dict.fromkeys(part for rule in rules for part in rule.parts))
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
-        left, right, yields, shared = [], [], [], []
+        stars, yields, shared = [], [], []
         for rule in rules:
-            columns = ", ".join(records.columns[part] for part in rule.parts)
-            known = " AND ".join(f"{records.columns[part]} IS NOT NULL" for part in rule.parts)
-            records.con.execute(
-                f"CREATE OR REPLACE TEMP TABLE block AS SELECT {columns}, list(rec) AS recs, count(*) AS size "
-                f"FROM {records.table} WHERE {known} GROUP BY {columns} HAVING size > 1"
-            )
-            blocks = records.con.sql(f"SELECT recs FROM block WHERE size <= {self.cap:d}").to_arrow_table()
-            for members in blocks.column(0).chunks:
-                sizes = np.diff(members.offsets.to_numpy())
-                recs = members.flatten().to_numpy()
-                first = np.cumsum(sizes) - sizes
-                left.append(np.repeat(recs[first], sizes))
-                right.append(recs)
-            pairs, values, oversize = _row(
-                records.con,
-                f"SELECT coalesce(sum(size * (size - 1) // 2) FILTER (size <= {self.cap:d}), 0)::BIGINT, "
-                f"count(*) FILTER (size <= {self.cap:d}), count(*) FILTER (size > {self.cap:d}) FROM block",
-            )
-            yields.append(RuleYield(entity, space, rule.name, pairs, values, oversize))
-            too_many = f"SELECT size, {columns} FROM block WHERE size > {self.cap:d} ORDER BY ALL DESC LIMIT {REPORTED_SHARED_VALUES}"
-            for size, *value in records.con.execute(too_many).fetchall():
-                shared.append(SharedValue(entity, space, rule.name, _keyed_hash(self.secret, rule.name, value), size))
+            self._block(records, rule)
+            stars.append(_stars(records.con, self.cap))
+            yields.append(RuleYield(entity, space, rule.name, *self._yield(records.con)))
+            shared += self._shared(records, rule, entity, space)
         records.con.execute("DROP TABLE IF EXISTS block")
-        none = np.empty(0, np.int64)
-        return Matching(
-            components(records.count, np.concatenate([none, *left]), np.concatenate([none, *right])), tuple(yields), tuple(shared)
+        edges, block = _edges(records, [rule.name for rule in rules], stars)
+        labels, left, refused = constrained(records.count, edges.left, edges.right, edges.bits, block, records.must, records.cannot)
+        told = tuple(Refused(one, other, edges.rules[edges.rule[edge]], row) for edge, one, other, row in refused)
+        return Matching(labels, tuple(yields), tuple(shared), _joined(edges, left, records.must), told)
+
+    def _block(self, records: Records, rule: MatchRule) -> None:
+        """CREATE TABLE block: the values on more than one record, and the records of each."""
+        columns = ", ".join(records.columns[part] for part in rule.parts)
+        known = " AND ".join(f"{records.columns[part]} IS NOT NULL" for part in rule.parts)
+        records.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE block AS SELECT {columns}, list(rec) AS recs, count(*) AS size "
+            f"FROM {records.table} WHERE {known} GROUP BY {columns} HAVING size > 1"
         )
+
+    def _yield(self, con: duckdb.DuckDBPyConnection) -> tuple[int, ...]:
+        """Pairs, values, values on too many records."""
+        return _row(
+            con,
+            f"SELECT coalesce(sum(size * (size - 1) // 2) FILTER (size <= {self.cap:d}), 0)::BIGINT, "
+            f"count(*) FILTER (size <= {self.cap:d}), count(*) FILTER (size > {self.cap:d}) FROM block",
+        )
+
+    def _shared(self, records: Records, rule: MatchRule, entity: str, space: str) -> list[SharedValue]:
+        columns = ", ".join(records.columns[part] for part in rule.parts)
+        too_many = f"SELECT size, {columns} FROM block WHERE size > {self.cap:d} ORDER BY ALL DESC LIMIT {REPORTED_SHARED_VALUES}"
+        return [
+            SharedValue(entity, space, rule.name, _keyed_hash(self.secret, rule.name, value), size)
+            for size, *value in records.con.execute(too_many).fetchall()
+        ]
+
+
+def _stars(con: duckdb.DuckDBPyConnection, cap: int) -> tuple[Ints, Ints, Ints]:
+    """(left, right, sizes) of the blocks up to `cap`: each a star around its smallest record, which is an edge to itself too."""
+    lefts, rights, all_sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for members in con.sql(f"SELECT recs FROM block WHERE size <= {cap:d}").to_arrow_table().column(0).chunks:
+        recs = members.flatten().to_numpy()
+        offsets = members.offsets.to_numpy()
+        sizes = np.diff(offsets).astype(np.int64)
+        if len(recs):
+            lefts.append(np.repeat(np.minimum.reduceat(recs, offsets[:-1] - offsets[0]), sizes))
+            rights.append(recs)
+            all_sizes.append(sizes)
+    return np.concatenate(lefts), np.concatenate(rights), np.concatenate(all_sizes)
+
+
+def _edges(records: Records, rules: list[str], stars: list[tuple[Ints, Ints, Ints]]) -> tuple[Edges, Ints]:
+    """The stars of all rules as edges, and the block that each is of."""
+    none = [np.empty(0, np.int64)]
+    left, right = (np.concatenate([*none, *(star[side] for star in stars)]) for side in (0, 1))
+    sizes = np.concatenate([*none, *(star[2] for star in stars)])
+    block = np.repeat(np.arange(len(sizes)), sizes)
+    rule = np.repeat(np.arange(len(rules)), [len(star[0]) for star in stars])
+    bits = np.log2(records.count / sizes)[block] if len(sizes) else np.empty(0)
+    real = left != right
+    return Edges(left[real], right[real], rule[real], bits[real], tuple(rules)), block[real]
+
+
+def _joined(edges: Edges, left: Ints, must: Pairs) -> Edges:
+    """The edges that did join, from where they did, and those of decisions."""
+    if not len(must) and left is edges.left:
+        return edges
+    did = left != NOBODY
+    return Edges(
+        np.concatenate([left[did], must[:, 0]]),
+        np.concatenate([edges.right[did], must[:, 1]]),
+        np.concatenate([edges.rule[did], np.full(len(must), len(edges.rules))]),
+        np.concatenate([edges.bits[did], np.full(len(must), np.inf)]),
+        (*edges.rules, DECISION),
+    )
 
 
 def _keyed_hash(secret: bytes, rule: str, value: Sequence[str]) -> str:

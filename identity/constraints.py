@@ -1,0 +1,109 @@
+"""Clustering that never joins what a steward keeps apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from identity.clustering import Ints, components
+
+Pairs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+NOBODY = -1
+
+
+def no_pairs() -> Pairs:
+    """Pairs of records, none: shape (0, 2)."""
+    return np.empty((0, 2), np.int64)
+
+
+def constrained(
+    count: int, left: Ints, right: Ints, bits: Floats, block: Ints, must: Pairs, cannot: Pairs
+) -> tuple[Ints, Ints, list[tuple[int, int, int, int]]]:
+    """Label each record with the smallest one of its cluster, and say what was refused.
+
+    Edges left[i]-right[i] join, and `must` whatever they say; no cluster holds both ends of a row of `cannot`. The members of a
+    block (edges with one `block[i]`, all from one `left`) all agree with each other, so that those whom the first of them may not
+    join may still join one another. The strongest evidence (`bits`) joins first; ties go by record. Components that no row of
+    `cannot` crosses are found by whole-array operations; only the others edge by edge.
+
+    Returns the labels; per edge the record of its block that right[i] was joined with, or NOBODY; and per refusal (i of the
+    edge, record, record, row of `cannot`). `must` and `cannot` may not contradict each other.
+
+    >>> star = np.array([0, 0]), np.array([1, 2]), np.ones(2), np.zeros(2, np.int64)
+    >>> labels, left, refused = constrained(3, *star, no_pairs(), np.array([[0, 1]]))
+    >>> labels.tolist(), left.tolist(), refused
+    ([0, 1, 0], [-1, 0], [(0, 0, 1, 0)])
+    """
+    labels = components(count, np.concatenate([must[:, 0], left]), np.concatenate([must[:, 1], right]))
+    torn = labels[cannot[:, 0]] == labels[cannot[:, 1]]
+    if not torn.any():
+        return labels, left, []
+    slow = np.isin(labels, labels[cannot[torn, 0]])
+    forest = _Forest()
+    for row in np.flatnonzero(slow[cannot[:, 0]] & slow[cannot[:, 1]]).tolist():
+        forest.keep_apart(int(cannot[row, 0]), int(cannot[row, 1]), row)
+    for one, other in must[slow[must[:, 0]]].tolist():
+        forest.join(forest.root(one), forest.root(other))
+    refused: list[tuple[int, int, int, int]] = []
+    left = left.copy()
+    for edges in _blocks(np.flatnonzero(slow[left]), left, right, bits, block):
+        groups = [int(left[edges[0]])]
+        for edge in edges:
+            left[edge], conflicts = forest.admit(groups, int(right[edge]))
+            refused += [(edge, *conflict) for conflict in conflicts]
+    members = np.flatnonzero(slow)
+    labels[members] = [forest.root(rec) for rec in members.tolist()]
+    return labels, left, refused
+
+
+def _blocks(edges: Ints, left: Ints, right: Ints, bits: Floats, block: Ints) -> Iterator[list[int]]:
+    """The edges of each block by `right`; the strongest block first."""
+    ordered = edges[np.lexsort((right[edges], block[edges], left[edges], -bits[edges]))]
+    cuts = np.flatnonzero(np.diff(block[ordered])) + 1
+    for one in np.split(ordered, cuts):
+        yield one.tolist()
+
+
+class _Forest:
+    """Union-find over records; every tree knows whom it must not be joined with. A tree's root is its smallest record."""
+
+    def __init__(self) -> None:
+        self._parent: dict[int, int] = {}
+        self._enemies: dict[int, dict[int, int]] = {}
+
+    def root(self, rec: int) -> int:
+        while (above := self._parent.get(rec, rec)) != rec:
+            self._parent[rec] = rec = self._parent.get(above, above)
+        return rec
+
+    def keep_apart(self, one: int, other: int, row: int) -> None:
+        self._enemies.setdefault(one, {}).setdefault(other, row)
+        self._enemies.setdefault(other, {}).setdefault(one, row)
+
+    def conflict(self, one: int, other: int) -> int | None:
+        """The first row of `cannot` between two trees, by their roots."""
+        mine, theirs = self._enemies.get(one, {}), self._enemies.get(other, {})
+        if len(theirs) < len(mine):
+            mine, other = theirs, one
+        return min((row for rec, row in mine.items() if self.root(rec) == other), default=None)
+
+    def join(self, one: int, other: int) -> None:
+        if one != other:
+            low, high = sorted((one, other))
+            self._parent[high] = low
+            self._enemies.setdefault(low, {}).update(self._enemies.pop(high, {}))
+
+    def admit(self, groups: list[int], rec: int) -> tuple[int, list[tuple[int, int, int]]]:
+        """Join `rec` with the first of the groups (each a record of it) that may have it, or make it one; and who refused it."""
+        refused: list[tuple[int, int, int]] = []
+        for member in groups:
+            one, other = self.root(member), self.root(rec)
+            if one == other or (row := self.conflict(one, other)) is None:
+                self.join(one, other)
+                return member, refused
+            refused.append((member, rec, row))
+        groups.append(rec)
+        return NOBODY, refused
