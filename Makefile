@@ -7,10 +7,10 @@ FORMATTED := $(MODULES) tests benchmarks .ci
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs-check bench bench-quick canary wheel-check clean
+.PHONY: help demo test lint format docs-check bench bench-quick bench-identity canary wheel-check clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # One stamp for each set of extras. A run with an unchanged pyproject.toml installs nothing.
 .venv/.installed-%: pyproject.toml .ci/constraints.txt .ci/environment
@@ -41,6 +41,13 @@ bench: .venv/.installed-bench  ## 500 000 people: c360, plain DuckDB views and t
 
 bench-quick: .venv/.installed-bench  ## the same with 20 000 people
 	$(BIN)/python -m benchmarks.run --people 20000 --output .bench/quick.json $(ARGS)
+
+.bench/splink/.installed: pyproject.toml .ci/environment
+	@bash .ci/environment .bench/splink rival
+	@touch $@
+
+bench-identity: .venv/.installed-bench .bench/splink/.installed  ## who is who: c360 beside Splink on labelled data and a million made-up records
+	$(BIN)/python -m benchmarks.identity $(ARGS)
 
 .venv-canary/.installed: pyproject.toml .ci/environment FORCE
 	@bash .ci/environment .venv-canary test --upgrade

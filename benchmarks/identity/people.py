@@ -1,6 +1,6 @@
 """Noisy records of people, with the truth: of any size, from a seed, a million in less than a minute.
 
-    python -m benchmarks.identity.people FILE.parquet|FILE.csv [--records 1000000] [--seed 0] [--poison]
+    python -m benchmarks.identity.people FILE.parquet|FILE.csv [--records 1000000] [--seed 0] [--poison] [--blind]
 
 Four sources know a person by one to six records. Values are missing, mistyped, abbreviated, outdated; nicknames, names from
 before a marriage, moves, shared telephones and e-mails, role addresses, placeholders. One in seven true pairs has nothing but the
@@ -205,8 +205,10 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--poison", action="store_true", help=f"{POISON} as date of birth in {POISONED:.0%} of the rows")
+    parser.add_argument("--blind", action="store_true", help="leave out household_id, which no system may see")
     args = parser.parse_args()
-    write(people(args.records, args.seed, poison=args.poison), args.file)
+    table = people(args.records, args.seed, poison=args.poison)
+    write(table.drop_columns(["household_id"]) if args.blind else table, args.file)
 
 
 if __name__ == "__main__":
