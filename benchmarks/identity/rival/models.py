@@ -116,16 +116,10 @@ FAKE = Model(
     em={"estimate_without_term_frequencies": True},
 )
 
-PSEUDOUNKNOWN_PHONE = "^1?(0{10}|9{10}|5{10})$"
-PEOPLE = Model(
-    columns=f"""rec_id, lower(strip_accents(trim(first_name))) AS first_name, lower(strip_accents(trim(last_name))) AS last_name,
-        lower(strip_accents(first_name || ' ' || last_name)) AS full_name,
-        CASE WHEN birth_date NOT IN ('1900-01-01', '1970-01-01') THEN birth_date END AS birth_date,
-        CASE WHEN NOT regexp_matches(lower(email), '^(info|office|contact|sales|hello)@') THEN lower(email) END AS email,
-        CASE WHEN NOT regexp_matches(regexp_replace(phone, '[^0-9]', '', 'g'), '{UNKNOWN_PHONE}')
-            THEN right(regexp_replace(phone, '[^0-9]', '', 'g'), 10) END AS phone,
-        regexp_replace(regexp_replace(lower(street), '( apt |, unit | #).*$', ''), ' [a-z]+$', '') AS street,
-        lower(city) AS city, postcode""",
+PSEUDOPEOPLE = Model(
+    columns="""rec_id, lower(trim(first_name)) AS first_name, lower(trim(last_name)) AS last_name,
+        lower(first_name || ' ' || last_name) AS full_name, upper(left(trim(middle), 1)) AS middle, date_of_birth,
+        nullif(regexp_replace(ssn, '[^0-9]', '', 'g'), '') AS ssn, street_number, lower(street_name) AS street_name, unit_number""",
     predict_on=[
         block_on("ssn"),
         block_on("first_name", "last_name"),
@@ -156,13 +150,16 @@ PEOPLE = Model(
     em={"estimate_without_term_frequencies": True},
 )
 
+UNKNOWN_PHONE = "^1?(0{10}|9{10}|5{10})$"
 PEOPLE = Model(
-    columns="""rec_id, lower(strip_accents(trim(first_name))) AS first_name, lower(strip_accents(trim(last_name))) AS last_name,
+    columns=f"""rec_id, lower(strip_accents(trim(first_name))) AS first_name, lower(strip_accents(trim(last_name))) AS last_name,
         lower(strip_accents(first_name || ' ' || last_name)) AS full_name,
         CASE WHEN birth_date NOT IN ('1900-01-01', '1970-01-01') THEN birth_date END AS birth_date,
         CASE WHEN NOT regexp_matches(lower(email), '^(info|office|contact|sales|hello)@') THEN lower(email) END AS email,
-        CASE WHEN NOT regexp_matches(phone, '^[^0-9]*(0{10}|9{10}|5{10})$') THEN right(regexp_replace(phone, '[^0-9]', '', 'g'), 10) END AS phone,
-        regexp_replace(regexp_replace(lower(street), '( apt |, unit | #).*$', ''), ' [a-z]+$', '') AS street, lower(city) AS city, postcode""",
+        CASE WHEN NOT regexp_matches(regexp_replace(phone, '[^0-9]', '', 'g'), '{UNKNOWN_PHONE}')
+            THEN right(regexp_replace(phone, '[^0-9]', '', 'g'), 10) END AS phone,
+        regexp_replace(regexp_replace(lower(street), '( apt |, unit | #).*$', ''), ' [a-z]+$', '') AS street,
+        lower(city) AS city, postcode""",
     predict_on=[
         block_on("email"),
         block_on("phone"),
