@@ -1,0 +1,201 @@
+"""Which pairs of records are worth comparing: those that agree on all parts of some rule, in blocks of bounded size.
+
+A block over the cap is cut by a further column, again and again; what is still too large is left out, and reported. One value can
+therefore never make a run quadratic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from identity.clustering import Ints
+from identity.scratch import registered
+
+CAP = 100
+"""The most records in one block."""
+
+_SKELETON = "left({0}, 1) || REGEXP_REPLACE(TRANSLATE({0}[2:], 'cqzvdgj', 'kksftkk'), '[aeiouyhw]', '', 'g')"
+_ORDERED = ("least(given, family)", "greatest(given, family)")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingRule:
+    """Records that agree on every expression of `parts` are compared. `columns` are those the parts need.
+
+    A rule with a `cap` of its own leaves larger blocks out without cutting them further: a name says enough where it is rare.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    columns: frozenset[str]
+    cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingYield:
+    """What one rule did: pairs it proposed, pairs no other rule proposed, blocks over the cap, records left out for that."""
+
+    rule: str
+    pairs: int
+    alone: int
+    oversize_blocks: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Pairs of records (`left` < `right`, ordered, distinct), and for each the rules that proposed it, as bits of `rules`."""
+
+    left: Ints
+    right: Ints
+    rules: npt.NDArray[np.uint64]
+    yields: tuple[BlockingYield, ...]
+
+
+_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("email", ("email",), "email"),
+    ("email name", ("CASE WHEN LENGTH(local) > 4 THEN local END", "left(given, 1)"), "local given"),
+    ("phone", ("phone",), "phone"),
+    ("family name, birth date", ("family", "dob"), "family dob"),
+    ("given name, birth date", ("given1", "dob"), "given1 dob"),
+    ("initials, birth date", ("left(given, 1)", "left(family, 1)", "dob"), "given family dob"),
+    ("initial, sound, birthday", ("left(given, 1)", _SKELETON.format("family"), "dob[5:8]"), "given family dob"),
+    ("name, birth year", (*_ORDERED, "dob[1:4]"), "given family dob"),
+    ("name, postcode", (*_ORDERED, "postcode"), "given family postcode"),
+    ("name, city", (*_ORDERED, "city"), "given family city"),
+    ("beginning of name, postcode", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode"),
+    ("beginning of name, city", ("left(given, 2)", "left(family, 3)", "city"), "given family city"),
+    ("street, house, postcode", ("street", "house", "postcode"), "street house postcode"),
+    ("street, house, city", ("street", "house", "city"), "street house city"),
+    ("street, given name, initial", ("street", "given1", "left(family, 1)"), "street given1 family"),
+    ("street, family name", ("street", "family"), "street family"),
+    ("family name, house, beginning of street", ("family", "house", "left(street, 3)"), "family house street"),
+    ("birth date, postcode", ("dob", "postcode"), "dob postcode"),
+    ("birth date, city", ("dob", "city"), "dob city"),
+    ("organisation", ("org",), "org"),
+    ("organisation, postcode", ("left(org, 5)", "postcode"), "org postcode"),
+)
+
+# Rules for what typing mistakes leave whole. They propose many pairs, the more so the more records there are.
+_NAME = BlockingRule("name", _ORDERED, frozenset(("given", "family")), cap=12)
+_WEAK_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("birth date", ("dob",), "dob"),
+    ("street, house", ("street", "house"), "street house"),
+    ("street, given name", ("street", "given1"), "street given1"),
+    ("initial of e-mail, end of domain, birthday", ("left(email, 1)", "dob[5:8]"), "email dob"),
+    ("given name, city", ("given1", "city"), "given1 city"),
+    ("family name, city", ("family", "city"), "family city"),
+    ("given name, postcode", ("given1", "postcode"), "given1 postcode"),
+    ("family name, postcode", ("family", "postcode"), "family postcode"),
+    ("given name, birthday", ("given1", "dob[5:8]"), "given1 dob"),
+    ("family name, birthday", ("family", "dob[5:8]"), "family dob"),
+    ("family name, birth month", ("family", "dob[1:6]"), "family dob"),
+    ("given name, birth month", ("given1", "dob[1:6]"), "given1 dob"),
+    ("city, birth month", ("city", "dob[1:6]"), "city dob"),
+    ("sound of name", (_SKELETON.format("given"), _SKELETON.format("family")), "given family"),
+)
+WEAK_UP_TO = 100_000
+"""Weak rules are used up to this many records."""
+ALL_UP_TO = 1_500
+"""Up to this many records every pair is compared."""
+
+_REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone", "street")
+
+
+def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
+    """The rules whose columns are there, for a table of `count` records."""
+    own = [(name, (name,), name) for name in columns if name.startswith("id_")]
+    weak = _WEAK_RULES if count <= WEAK_UP_TO else ()
+    rules = (BlockingRule(name, parts, frozenset(needs.split())) for name, parts, needs in (*own, *_RULES, *weak))
+    return tuple(rule for rule in (*rules, _NAME) if rule.columns <= set(columns))
+
+
+def candidates(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], count: int, cap: int = CAP) -> Candidates:
+    """Every pair that some rule proposes. `table` has rec (0 … count-1) and `columns`."""
+    if count <= ALL_UP_TO:
+        return _every_pair(count)
+    rules = rules_for(columns, count)
+    refinements = [column for column in _REFINEMENTS if column in columns]
+    codes: list[Ints] = []
+    bits: list[npt.NDArray[np.uint64]] = []
+    notes: list[tuple[str, int, int]] = []
+    for i, rule in enumerate(rules):
+        further = [column for column in refinements if column not in rule.columns] if rule.cap is None else []
+        left, right, oversize, left_out = _pairs(con, table, rule, further, rule.cap or cap)
+        codes.append(left * count + right)
+        bits.append(np.full(len(left), 1 << i, np.uint64))
+        notes.append((rule.name, oversize, left_out))
+    distinct, proposed = _merged(codes, bits)
+    single = (proposed & (proposed - np.uint64(1))) == 0
+    yields = [
+        BlockingYield(name, len(codes[i]), int((single & (proposed == 1 << i)).sum()), oversize, left_out)
+        for i, (name, oversize, left_out) in enumerate(notes)
+    ]
+    return Candidates(distinct // max(count, 1), distinct % max(count, 1), proposed, tuple(yields))
+
+
+def _every_pair(count: int) -> Candidates:
+    left, right = (side.astype(np.int64) for side in np.triu_indices(count, 1))
+    return Candidates(left, right, np.ones(len(left), np.uint64), (BlockingYield("every pair", len(left), len(left), 0, 0),))
+
+
+def _merged(codes: list[Ints], bits: list[npt.NDArray[np.uint64]]) -> tuple[Ints, npt.NDArray[np.uint64]]:
+    every = np.concatenate([np.empty(0, np.int64), *codes])
+    order = np.argsort(every, kind="stable")
+    every = every[order]
+    rules = np.concatenate([np.empty(0, np.uint64), *bits])[order]
+    starts = np.flatnonzero(np.concatenate([[True], every[1:] != every[:-1]])) if len(every) else np.empty(0, np.int64)
+    return every[starts], np.bitwise_or.reduceat(rules, starts) if len(starts) else rules
+
+
+def _pairs(
+    con: duckdb.DuckDBPyConnection, table: str, rule: BlockingRule, refinements: Sequence[str], cap: int
+) -> tuple[Ints, Ints, int, int]:
+    """(left, right, blocks over the cap, records left out) of one rule."""
+    known = " AND ".join(f"{column} IS NOT NULL" for column in sorted(rule.columns))
+    found = con.execute(
+        f"SELECT rec, hash({', '.join(rule.parts)}) AS h FROM {table} WHERE {known} AND {rule.parts[0]} IS NOT NULL"
+    ).fetchnumpy()
+    recs, keys = np.asarray(found["rec"], np.int64), np.asarray(found["h"], np.uint64)
+    pairs: list[tuple[Ints, Ints]] = []
+    recs, keys, oversize = _blocks(recs, keys, cap, pairs)
+    for column in refinements:
+        if not len(recs):
+            break
+        recs, keys = _refined(con, table, column, recs, keys)
+        recs, keys, _ = _blocks(recs, keys, cap, pairs)
+    left, right = (np.concatenate([np.empty(0, np.int64), *(pair[side] for pair in pairs)]) for side in (0, 1))
+    return np.minimum(left, right), np.maximum(left, right), oversize, len(recs)
+
+
+def _blocks(
+    recs: Ints, keys: npt.NDArray[np.uint64], cap: int, pairs: list[tuple[Ints, Ints]]
+) -> tuple[Ints, npt.NDArray[np.uint64], int]:
+    """Add the pairs of all blocks of up to `cap` records to `pairs`; return what is in larger ones, and how many those are."""
+    order = np.argsort(keys, kind="stable")
+    recs, keys = recs[order], keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
+    sizes = np.diff(np.append(starts, len(keys)))
+    for size in np.unique(sizes):
+        if 1 < size <= cap:
+            members = recs[starts[sizes == size][:, None] + np.arange(size)]
+            first, second = np.triu_indices(size, 1)
+            pairs.append((members[:, first].ravel(), members[:, second].ravel()))
+    large = np.repeat(sizes > cap, sizes)
+    return recs[large], keys[large], int((sizes > cap).sum())
+
+
+def _refined(
+    con: duckdb.DuckDBPyConnection, table: str, column: str, recs: Ints, keys: npt.NDArray[np.uint64]
+) -> tuple[Ints, npt.NDArray[np.uint64]]:
+    """The same records with a further column in their keys; those that lack it stay in a block of their own."""
+    with registered(con, "oversize", pa.table({"rec": recs})):
+        found = con.execute(f"SELECT rec, hash({column}) AS h FROM {table} SEMI JOIN oversize USING (rec) ORDER BY rec").fetchnumpy()
+    extra = np.asarray(found["h"], np.uint64)[np.searchsorted(np.asarray(found["rec"], np.int64), recs)]
+    return recs, keys * np.uint64(0x9E3779B97F4A7C15) + extra

@@ -1,0 +1,69 @@
+"""Correlation clustering: from weighted pairs to a partition that resists bridges.
+
+Greedy additive edge contraction (Keuper et al. 2015), in rounds: every pair of clusters that are each other's best is joined, if
+what speaks for it outweighs what speaks against. A pair that was never scored speaks a little against, so that a chain of
+acquaintances does not become one person. Weights are whole numbers, so that no order of addition changes a sum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from identity.clustering import Ints, components
+
+UNSCORED = -250
+"""Weight, in thousandths, of a pair of records that blocking did not propose."""
+FORBIDDEN = -(1 << 40)
+
+
+def correlation_clusters(count: int, left: Ints, right: Ints, weights: Ints, unscored: int = UNSCORED) -> Ints:
+    """For each record 0 … count-1 the smallest record of its cluster.
+
+    `left[i]`, `right[i]` are different records, each pair once; `weights[i]` is the log odds in thousandths that they are one.
+    """
+    labels = np.arange(count, dtype=np.int64)
+    hopeful = components(count, left[weights > 0], right[weights > 0])
+    inside = hopeful[left] == hopeful[right]
+    u, v, w = labels[left[inside]], labels[right[inside]], weights[inside].astype(np.int64)
+    scored = np.ones(len(u), np.int64)
+    size = np.ones(count, np.int64)
+    while True:
+        total = w + unscored * (size[u] * size[v] - scored)
+        good = total > 0
+        if not good.any():
+            return _smallest(labels)
+        joined = _mutual_best(u[good], v[good], total[good])
+        keep, gone = u[good][joined], v[good][joined]
+        target = np.arange(count, dtype=np.int64)
+        target[gone] = keep
+        labels = target[labels]
+        size[keep] += size[gone]
+        u, v, w, scored = _contracted(target[u], target[v], w, scored, count)
+
+
+def _mutual_best(u: Ints, v: Ints, total: Ints) -> Ints:
+    """Indices of edges that are the best of both their ends, in one strict order: by weight, then by records."""
+    order = np.lexsort((v, u, -total))
+    rank = np.empty(len(u), np.int64)
+    rank[order] = np.arange(len(u))
+    best = np.full(max(int(v.max()), int(u.max())) + 1, len(u), np.int64)
+    np.minimum.at(best, u, rank)
+    np.minimum.at(best, v, rank)
+    return np.flatnonzero((best[u] == rank) & (best[v] == rank))
+
+
+def _contracted(u: Ints, v: Ints, w: Ints, scored: Ints, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Edges between what is left, parallel ones added up."""
+    apart = u != v
+    low, high = np.minimum(u, v)[apart], np.maximum(u, v)[apart]
+    codes, of = np.unique(low * count + high, return_inverse=True)
+    weights, pairs = np.zeros(len(codes), np.int64), np.zeros(len(codes), np.int64)
+    np.add.at(weights, of, w[apart])
+    np.add.at(pairs, of, scored[apart])
+    return codes // count, codes % count, weights, pairs
+
+
+def _smallest(labels: Ints) -> Ints:
+    smallest = np.full(len(labels), len(labels), np.int64)
+    np.minimum.at(smallest, labels, np.arange(len(labels), dtype=np.int64))
+    return smallest[labels]

@@ -1,0 +1,171 @@
+"""Normal forms taken apart into the columns that are blocked on and compared. Everything is SQL per row; nothing throws.
+
+    given, given1, family, middle     letters only, no accents; given1 is the first of several given names
+    dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
+    email, local, residue             residue: what the part before the @ says beyond the name ("82" of john.smith82)
+    phone                             digits
+    street, house                     "main st" and "12"; postcode, city
+    org                               an organisation's name without its legal form, words in order of the alphabet
+    gender                            one letter; id_<i> and text_<i>: one for each field of the kind
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from identity.probabilistic.kinds import Field, Kind
+
+TABLE = "prepared"
+
+_TITLES = r"^\s*(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|madame|monsieur|mme)\b\.?\s*|,?\s+(jr|sr|ii|iii|iv|phd|md|esq)\.?\s*$"
+_STREET_WORDS = {
+    "street": "st", "strasse": "st", "straße": "st", "str": "st", "avenue": "av", "ave": "av", "road": "rd", "drive": "dr", "lane": "ln",
+    "boulevard": "bd", "blvd": "bd", "court": "ct", "place": "pl", "square": "sq", "terrace": "tce", "crescent": "cres", "circuit": "cct",
+    "close": "cl", "parkway": "pkwy", "highway": "hwy", "north": "n", "south": "s", "east": "e", "west": "w", "apartment": "apt",
+}  # fmt: skip
+_LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
+
+Columns = Mapping[str, str]
+
+
+def normal_form(kind: Kind, own: str = "") -> str:
+    """The normal form (identity.normalise) in which an attribute of a kind is read; `own` is the attribute's, if it has one."""
+    stems = {Kind.EMAIL: "email", Kind.PHONE: "phone", Kind.POSTCODE: "postcode"}
+    if kind in stems:
+        return own if own.startswith(stems[kind]) else stems[kind]
+    return own if kind is Kind.BIRTH_DATE and own.startswith("date(") else "exact" if kind is Kind.BIRTH_DATE else "lower"
+
+
+def prepare(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]]) -> tuple[str, ...]:
+    """CREATE TABLE prepared from `record`, whose column for each field is named beside it. Returns the columns beside rec and source."""
+    raw = _by_kind(fields)
+    columns = {**_names(raw), **_birth(con, record, raw), **_contact(raw), **_place(raw), **_others(fields)}
+    once = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS SELECT rec, source, {once} FROM (SELECT *, {_parts(raw)} FROM {record}) ORDER BY rec")
+    if "email" in columns:
+        columns |= _email_parts(con, columns)
+    return tuple(columns)
+
+
+def _by_kind(fields: Sequence[tuple[Field, str]]) -> dict[Kind, str]:
+    """One expression per kind: the first value that is there, of several attributes."""
+    found: dict[Kind, list[str]] = {}
+    for field, column in fields:
+        found.setdefault(field.kind, []).append(column)
+    return {kind: columns[0] if len(columns) == 1 else f"COALESCE({', '.join(columns)})" for kind, columns in found.items()}
+
+
+def _parts(raw: Mapping[Kind, str]) -> str:
+    """Whole names cut into words, once per row; "Smith, John" is turned round."""
+    full = raw.get(Kind.FULL)
+    if full is None:
+        return "1 AS one"
+    plain = f"REGEXP_REPLACE(STRIP_ACCENTS({full}), '{_TITLES}', '', 'g')"
+    turned = rf"REGEXP_REPLACE({plain}, '^\s*([^,]+?)\s*,\s*(.+)$', '\2 \1')"
+    return rf"REGEXP_EXTRACT_ALL({turned}, '[\p{{L}}''’-]+') AS words"
+
+
+def letters(value: str) -> str:
+    return rf"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({value}), '[^\p{{L}}]', '', 'g'), '')"
+
+
+def _names(raw: Mapping[Kind, str]) -> dict[str, str]:
+    given, family, middle = raw.get(Kind.GIVEN), raw.get(Kind.FAMILY), raw.get(Kind.MIDDLE)
+    if Kind.FULL in raw:
+        given = f"COALESCE({given or 'NULL'}, CASE WHEN len(words) > 1 THEN words[1] END)"
+        family = f"COALESCE({family or 'NULL'}, words[-1])"
+        middle = f"COALESCE({middle or 'NULL'}, CASE WHEN len(words) > 2 THEN words[2] END)"
+    columns = {}
+    if given:
+        columns["given"] = letters(given)
+        columns["given1"] = rf"NULLIF(REGEXP_EXTRACT(STRIP_ACCENTS({given}), '\p{{L}}+'), '')"
+    if family:
+        columns["family"] = letters(family)
+    if middle:
+        columns["middle"] = letters(middle)
+    if Kind.ORGANISATION in raw:
+        words = rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE(STRIP_ACCENTS({raw[Kind.ORGANISATION]}), '\b({_LEGAL_FORMS})\b|[''’.]', '', 'g'), '[\p{{L}}0-9]+')"
+        columns["org"] = f"NULLIF(ARRAY_TO_STRING(LIST_SORT({words}), ' '), '')"
+    return columns
+
+
+def _birth(con: duckdb.DuckDBPyConnection, record: str, raw: Mapping[Kind, str]) -> dict[str, str]:
+    if Kind.BIRTH_DATE in raw:
+        return {"dob": _date(con, record, raw[Kind.BIRTH_DATE])}
+    if Kind.BIRTH_YEAR in raw:
+        parts = [(raw.get(kind, "NULL"), width) for kind, width in ((Kind.BIRTH_YEAR, 4), (Kind.BIRTH_MONTH, 2), (Kind.BIRTH_DAY, 2))]
+        digits = [rf"COALESCE(LPAD(REGEXP_EXTRACT({value}, '\d+'), {width}, '0'), '{'0' * width}')" for value, width in parts]
+        return {"dob": f"NULLIF(CONCAT({', '.join(digits)}), '00000000')"}
+    return {}
+
+
+def _date(con: duckdb.DuckDBPyConnection, record: str, value: str) -> str:
+    """Year first where four digits say so; else by what the source's own dates allow (a 13 is no month)."""
+    parts = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{1,2}})\D(\d{{1,2}})\D(\d{{4}})', ['a', 'b', 'y'])"
+    month_first = [
+        source
+        for source, first, second in con.execute(
+            f"SELECT source, count(*) FILTER (TRY_CAST(d.a AS INT) > 12), count(*) FILTER (TRY_CAST(d.b AS INT) > 12) "
+            f"FROM (SELECT source, {parts} AS d FROM {record} WHERE {value} IS NOT NULL) WHERE d.y <> '' GROUP BY source"
+        ).fetchall()
+        if second > first
+    ]
+    swap = f"source IN ({', '.join(str(int(s)) for s in month_first)})" if month_first else "false"
+    iso = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{4}})\D?(\d{{1,2}})\D?(\d{{1,2}})', ['y', 'a', 'b'])"
+    pad = "LPAD({0}, 2, '0')".format
+    first, second = pad(f"({parts}).a"), pad(f"({parts}).b")
+    local = f"CASE WHEN ({parts}).y = '' THEN NULL WHEN {swap} THEN ({parts}).y || {first} || {second} ELSE ({parts}).y || {second} || {first} END"
+    year = rf"RPAD(NULLIF(REGEXP_EXTRACT({value}, '^\s*(1[89]\d\d|20\d\d)\s*$', 1), ''), 8, '0')"
+    return f"CASE WHEN ({iso}).y <> '' THEN ({iso}).y || {pad(f'({iso}).a')} || {pad(f'({iso}).b')} ELSE COALESCE({local}, {year}) END"
+
+
+def _contact(raw: Mapping[Kind, str]) -> dict[str, str]:
+    columns = {}
+    if Kind.EMAIL in raw:
+        columns["email"] = raw[Kind.EMAIL]
+    if Kind.PHONE in raw:
+        columns["phone"] = raw[Kind.PHONE]
+    if Kind.GENDER in raw:
+        columns["gender"] = f"NULLIF(REGEXP_EXTRACT({raw[Kind.GENDER]}, '[a-z0-9]'), '')"
+    return columns
+
+
+def _email_parts(con: duckdb.DuckDBPyConnection, columns: Columns) -> dict[str, str]:
+    """Columns local and residue, which need the name."""
+    local = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1)"
+    rest = "local"
+    for name in ("family", "given1", "given"):
+        if name in columns:
+            rest = f"REPLACE({rest}, CASE WHEN LENGTH({name}) > 1 THEN {name} ELSE '~' END, '')"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {TABLE} AS SELECT *, REGEXP_REPLACE({rest}, '[^a-z0-9]', '', 'g') AS residue "
+        f"FROM (SELECT *, {local} AS local FROM {TABLE}) ORDER BY rec"
+    )
+    return {"local": "local", "residue": "residue"}
+
+
+def _place(raw: Mapping[Kind, str]) -> dict[str, str]:
+    columns = {}
+    if Kind.STREET in raw:
+        street, house = f"STRIP_ACCENTS({raw[Kind.STREET]})", raw.get(Kind.HOUSE_NUMBER, "NULL")
+        words = street
+        for word, short in _STREET_WORDS.items():
+            words = f"REPLACE({words}, ' {word}', ' {short}')"
+        columns["street"] = rf"NULLIF(REGEXP_REPLACE({words}, '^\s*\d+\s*[a-z]?\b|[^\p{{L}}0-9]', '', 'g'), '')"
+        columns["house"] = rf"COALESCE(NULLIF(REGEXP_EXTRACT({house}, '\d+'), ''), NULLIF(REGEXP_EXTRACT({street}, '\d+'), ''))"
+    if Kind.POSTCODE in raw:
+        columns["postcode"] = raw[Kind.POSTCODE]
+    if Kind.CITY in raw:
+        columns["city"] = letters(raw[Kind.CITY])
+    return columns
+
+
+def _others(fields: Sequence[tuple[Field, str]]) -> dict[str, str]:
+    """Every identifier and every other text is compared by itself."""
+    columns = {}
+    for kind, stem in ((Kind.IDENTIFIER, "id"), (Kind.TEXT, "text")):
+        for i, column in enumerate(column for field, column in fields if field.kind is kind):
+            columns[f"{stem}_{i}"] = f"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({column}), '[^\\p{{L}}0-9]', '', 'g'), '')"
+    return columns

@@ -1,0 +1,163 @@
+"""What each level is worth, learned without labels: expectation maximisation over the histogram of patterns.
+
+Three classes (after Fellegi and Sunter 1969; the second is our own): the same person; another person of the same household; two
+people who met by chance. The third is not free to roam: how often two random records agree is known, by counting values and by
+comparing pairs drawn at random; what the other two classes take of it is taken off. Of a household, given name, birth date and
+numbers agree as by chance. So identified, the model settles in some ten rounds, where a free mixture flips between its modes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from identity.probabilistic.compare import Histogram
+from identity.probabilistic.factors import BOTH_SAME, SWAPPED, Factor, Floats, Household, Joint, family_part, given_part
+
+PRIOR = 30.0
+"""As many pairs as the expected shares of a factor's levels count for among matches."""
+RANDOM_PRIOR = 0.5
+ROUNDS = 60
+SETTLED = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`match[f][level]`, `household[f][level]`, `random[f][level]`: how often each level occurs in a class, given what is missing.
+    `shares`: how many of all pairs of records belong to each class."""
+
+    match: tuple[Floats, ...]
+    household: tuple[Floats, ...]
+    random: tuple[Floats, ...]
+    shares: tuple[float, float, float]
+
+    def logits(self, patterns: npt.NDArray[np.uint8]) -> Floats:
+        """For each pattern the log odds (natural) that it is a match."""
+        match, household, random = self.logs(patterns)
+        return np.asarray(match - np.logaddexp(household, random), np.float64)
+
+    def logs(self, patterns: npt.NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+        """Log of share × probability of each pattern, per class."""
+        tables = (self.match, self.household, self.random)
+        return tuple(  # type: ignore[return-value]
+            np.log(max(share, 1e-300)) + sum((np.log(t[patterns[:, f]]) for f, t in enumerate(table)), np.zeros(len(patterns)))
+            for share, table in zip(self.shares, tables, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What is known of pairs at random: `pairs[f][level]` of all pairs of records, estimated; `total` is their number."""
+
+    pairs: tuple[Floats, ...]
+    total: float
+
+
+def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: int) -> Model:
+    """Learn the model from candidate pairs and from what chance gives."""
+    grouped = [np.asarray(f.groups) for f in factors]
+    prior = [_within(np.asarray(f.match), g) for f, g in zip(factors, grouped, strict=True)]
+    expected = [_within(np.asarray(f.random), g) for f, g in zip(factors, grouped, strict=True)]
+    nothing = [np.zeros(len(f.levels)) for f in factors]
+    random = _random(chance, nothing, expected, grouped, factors)
+    match = list(prior)
+    household = [_household(f, prior[i], random[i], grouped[i]) for i, f in enumerate(factors)]
+    n_match, n_household = 0.3 * records, 0.1 * records
+    counts = seen.counts.astype(np.float64)
+    before = np.zeros(len(counts))
+    for _ in range(ROUNDS):
+        shares = (n_match, n_household, max(chance.total - n_match - n_household, 1.0))
+        model = Model(tuple(match), tuple(household), tuple(random), shares)
+        logs = np.stack(model.logs(seen.patterns))
+        logs -= logs.max(axis=0)
+        weights = np.exp(logs)
+        weights /= weights.sum(axis=0)
+        of_match, of_household = weights[0] * counts, weights[1] * counts
+        n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), 1e-3)
+        taken = []
+        for f, factor in enumerate(factors):
+            column, size = seen.patterns[:, f], len(factor.levels)
+            matches = np.bincount(column, of_match, size)
+            mates = np.bincount(column, of_household, size)
+            taken.append(matches + mates)
+            match[f] = _within(matches + PRIOR * prior[f], grouped[f])
+            household[f] = _within(mates + PRIOR * household[f], grouped[f])
+        random = _random(chance, taken, expected, grouped, factors)
+        household = [_household(factor, household[f], random[f], grouped[f]) for f, factor in enumerate(factors)]
+        if np.abs(weights[0] - before).max(initial=0.0) < SETTLED:
+            break
+        before = weights[0]
+    return model
+
+
+def _within(values: Floats, groups: npt.NDArray[np.int64]) -> Floats:
+    """`values` as shares of their group."""
+    totals = np.bincount(groups, values)
+    return np.asarray(np.maximum(values, 1e-12) / np.maximum(totals[groups], 1e-12), np.float64)
+
+
+def _random(
+    chance: Chance, taken: list[Floats], expected: list[Floats], groups: list[npt.NDArray[np.int64]], factors: Sequence[Factor]
+) -> list[Floats]:
+    """How often each level occurs by chance: what all pairs show, less what matches and households account for."""
+    found = []
+    for factor, pairs, away, usual, group in zip(factors, chance.pairs, taken, expected, groups, strict=True):
+        left = np.maximum(pairs - away, 0.0) if factor.joint is None else _joint_left(factor.joint, pairs, away)
+        totals = np.bincount(group, left)[group]
+        weight = RANDOM_PRIOR * np.sqrt(np.maximum(totals, 1.0))
+        found.append(_within(left + weight * usual, group))
+    return found
+
+
+def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
+    """The same for two parts that are independent by chance: taken off part by part, where the numbers are large."""
+    size = joint.first * joint.second
+    table, gone = (values[:size].reshape(joint.first, joint.second) for values in (pairs, away))
+    left = np.maximum(pairs - away, 0.0)
+    first, second = (np.maximum(table[1:, 1:].sum(axis) - gone[1:, 1:].sum(axis), 0.1 * table[1:, 1:].sum(axis)) for axis in (1, 0))
+    both = np.outer(first, second) / max(first.sum(), 1.0)
+    counted = [level for level in (*joint.counted, *joint.never) if level < size]
+    kept = left[counted]
+    left[:size].reshape(joint.first, joint.second)[1:, 1:] = both
+    left[counted] = kept
+    return left
+
+
+def _household(factor: Factor, learned: Floats, random: Floats, groups: npt.NDArray[np.int64]) -> Floats:
+    """The household's table under the factor's tie."""
+    if factor.household is Household.FREE:
+        return learned
+    if factor.household is Household.RANDOM:
+        same = (groups == 0) | (np.arange(len(random)) == 1)
+        alike = min(max(float(learned[1]), factor.alike), factor.most_alike)
+        return _within((1 - alike) * random + alike * same, groups)
+    return _household_name(factor, learned, random, groups)
+
+
+def _household_name(factor: Factor, learned: Floats, random: Floats, groups: npt.NDArray[np.int64]) -> Floats:
+    """Family name as learned × given name as by chance."""
+    level = np.arange(len(factor.levels) - 1)
+    last, first = family_part(level), given_part(level)
+    both = groups[:-1] == 3
+    family = np.bincount(last[both], learned[:-1][both], 7)
+    lone_family = np.bincount(last[groups[:-1] == 1], learned[:-1][groups[:-1] == 1], 7)
+    family = family / max(family.sum(), 1e-12) if family.sum() > 0 else lone_family
+    given = np.bincount(first[both], random[:-1][both], 10)
+    lone_given = np.bincount(first[groups[:-1] == 2], random[:-1][groups[:-1] == 2], 10)
+    given = given / max(given.sum(), 1e-12) if both.any() and given.sum() > 0 else lone_given
+    same = np.zeros(10)
+    same[1:5] = given[1:5] / max(given[1:5].sum(), 1e-12)
+    given = (1 - factor.alike) * given + factor.alike * same
+    table = np.ones(len(factor.levels))
+    table[:-1] = np.where(both, given[first] * family[last], np.where(first > 0, given[first], np.where(last > 0, family[last], 1.0)))
+    rare = np.asarray(BOTH_SAME)
+    spread = random[rare] / max(random[rare].sum(), 1e-12)
+    table[rare] = given[1:5].sum() * family[1:4].sum() * spread
+    never = both & (first >= 1) & (first <= 4) & (last >= 1) & (last <= 3)
+    never[rare] = False
+    table[:-1][never] = 1e-12
+    table[SWAPPED] = random[SWAPPED]
+    return _within(table, groups)
