@@ -76,3 +76,69 @@ class CrosswalkImport(UserError):
     """A table to import as a crosswalk lacks a column, or holds an id that cannot be one."""
 
     code = "C360_CROSSWALK_IMPORT"
+
+
+class DecisionsFile(UserError):
+    """A line of the file of decisions is none."""
+
+    code = "C360_DECISIONS_FILE"
+
+
+class ContradictoryDecisions(UserError):
+    """Decisions that cannot all hold: A is B and B is C, but A is not C; or one person pinned to two ids."""
+
+    code = "C360_CONTRADICTORY_DECISIONS"
+
+
+class DecisionTable(UserError):
+    """A decision names a table that is not resolved for its entity and space, or a key that is not the table's."""
+
+    code = "C360_DECISION_TABLE"
+
+
+class UnknownDecision(UserError):
+    """There is no such decision, or it was withdrawn before."""
+
+    code = "C360_UNKNOWN_DECISION"
+
+
+class NoPlan(UserError):
+    """There is no plan to apply."""
+
+    code = "C360_NO_PLAN"
+
+
+class StalePlan(UserError):
+    """The crosswalk or the decisions have changed since the plan was made."""
+
+    code = "C360_STALE_PLAN"
+
+
+class PlanDamaged(UserError):
+    """The file of a plan is missing, incomplete or corrupt."""
+
+    code = "C360_PLAN_DAMAGED"
+
+
+class NoSuchVersion(UserError):
+    """A version of the crosswalk is not kept (any more)."""
+
+    code = "C360_NO_SUCH_VERSION"
+
+
+class UnknownId360(UserError):
+    """No crosswalk ever gave out this id360."""
+
+    code = "C360_UNKNOWN_ID360"
+
+
+class ModelMismatch(UserError):
+    """A model file is broken, of another format, or was trained for other attributes than those compared now."""
+
+    code = "C360_MODEL_MISMATCH"
+
+
+class UnreadableTable(UserError):
+    """A file to evaluate is no table, or lacks the column of true clusters."""
+
+    code = "C360_UNREADABLE_TABLE"

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.constraints import NOBODY, Floats, Pairs, constrained, no_pairs
@@ -39,6 +40,8 @@ class Records:
     columns: Mapping[MatchKey, str]
     must: Pairs = field(default_factory=no_pairs)
     cannot: Pairs = field(default_factory=no_pairs)
+    sources: tuple[tuple[str, int], ...] = ()
+    """Of each record set, in order of recs: its source, and its first rec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,33 @@ class SharedValue:
     rule: str
     keyed_hash: str
     records: int
+
+
+@dataclass(frozen=True, slots=True)
+class FactorBits:
+    """What each level of a factor is worth: bits[level] = log2(how likely among matches / among two people who met by chance)."""
+
+    name: str
+    levels: tuple[str, ...]
+    bits: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Pairs of records that were compared, left[i] < right[i]: odds[i] is log2 of the odds that they are one.
+
+    `levels[i, f]` is the level of factor f; bit r of `rules[i]` says that blocking rule r proposed the pair. The bits of a pair's
+    levels and `prior` add up to its odds against chance; what is missing to odds[i] speaks for two people of one household.
+    """
+
+    left: Ints
+    right: Ints
+    odds: Floats
+    levels: npt.NDArray[np.uint8]
+    rules: npt.NDArray[np.uint64]
+    factors: tuple[FactorBits, ...]
+    blocking: tuple[str, ...]
+    prior: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +129,8 @@ class Matching:
     shared: tuple[SharedValue, ...] = ()
     edges: Edges | None = None
     refused: tuple[Refused, ...] = ()
+    scored: Scored | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Matcher(Protocol):

@@ -1,8 +1,9 @@
-"""One resolve under way, group by group: load, match, identify, write; and the history of ids at its end."""
+"""One resolve under way, group by group: load, match, identify, write."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -11,42 +12,44 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from identity.binding import Bound, bind
 from identity.clustering import Ints
+from identity.decisions import Decision
+from identity.history import History
 from identity.loading import Loaded, Progress, load
-from identity.matching import Matcher, Records, RuleYield, SharedValue
+from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.publishing import write_identifiers, write_links
-from identity.report import ResolveReport, SourceCount
+from identity.report import ContradictedDecision, ResolveReport, SourceCount
+from identity.risk import MOST, Merging, RiskyMerge, riskiest
 from identity.scratch import registered
-from identity.stable_ids import NO_ID, Registry, heirs, keep, mint
+from identity.stable_ids import NO_ID, heirs, keep, mint, overlaps, parents
 from identity.store import Draft
 
 
 @dataclass
 class Run:
-    """One resolve under way: what has been read and decided so far."""
+    """One resolve under way: what has been read and decided so far. With `weigh` it looks for the riskiest merges."""
 
     con: duckdb.DuckDBPyConnection
     draft: Draft
     secret: bytes
     engine: Matcher
     progress: Progress
+    decisions: Sequence[Decision] = ()
+    weigh: bool = False
     sources: list[SourceCount] = field(default_factory=list)
     yields: list[RuleYield] = field(default_factory=list)
     shared: list[SharedValue] = field(default_factory=list)
-    sizes: dict[str, int] = field(default_factory=lambda: {"ids": 0, "minted": 0, "merged": 0, "singletons": 0, "ambiguous": 0})
+    sizes: Counter[str] = field(default_factory=Counter)
     largest: list[tuple[int, int]] = field(default_factory=list)
+    contradicted: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    ignored: list[str] = field(default_factory=list)
+    risky: list[RiskyMerge] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Read every id there ever was, and start this version's history of ids with it."""
-        ids = minted = np.empty(0, np.int64)
-        if self.draft.previous:
-            past = self.con.execute("SELECT id360, minted_run FROM old.id_history ORDER BY id360").fetchnumpy()
-            ids, minted = np.asarray(past["id360"], np.int64), np.asarray(past["minted_run"], np.int64)
-        self.registry = Registry(ids, minted)
-        self.minted: list[Ints] = []
-        self.con.execute("CREATE TEMP TABLE living (id360 BIGINT)")
-        self.con.execute("CREATE TEMP TABLE ended (entity VARCHAR, space VARCHAR, old_id BIGINT, new_id BIGINT)")
+        """Start this version's history of ids with that of the version before."""
+        self.history = History(self.con, self.draft.version, self.draft.previous is not None)
 
     def resolve(
         self,
@@ -58,7 +61,7 @@ class Run:
         ordered = sorted(records, key=lambda r: r.place)
         for (entity, space), group in groupby(ordered, key=lambda r: (r.entity, r.space)):
             self._resolve_group(entity, space, list(group), rules.get(entity, ()), identifiers.get(entity, {}))
-        self._close_history()
+        self.history.close()
 
     def _resolve_group(
         self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
@@ -74,8 +77,12 @@ class Run:
         everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *columns.values()])} FROM {one.table}" for one in loaded)
         self.con.execute(f"CREATE OR REPLACE TEMP VIEW record AS {everything}")
 
-        found = self.engine.match(Records(self.con, "record", count, columns), rules, entity, space)
-        ids = self._identify(entity, space, loaded, found.labels)
+        here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
+        bound = bind(self.con, here, loaded, self.secret)
+        sources = tuple((one.records.source, one.first) for one in loaded)
+        record = Records(self.con, "record", count, columns, bound.must, bound.cannot, sources)
+        found = self.engine.match(record, rules, entity, space)
+        ids = self._identify(entity, space, loaded, found, bound)
 
         for one in loaded:
             write_links(self.con, one, ids[one.first : one.first + one.count])
@@ -85,35 +92,45 @@ class Run:
         )
         self.yields += found.yields
         self.shared += found.shared
+        self.ignored += bound.ignored
+        self.contradicted.update((entity, space, bound.cannot_by[refused.cannot], refused.rule) for refused in found.refused)
         self.con.execute("DROP VIEW record")
         for one in loaded:
             self.con.execute(f"DROP TABLE {one.table}")
 
-    def _identify(self, entity: str, space: str, loaded: Sequence[Loaded], labels: Ints) -> Ints:
-        """The id360 of each record: kept from the previous version or minted."""
-        anchors, clusters, members = np.unique(labels, return_inverse=True, return_counts=True)
-        before = self._ids_before(loaded, len(labels))
-        by_cluster, minted = self._assign(entity, space, loaded, anchors, clusters, before)
-        ended, heir = heirs(clusters, before, by_cluster, self.registry)
-        self._record(entity, space, minted, by_cluster, ended, heir)
-        self.minted.append(minted)
-        self.sizes["ids"] += len(by_cluster)
-        self.sizes["minted"] += len(minted)
-        self.sizes["merged"] += len(ended)
-        self.sizes["singletons"] += int((members == 1).sum())
+    def _identify(self, entity: str, space: str, loaded: Sequence[Loaded], found: Matching, bound: Bound) -> Ints:
+        """The id360 of each record: pinned, kept from the previous version, or minted."""
+        anchors, clusters, members = np.unique(found.labels, return_inverse=True, return_counts=True)
+        before = self._ids_before(loaded, len(clusters))
+        self.history.refuse_pins_of_others(entity, space, bound.pins)
+        common = overlaps(clusters, before, self.history.registry)
+        by_cluster = np.full(len(anchors), NO_ID, np.int64)
+        by_cluster[clusters[bound.pinned]] = bound.pins
+        by_cluster, minted = self._assign(entity, space, loaded, anchors, keep(common, by_cluster))
+        merged = heirs(common, by_cluster)
+        self.history.record(entity, space, minted, by_cluster, merged, parents(common, by_cluster, minted))
+        self._count(by_cluster, members, minted, merged[0])
+        if self.weigh and found.edges is not None:
+            firsts = np.array([one.first for one in loaded], np.int64)
+            merging = Merging(entity, space, before, np.asarray(by_cluster[clusters], np.int64), firsts, found.edges)
+            self.risky = sorted([*self.risky, *riskiest(merging)], key=lambda m: (-m.risk, m.id360))[:MOST]
+        return np.asarray(by_cluster[clusters], np.int64)
+
+    def _count(self, by_cluster: Ints, members: Ints, minted: Ints, merged: Ints) -> None:
+        self.sizes.update(ids=len(by_cluster), minted=len(minted), merged=len(merged), singletons=int((members == 1).sum()))
         top = np.lexsort((by_cluster, -members))[:10]
         largest = zip(by_cluster[top].tolist(), members[top].tolist(), strict=True)
         self.largest = sorted([*self.largest, *largest], key=lambda c: (-c[1], c[0]))[:10]
-        return np.asarray(by_cluster[clusters], np.int64)
 
-    def _assign(self, entity: str, space: str, loaded: Sequence[Loaded], anchors: Ints, clusters: Ints, before: Ints) -> tuple[Ints, Ints]:
-        """The id of each cluster (`anchors[c]` is its first record), and which of them are new to the world."""
-        by_cluster = keep(clusters, before, len(anchors), self.registry)
+    def _assign(self, entity: str, space: str, loaded: Sequence[Loaded], anchors: Ints, by_cluster: Ints) -> tuple[Ints, Ints]:
+        """The id of each cluster (`anchors[c]` is its first record; `by_cluster[c]` NO_ID if it keeps none), and which are new to
+        the world: those minted, and pins that no version knew."""
         fresh = by_cluster == NO_ID
-        taken = np.concatenate([self.registry.ids, *self.minted])
-        minted = mint(self.con, self.secret, self._anchor_texts(loaded, anchors[fresh]), taken)
+        known = by_cluster[~fresh]
+        adopted = known[~np.isin(known, self.history.registry.ids)]
+        minted = mint(self.con, self.secret, self._anchor_texts(loaded, anchors[fresh]), np.concatenate([self.history.taken, adopted]))
         by_cluster[fresh] = minted
-        return by_cluster, minted
+        return by_cluster, np.concatenate([minted, adopted])
 
     def _ids_before(self, loaded: Sequence[Loaded], count: int) -> Ints:
         """The id360 that each record has in the previous version, by source key; NO_ID for new records."""
@@ -143,40 +160,12 @@ class Run:
             found = self.con.sql(f"SELECT text FROM ({' UNION ALL '.join(texts)}) ORDER BY rec", params=places).to_arrow_table()
         return found.column(0).combine_chunks()
 
-    def _record(self, entity: str, space: str, minted: Ints, living: Ints, ended: Ints, heirs: Ints) -> None:
-        """Note what this group did to the ids: born, alive, merged into another."""
-        run = str(self.draft.version)
-        with registered(self.con, "minted", pa.table({"id360": pa.array(minted)})):
-            self.con.execute(f"INSERT INTO new.id_history SELECT ?, ?, id360, {run}, NULL FROM minted ORDER BY id360", [entity, space])
-        with registered(self.con, "alive", pa.table({"id360": pa.array(living)})):
-            self.con.execute("INSERT INTO living SELECT id360 FROM alive")
-        with registered(self.con, "merged", pa.table({"old_id": pa.array(ended), "new_id": pa.array(heirs)})):
-            self.con.execute("INSERT INTO ended SELECT ?, ?, old_id, new_id FROM merged", [entity, space])
-
-    def _close_history(self) -> None:
-        """Carry the history of ids on: earlier ids, retired where nobody bears them now; redirects, compressed; foreign ids."""
-        run = str(self.draft.version)
-        redirects = f"SELECT entity, space, old_id, new_id, {run} AS run FROM ended"
-        if self.draft.previous:
-            self.con.execute(
-                f"INSERT INTO new.id_history SELECT h.entity, h.space, h.id360, h.minted_run, CASE WHEN l.id360 IS NULL THEN "
-                f"coalesce(h.retired_run, {run}) END FROM old.id_history h LEFT JOIN living l USING (id360) ORDER BY h.id360"
-            )
-            redirects += (
-                " UNION ALL SELECT o.entity, o.space, o.old_id, coalesce(e.new_id, o.new_id), o.run "
-                "FROM old.redirect o LEFT JOIN ended e ON e.old_id = o.new_id WHERE o.old_id NOT IN (FROM living)"
-            )
-            self.con.execute("INSERT INTO new.foreign_id SELECT * FROM old.foreign_id ORDER BY ALL")
-            self.con.execute("INSERT INTO new.run SELECT * FROM old.run ORDER BY run")
-        self.con.execute(f"INSERT INTO new.redirect SELECT * FROM ({redirects}) ORDER BY old_id")
-
     def close(self, started: float) -> ResolveReport:
         """Note the run in its version, and report it. `started` is the monotonic time of its beginning, in seconds."""
         report = self._report(time.monotonic() - started)
-        self.con.execute(
-            "INSERT INTO new.run VALUES (?, now(), ?, ?, ?, ?, ?, ?)",
-            [report.run, report.links, report.ids, report.minted, report.merged, report.retired, report.seconds],
-        )
+        base = self.draft.previous.version if self.draft.previous else None
+        counts = [report.run, report.links, report.ids, report.minted, report.merged, report.retired, report.seconds]
+        self.con.execute("INSERT INTO new.run VALUES (?, now(), ?, ?, ?, ?, ?, ?, ?, NULL)", [*counts, base])
         return report
 
     def _report(self, seconds: float) -> ResolveReport:
@@ -195,6 +184,8 @@ class Run:
             shared=tuple(self.shared),
             largest=tuple(self.largest),
             ambiguous_identifiers=self.sizes["ambiguous"],
+            contradicted=tuple(ContradictedDecision(*what, count) for what, count in sorted(self.contradicted.items())),
+            ignored_decisions=tuple(sorted(self.ignored)),
             seconds=seconds,
         )
 

@@ -174,9 +174,7 @@ def _pairs(
     return np.minimum(left, right), np.maximum(left, right), oversize, len(recs)
 
 
-def _blocks(
-    recs: Ints, keys: npt.NDArray[np.uint64], cap: int, pairs: list[tuple[Ints, Ints]]
-) -> tuple[Ints, npt.NDArray[np.uint64], int]:
+def _blocks(recs: Ints, keys: npt.NDArray[np.uint64], cap: int, pairs: list[tuple[Ints, Ints]]) -> tuple[Ints, npt.NDArray[np.uint64], int]:
     """Add the pairs of all blocks of up to `cap` records to `pairs`; return what is in larger ones, and how many those are."""
     order = np.argsort(keys, kind="stable")
     recs, keys = recs[order], keys[order]

@@ -16,10 +16,20 @@ UNSCORED = -250
 FORBIDDEN = -(1 << 40)
 
 
-def correlation_clusters(count: int, left: Ints, right: Ints, weights: Ints, unscored: int = UNSCORED) -> Ints:
-    """For each record 0 … count-1 the smallest record of its cluster.
+REQUIRED = 1 << 40
 
-    `left[i]`, `right[i]` are different records, each pair once; `weights[i]` is the log odds in thousandths that they are one.
+
+def correlation_clusters(count: int, left: Ints, right: Ints, weights: Ints, unscored: int = UNSCORED, most: int | None = None) -> Ints:
+    """For each record 0 … count-1 the smallest record of its cluster; no cluster has more than `most` records.
+
+    `left[i]`, `right[i]` are different records, each pair once; `weights[i]` is the log odds in thousandths that they are one,
+    FORBIDDEN for a pair that must never be, REQUIRED for one that must (which joins first; the two do not contradict each other).
+
+    >>> chain = np.array([0, 1]), np.array([1, 2]), np.array([4000, 3000])
+    >>> correlation_clusters(3, *chain).tolist()
+    [0, 0, 0]
+    >>> correlation_clusters(3, np.array([0, 1, 0]), np.array([1, 2, 2]), np.array([4000, 3000, -9000])).tolist()
+    [0, 0, 2]
     """
     labels = np.arange(count, dtype=np.int64)
     hopeful = components(count, left[weights > 0], right[weights > 0])
@@ -29,6 +39,8 @@ def correlation_clusters(count: int, left: Ints, right: Ints, weights: Ints, uns
     size = np.ones(count, np.int64)
     while True:
         total = w + unscored * (size[u] * size[v] - scored)
+        if most is not None:
+            total[(size[u] + size[v] > most) & (total < REQUIRED >> 1)] = -1
         good = total > 0
         if not good.any():
             return _smallest(labels)

@@ -12,7 +12,9 @@ import duckdb
 
 from identity.probabilistic.prepare import TABLE
 
-_ROLES = "info|office|sales|contact|admin|support|hello|mail|noreply|no-reply|service|billing|team|reception|enquiries|kontakt|post|webmaster"
+_ROLES = (
+    "info|office|sales|contact|admin|support|hello|mail|noreply|no-reply|service|billing|team|reception|enquiries|kontakt|post|webmaster"
+)
 
 MANY_FAMILIES = 4
 """An e-mail address, phone or number is no person's if the names on it begin with this many different letters."""

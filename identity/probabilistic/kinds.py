@@ -39,7 +39,10 @@ class Kind(StrEnum):
 # What columns are called, most telling first. A name is split into words; a pattern is held against the words joined by "_".
 _NAMES: tuple[tuple[str, Kind], ...] = (
     (r"(last|first)?_?(updated|modified|created|seen).*|.*_(updated|modified|created)_(at|on|date)", Kind.IGNORED),
-    (r"age|household.*|cluster.*|entity.*|unique_id|row_id|rec(ord)?_(id|no)|id|index|data_?set|source.*|url|latitude|longitude", Kind.IGNORED),
+    (
+        r"age|household.*|cluster.*|entity.*|unique_id|row_id|rec(ord)?_(id|no)|id|index|data_?set|source.*|url|latitude|longitude",
+        Kind.IGNORED,
+    ),
     (r".*(organi[sz]ation|company|business|employer|org)(_name)?|.*name_org|.*site_name|legal_name|trading_name", Kind.ORGANISATION),
     (r"(birth|b)_?(year|y)|year_of_birth|yob|by|year", Kind.BIRTH_YEAR),
     (r"(birth|b)_?(month|m)|month_of_birth|mob|bm", Kind.BIRTH_MONTH),
@@ -49,7 +52,10 @@ _NAMES: tuple[tuple[str, Kind], ...] = (
     (r"(.*_)?(phone|telephone|mobile|cell|tel|msisdn)(_?(number|no|num))?(_\d)?", Kind.PHONE),
     (r".*(ssn|soc_sec|social_security|passport|licen[cs]e|national|tax|nhs|nino|vat|lei|personal)_?(id|no|num|number)?", Kind.IDENTIFIER),
     (r"(middle|mid|second)_?(name|initials?)?|mname|minit|name_middle|.*_name_middle", Kind.MIDDLE),
-    (r"(full|complete|person|customer|contact|primary|display)?_?name(_full)?|.*_name_full|full_?name|first_and_(sur|last)_?name", Kind.FULL),
+    (
+        r"(full|complete|person|customer|contact|primary|display)?_?name(_full)?|.*_name_full|full_?name|first_and_(sur|last)_?name",
+        Kind.FULL,
+    ),
     (r"(sur|last|family|l)_?_?name(_?c?1)?|surname|lname(_c1)?|name_last|.*_name_last|nachname", Kind.FAMILY),
     (r"(first|given|fore|christian|f)_?_?names?(_?c?1)?|fname(_c1)?|name_first|.*_name_first|forename|vorname", Kind.GIVEN),
     (r"(street|house|building|addr(ess)?_street)_?(number|no|num|nr)|housenumber", Kind.HOUSE_NUMBER),

@@ -1,12 +1,12 @@
 """Normal forms taken apart into the columns that are blocked on and compared. Everything is SQL per row; nothing throws.
 
-    given, given1, family, middle     letters only, no accents; given1 is the first of several given names
-    dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
-    email, local, residue             residue: what the part before the @ says beyond the name ("82" of john.smith82)
-    phone                             digits
-    street, house                     "main st" and "12"; postcode, city
-    org                               an organisation's name without its legal form, words in order of the alphabet
-    gender                            one letter; id_<i> and text_<i>: one for each field of the kind
+given, given1, family, middle     letters only, no accents; given1 is the first of several given names
+dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
+email, local, residue             residue: what the part before the @ says beyond the name ("82" of john.smith82)
+phone                             digits
+street, house                     "main st" and "12"; postcode, city
+org                               an organisation's name without its legal form, words in order of the alphabet
+gender                            one letter; id_<i> and text_<i>: one for each field of the kind
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ def normal_form(kind: Kind, own: str = "") -> str:
 
 
 def prepare(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]]) -> tuple[str, ...]:
-    """CREATE TABLE prepared from `record`, whose column for each field is named beside it. Returns the columns beside rec and source."""
+    """CREATE TABLE prepared from `record` (rec, source, and a column for each field, named beside it). Returns its further columns."""
     raw = _by_kind(fields)
     columns = {**_names(raw), **_birth(con, record, raw), **_contact(raw), **_place(raw), **_others(fields)}
-    once = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS SELECT rec, source, {once} FROM (SELECT *, {_parts(raw)} FROM {record}) ORDER BY rec")
+    forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {record})"
     if "email" in columns:
-        columns |= _email_parts(con, columns)
+        local = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1)"
+        rows = f"SELECT *, {_residue(columns)} AS residue FROM (SELECT *, {local} AS local FROM ({rows}))"
+        columns |= {"local": "", "residue": ""}
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS {rows}")
     return tuple(columns)
 
 
@@ -132,18 +135,13 @@ def _contact(raw: Mapping[Kind, str]) -> dict[str, str]:
     return columns
 
 
-def _email_parts(con: duckdb.DuckDBPyConnection, columns: Columns) -> dict[str, str]:
-    """Columns local and residue, which need the name."""
-    local = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1)"
+def _residue(columns: Columns) -> str:
+    """What the part of an e-mail address before the @ says beyond the name."""
     rest = "local"
     for name in ("family", "given1", "given"):
         if name in columns:
             rest = f"REPLACE({rest}, CASE WHEN LENGTH({name}) > 1 THEN {name} ELSE '~' END, '')"
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {TABLE} AS SELECT *, REGEXP_REPLACE({rest}, '[^a-z0-9]', '', 'g') AS residue "
-        f"FROM (SELECT *, {local} AS local FROM {TABLE}) ORDER BY rec"
-    )
-    return {"local": "local", "residue": "residue"}
+    return f"REGEXP_REPLACE({rest}, '[^a-z0-9]', '', 'g')"
 
 
 def _place(raw: Mapping[Kind, str]) -> dict[str, str]:

@@ -1,0 +1,174 @@
+"""How well the defaults do on a labelled table: `python -m identity.evaluate FILE.csv --truth COLUMN`.
+
+The whole way of a resolve is run and timed (read, normalise, train, cluster, mint ids), with a crosswalk in a directory that is
+thrown away. No label is used but to count afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from connectors.spi.errors import C360Error
+from identity.clustering import Ints
+from identity.errors import UnreadableTable
+from identity.matching import Matching
+from identity.model import KeyColumn, RecordSet
+from identity.probabilistic.engine import Probabilistic, Settings, uses
+from identity.probabilistic.kinds import Field, recognise
+from identity.quality import assess, expected_calibration_error
+from identity.resolve import resolve
+from identity.scratch import identifier, literal
+from identity.store import CrosswalkStore
+
+SECRET = b"an evaluation keeps nothing it could protect"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the defaults reached: pairwise and B-cubed quality of the partition, calibration (`ece`), time in seconds, peak memory in MB."""
+
+    data: str
+    system: str
+    records: int
+    clusters: int
+    largest: int
+    pairs: int
+    precision: float
+    recall: float
+    f1: float
+    bcubed_precision: float
+    bcubed_recall: float
+    bcubed_f1: float
+    ece: float
+    seconds: float
+    rss_mb: int
+    fields: dict[str, str]
+
+
+class _Watched(Probabilistic):
+    """The engine, whose answer is kept to be held against the truth."""
+
+    __slots__ = ("found",)
+    found: Matching
+
+    def match(self, *args: Any, **kwargs: Any) -> Matching:
+        self.found = super().match(*args, **kwargs)
+        return self.found
+
+
+def evaluate(path: Path, truth: str, source: str | None = None, threads: int | None = None) -> Evaluation:
+    """Resolve a CSV or Parquet file by the defaults and hold the clusters against its column `truth`.
+
+    `source` names the column that says which system a record is from (default: `source`, if there is one). Raises:
+    UnreadableTable.
+    """
+    con = duckdb.connect()
+    columns = _read(con, path, truth)
+    place = source or next((c for c in columns if c.lower() == "source"), None)
+    fields = recognise(c for c in columns if c not in (truth, place))
+    names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
+    sets = [_record_set(con, name, place, fields) for name in names]
+    order = f"{_text(place)}, row" if place else "row"
+    labels = con.execute(f"SELECT {_text(truth)} AS t FROM given ORDER BY {order}").fetchnumpy()["t"]
+    engine = _Watched(Settings(uses(fields)), SECRET)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        resolve(sets, {}, CrosswalkStore(folder), SECRET, matcher=engine, threads=threads)
+    seconds = time.monotonic() - started
+    return _evaluation(path, engine.found, np.unique(labels.astype(str), return_inverse=True)[1].astype(np.int64), fields, seconds)
+
+
+def _evaluation(path: Path, found: Matching, truth: Ints, fields: tuple[Field, ...], seconds: float) -> Evaluation:
+    reached = assess(found.labels, truth)
+    scored = found.scored
+    assert scored is not None
+    scores = 1 / (1 + np.exp2(-np.clip(scored.odds, -50, 50)))
+    calibration = expected_calibration_error(scores, truth[scored.left] == truth[scored.right])
+    return Evaluation(
+        data=path.parent.name if path.stem == "records" else path.stem,
+        system="c360",
+        records=len(truth),
+        clusters=len(np.unique(found.labels)),
+        largest=int(np.unique(found.labels, return_counts=True)[1].max(initial=0)),
+        pairs=len(scored.left),
+        precision=reached.precision,
+        recall=reached.recall,
+        f1=reached.f1,
+        bcubed_precision=reached.bcubed_precision,
+        bcubed_recall=reached.bcubed_recall,
+        bcubed_f1=reached.bcubed_f1,
+        ece=calibration.error,
+        seconds=round(seconds, 2),
+        rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        fields={field.attribute: field.kind.value for field in fields},
+    )
+
+
+def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str) -> list[str]:
+    file = literal(str(path))
+    parquet = (
+        f"CREATE VIEW given AS SELECT * EXCLUDE file_row_number, file_row_number AS row FROM read_parquet({file}, file_row_number = true)"
+    )
+    csv = f"CREATE TABLE given AS SELECT *, row_number() OVER () - 1 AS row FROM read_csv({file}, all_varchar = true)"
+    try:
+        con.execute(parquet if path.suffix == ".parquet" else csv)
+        columns = [row[0] for row in con.execute("DESCRIBE given").fetchall() if row[0] != "row"]
+    except duckdb.Error as cause:
+        raise UnreadableTable(f"{path} cannot be read as a table", hint="give a CSV with a header, or a Parquet file") from cause
+    if truth not in columns:
+        raise UnreadableTable(
+            f"{path} has no column {truth!r}; it has {', '.join(columns)}", hint="name the column of true clusters with --truth"
+        )
+    return columns
+
+
+def _text(column: str | None) -> str:
+    return f"coalesce({identifier(column)}::VARCHAR, '')" if column else "''"
+
+
+def _record_set(con: duckdb.DuckDBPyConnection, name: str, place: str | None, fields: tuple[Field, ...]) -> RecordSet:
+    picked = ", ".join(["row AS k0", *(f"{identifier(f.attribute)}::VARCHAR AS {identifier(f.attribute)}" for f in fields)])
+    where = f"WHERE {_text(place)} = {literal(name)}" if place else ""
+
+    def read() -> pa.RecordBatchReader:
+        return con.cursor().execute(f"SELECT {picked} FROM given {where}").to_arrow_reader(100_000)
+
+    return RecordSet("individual", "", name, "records", (KeyColumn("row", "BIGINT"),), tuple(f.attribute for f in fields), read)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Exit code 0, or 1 with the error on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m identity.evaluate", description="How well the defaults do on a labelled table.")
+    parser.add_argument("file", type=Path, help="a CSV (with a header) or Parquet file, a row per record")
+    parser.add_argument("--truth", required=True, help="the column of true clusters")
+    parser.add_argument("--source", help="the column that says where a record is from (default: source, if there is one)")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+    given = parser.parse_args(arguments)
+    try:
+        result = asdict(evaluate(given.file, given.truth, given.source, given.threads))
+    except C360Error as error:
+        print(f"{error.code}: {error}\n{error.hint or ''}".strip(), file=sys.stderr)
+        return 1
+    if given.output == "json":
+        print(json.dumps(result))
+        return 0
+    for name, value in result.items():
+        print(f"{name:17} {', '.join(f'{c}: {k}' for c, k in value.items()) if isinstance(value, dict) else value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What is known of pairs, from all sides, as one weight each: the model's, the exact rules', the stewards'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from identity.clustering import Ints
+from identity.constraints import Pairs
+from identity.matching import DECISION, Edges, Records, Refused
+from identity.probabilistic.correlation import FORBIDDEN, REQUIRED
+from identity.probabilistic.factors import Floats
+
+MODEL = "model"
+"""The rule of an edge that the model alone put there."""
+BY_RULE = 12_000
+"""Weight of a pair that agrees on an exact rule: log odds in thousandths."""
+MOST = 8_000
+"""No pair weighs more or less by the model: what is certain once over needs no more to be weighed against the rest of a cluster."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighted:
+    """Pairs, each once, ordered: `weight` in thousandths of a natural log odds, FORBIDDEN or REQUIRED; `rule` an index of `rules`."""
+
+    count: int
+    left: Ints
+    right: Ints
+    weight: Ints
+    rule: Ints
+    rules: tuple[str, ...]
+    cannot: Pairs
+
+    def forbidding(self, left: Ints, right: Ints) -> Weighted:
+        """The same, with further pairs that must never be one. Itself if there is nothing new."""
+        codes = _code(left, right, self.count)
+        known = _code(self.left, self.right, self.count)[self.weight == FORBIDDEN]
+        codes = np.setdiff1d(codes, known)
+        if not len(codes):
+            return self
+        return _distinct(
+            self,
+            np.concatenate([codes, _code(self.left, self.right, self.count)]),
+            np.concatenate([np.full(len(codes), FORBIDDEN, np.int64), self.weight]),
+            np.concatenate([np.zeros(len(codes), np.int64), self.rule]),
+        )
+
+
+def weighted(records: Records, left: Ints, right: Ints, odds: Floats, exact: Edges | None) -> Weighted:
+    """All edges of some records: scored pairs with their natural log odds, pairs of exact rules, decisions."""
+    rules = (MODEL, *(exact.rules if exact else ()))
+    if DECISION not in rules:
+        rules = (*rules, DECISION)
+    empty = Weighted(records.count, *(np.empty(0, np.int64),) * 4, rules, records.cannot)
+    parts = [(records.cannot, FORBIDDEN, rules.index(DECISION)), (records.must, REQUIRED, rules.index(DECISION))]
+    codes = [_code(pairs[:, 0], pairs[:, 1], records.count) for pairs, _, _ in parts]
+    weights = [np.full(len(pairs), weight, np.int64) for pairs, weight, _ in parts]
+    rule = [np.full(len(pairs), index, np.int64) for pairs, _, index in parts]
+    if exact is not None:
+        codes.append(_code(exact.left, exact.right, records.count))
+        weights.append(np.full(len(exact.left), BY_RULE, np.int64))
+        rule.append(exact.rule + 1)
+    codes.append(left * records.count + right)
+    weights.append(np.clip(np.rint(odds * 1000), -MOST, MOST).astype(np.int64))
+    rule.append(np.zeros(len(left), np.int64))
+    return _distinct(empty, np.concatenate(codes), np.concatenate(weights), np.concatenate(rule))
+
+
+def _distinct(edges: Weighted, codes: Ints, weights: Ints, rule: Ints) -> Weighted:
+    """Each pair once: the first that speaks of it counts."""
+    codes, first = np.unique(codes, return_index=True)
+    count = max(edges.count, 1)
+    return replace(edges, left=codes // count, right=codes % count, weight=weights[first], rule=rule[first])
+
+
+def _code(left: Ints, right: Ints, count: int) -> Ints:
+    return np.minimum(left, right) * count + np.maximum(left, right)
+
+
+def inside(labels: Ints, edges: Weighted) -> Edges:
+    """Why the records of each cluster are one."""
+    held = (labels[edges.left] == labels[edges.right]) & (edges.weight > 0)
+    bits = np.where(edges.weight[held] >= REQUIRED, np.inf, edges.weight[held] / (1000 * np.log(2)))
+    return Edges(edges.left[held], edges.right[held], edges.rule[held], bits, edges.rules)
+
+
+def refused(labels: Ints, records: Records, edges: Weighted) -> tuple[Refused, ...]:
+    """Which records the stewards keep apart although something else would join them."""
+    if not len(records.cannot):
+        return ()
+    would = edges.weight > 0
+    found = []
+    for row, (one, other) in enumerate(records.cannot.tolist()):
+        friends = [
+            (int(a), int(b), edges.rules[rule])
+            for a, b, rule in _between(labels, edges.left[would], edges.right[would], edges.rule[would], labels[one], labels[other])
+        ]
+        found += [Refused(a, b, rule, row) for a, b, rule in friends[:1]]
+    return tuple(found)
+
+
+def _between(labels: Ints, left: Ints, right: Ints, rule: Ints, one: int, other: int) -> list[tuple[int, int, int]]:
+    across = ((labels[left] == one) & (labels[right] == other)) | ((labels[left] == other) & (labels[right] == one))
+    return list(zip(left[across].tolist(), right[across].tolist(), rule[across].tolist(), strict=True))

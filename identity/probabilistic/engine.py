@@ -1,0 +1,146 @@
+"""The probabilistic engine: a Matcher that weighs evidence, honours rules and decisions, and says what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from identity.clustering import Ints
+from identity.errors import ModelMismatch
+from identity.matching import ExactRules, FactorBits, Matching, Records, RuleYield, Scored
+from identity.model import MatchKey, MatchRule
+from identity.probabilistic.blocking import CAP, Candidates, candidates
+from identity.probabilistic.chance import chance
+from identity.probabilistic.compare import Histogram, histogram, levels
+from identity.probabilistic.correlation import correlation_clusters
+from identity.probabilistic.edges import Weighted, inside, refused, weighted
+from identity.probabilistic.exclusion import conflicts
+from identity.probabilistic.factors import Factor, Floats, factors_for
+from identity.probabilistic.hygiene import GenericValue, remove_generic
+from identity.probabilistic.kinds import Field
+from identity.probabilistic.model import Trained, described
+from identity.probabilistic.persons import persons
+from identity.probabilistic.prepare import TABLE, normal_form, prepare
+from identity.probabilistic.training import Model, train
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A field to compare, in the normal form in which it is read."""
+
+    field: Field
+    key: MatchKey
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one entity is matched. `must_not`: attributes of which one person has a single value (two that differ are two people).
+
+    A pair joins from `threshold` (a probability) on; no cluster has more than `most` records. `trained` freezes the model.
+    """
+
+    uses: tuple[Use, ...]
+    must_not: tuple[MatchKey, ...] = ()
+    threshold: float = 0.5
+    most: int = 500
+    cap: int = CAP
+    trained: Trained | None = None
+
+
+def uses(fields: Sequence[Field], normals: dict[str, str] | None = None) -> tuple[Use, ...]:
+    """The fields with the normal forms that their kinds need; `normals` are those the attributes have of their own."""
+    own = normals or {}
+    return tuple(Use(f, MatchKey(f.attribute, normal_form(f.kind, own.get(f.attribute, "")))) for f in fields)
+
+
+@dataclass(slots=True)
+class Probabilistic:
+    """Fellegi–Sunter with a household class, blocking with a cap, correlation clustering. See the package's own words.
+
+    After `match`, `trained` is the model that was used and `generic` the values that were found to be nobody's.
+    """
+
+    settings: Settings
+    secret: bytes
+    trained: Trained | None = None
+    generic: list[GenericValue] = field(default_factory=list)
+
+    def needs(self, rules: Sequence[MatchRule]) -> tuple[MatchKey, ...]:
+        own = [use.key for use in self.settings.uses]
+        return tuple(dict.fromkeys([*own, *self.settings.must_not, *ExactRules(self.secret).needs(rules)]))
+
+    def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
+        """Cluster the records. Raises: ModelMismatch, if the frozen model is one for other attributes."""
+        exact = ExactRules(self.secret).match(records, rules, entity, space)
+        columns = self._prepare(records)
+        found = candidates(records.con, TABLE, columns, records.count, self.settings.cap)
+        people = persons(records.con, columns)
+        records.con.execute(f"DROP TABLE {TABLE}")
+        factors = factors_for(columns, len({source for source, _ in records.sources}))
+        seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
+        self.trained = self.settings.trained or Trained(
+            described(factors), train(factors, seen, chance(records.con, people, factors), records.count), records.count
+        )
+        if not self.trained.fits(factors):
+            raise ModelMismatch(
+                f"the model of {entity} was trained for {_names(self.trained.factors)}; compared now: {_names(described(factors))}",
+                hint="train it again: `c360 train`",
+            )
+        odds = self.trained.model.logits(seen.patterns)[seen.of]
+        edges = weighted(records, found.left, found.right, odds - _logit(self.settings.threshold), exact.edges)
+        labels, edges = self._cluster(records, edges)
+        return Matching(
+            labels,
+            (*exact.yields, *(RuleYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks) for y in found.yields)),
+            exact.shared,
+            inside(labels, edges),
+            refused(labels, records, edges),
+            _scored(found, seen, odds, factors, self.trained.model),
+        )
+
+    def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
+        """Cluster until no cluster holds two values of what one person has only one of."""
+        columns = [records.columns[key] for key in self.settings.must_not]
+        while True:
+            labels = correlation_clusters(records.count, edges.left, edges.right, edges.weight, most=self.settings.most)
+            left, right = conflicts(records, labels, columns)
+            apart = edges.forbidding(left, right)
+            if apart is edges:
+                return labels, edges
+            edges = apart
+
+    def _prepare(self, records: Records) -> tuple[str, ...]:
+        starts = sorted({source for source, _ in records.sources})
+        whens = "".join(
+            f"WHEN rec >= {first:d} THEN {starts.index(source):d} " for source, first in sorted(records.sources, key=lambda s: -s[1])
+        )
+        source = f"CASE {whens}ELSE 0 END" if whens else "0"
+        records.con.execute(f"CREATE OR REPLACE TEMP VIEW compared AS SELECT *, {source} AS source FROM {records.table}")
+        columns = prepare(records.con, "compared", [(use.field, records.columns[use.key]) for use in self.settings.uses])
+        records.con.execute("DROP VIEW compared")
+        self.generic = remove_generic(records.con, columns)
+        return columns
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))
+
+
+def _names(factors: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+    return ", ".join(name for name, _ in factors)
+
+
+def _scored(found: Candidates, seen: Histogram, odds: Floats, factors: Sequence[Factor], model: Model) -> Scored:
+    bits = [np.log2(model.match[f]) - np.log2(model.random[f]) for f in range(len(factors))]
+    return Scored(
+        found.left,
+        found.right,
+        odds / np.log(2),
+        seen.patterns[seen.of],
+        found.rules,
+        tuple(FactorBits(factor.name, factor.levels, tuple(map(float, b))) for factor, b in zip(factors, bits, strict=True)),
+        tuple(y.rule for y in found.yields),
+        float(np.log2(model.shares[0] / model.shares[2])),
+    )
