@@ -30,6 +30,10 @@ from identity.crosswalk import LinkTable
 
 def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
     """The plan for a state of a query. `params` are the parameters that the caller must bind."""
+    answer = direct(query)
+    if answer is not None:
+        answer, relation = answer.without_nulls(query.relations[0], lambda type_: _arrow_type(type_, context))
+        query = replace(query, relations=(relation,))
     cutter = _Cutter(query, context)
     relations = tuple(cutter.trusted(r, 0) for r in query.relations)
     crosswalk = context.crosswalk
@@ -44,10 +48,15 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
         user_params=tuple(dict.fromkeys(p.name for p in query.user.find_all(exp.Placeholder))),
         constants=query.constants,
         computed=query.computed,
-        direct=direct(query),
+        direct=answer,
         crosswalk_version=crosswalk.version if crosswalk else None,
         journal=query.journal,
     )
+
+
+def _arrow_type(type_: str, context: Context) -> pa.DataType | None:
+    null = context.evaluate(exp.cast(exp.null(), type_), {})
+    return null.type if null is not None else None
 
 
 def _each_read_once(user: exp.Query) -> exp.Query:

@@ -7,7 +7,8 @@ is not entered. No expression of the user's is evaluated here; what is evaluated
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +16,7 @@ from sqlglot import exp
 
 from federation.context import kind_of
 from federation.query import Given, Query, Relation
-from federation.render import carries
+from federation.render import carries, never_given
 
 _SORTED = frozenset({"int", "decimal", "date", "timestamp"})
 """Kinds that Arrow sorts as DuckDB does."""
@@ -24,12 +25,16 @@ _NOTHING_ELSE = ("joins", "group", "having", "qualify", "distinct", "windows", "
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """`columns` are (name in the answer, column of the relation); `order` are (column, descending); NULLs last."""
+    """`columns` are (name in the answer, column of the relation); `order` are (column, descending); NULLs last.
+
+    `nulls` are columns that no mapping gives, with their types: the relation leaves them out, they are put in at the end.
+    """
 
     columns: tuple[tuple[str, str], ...]
     order: tuple[tuple[str, bool], ...] = ()
     limit: int | None = None
     offset: int = 0
+    nulls: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     def answer(self, rows: pa.Table) -> pa.Table:
         """The relation's rows as the user wants them."""
@@ -37,10 +42,17 @@ class Direct:
             keys = [(name, "descending" if descending else "ascending") for name, descending in self.order]
             rows = rows.take(pc.sort_indices(rows, sort_keys=keys))  # NULLs come last, as in DuckDB
         kept = rows.slice(self.offset, self.limit)
-        picked = [kept.column(column) for _, column in self.columns]
-        return pa.Table.from_arrays(
-            picked, schema=pa.schema([pa.field(name, c.type) for (name, _), c in zip(self.columns, picked, strict=True)])
-        )
+        empty = {type_: pa.nulls(kept.num_rows, type_) for type_ in set(self.nulls.values())}
+        picked = [empty[self.nulls[c]] if c in self.nulls else kept.column(c) for _, c in self.columns]
+        return pa.Table.from_arrays(picked, names=[name for name, _ in self.columns])
+
+    def without_nulls(self, relation: Relation, type_of: Callable[[str], pa.DataType | None]) -> tuple[Direct, Relation]:
+        """The same answer from a relation that leaves out what no mapping gives: each such column costs DuckDB more than its value.
+
+        `type_of` gives the Arrow type of a DuckDB type, None for what it does not know."""
+        spared = set(never_given(relation)) - {name for name, _ in self.order}
+        types = {c: t for c in relation.columns if c in spared and (t := type_of(relation.view.types[c])) is not None}
+        return replace(self, nulls=types), replace(relation, columns=tuple(c for c in relation.columns if c not in types))
 
 
 def direct(query: Query) -> Direct | None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from federation.report import size_of
+
 POLL = 0.05
 """The longest anybody waits before looking whether the query has been stopped, in seconds."""
 
@@ -24,20 +26,21 @@ class Inbox:
 
     def __init__(self, schema: pa.Schema, stopped: Callable[[], bool], ahead: int | None, account: Callable[[int], None]) -> None:
         self.schema, self._stopped, self._ahead, self._account = schema, stopped, ahead, account
-        self._queue: deque[pa.RecordBatch] = deque()
+        self._queue: deque[tuple[pa.RecordBatch, int]] = deque()
         self._waiting = 0
         self._done = False
         self._changed = threading.Condition()
 
     def put(self, batch: pa.RecordBatch) -> None:
         """Raises Stopped, and what `account` raises."""
-        self._account(batch.nbytes)
+        size = size_of(batch)
+        self._account(size)
         with self._changed:
             while self._ahead is not None and self._waiting > self._ahead:
                 self._check()
                 self._changed.wait(POLL)
-            self._queue.append(batch)
-            self._waiting += batch.nbytes
+            self._queue.append((batch, size))
+            self._waiting += size
             self._changed.notify_all()
 
     def finish(self) -> None:
@@ -45,6 +48,11 @@ class Inbox:
         with self._changed:
             self._done = True
             self._changed.notify_all()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all batches have come, read or not."""
+        return self._done
 
     def abandon(self) -> None:
         """Forget every row and finish: the source failed, and a part of its rows is worse than none."""
@@ -67,7 +75,7 @@ class Inbox:
                 self._changed.wait(POLL)
             if not self._done:
                 return None
-            rows, self._queue = list(self._queue), deque()
+            rows, self._queue = [batch for batch, _ in self._queue], deque()
             return pa.Table.from_batches(rows, self.schema)
 
     def _take(self) -> pa.RecordBatch | None:
@@ -77,10 +85,10 @@ class Inbox:
                 if self._done:
                     return None
                 self._changed.wait(POLL)
-            batch = self._queue.popleft()
-            self._waiting -= batch.nbytes
+            batch, size = self._queue.popleft()
+            self._waiting -= size
             self._changed.notify_all()
-        self._account(-batch.nbytes)
+        self._account(-size)
         return batch
 
     def _check(self) -> None:

@@ -28,6 +28,9 @@ class SortedLinks:
 
     def of(self, ids: Sequence[int]) -> pa.Table:
         """The links of these ids."""
+        if len(ids) == 1:
+            start, end = int(np.searchsorted(self.ids, ids[0], "left")), int(np.searchsorted(self.ids, ids[0], "right"))
+            return self.links.slice(start, end - start)
         wanted = np.array(sorted(set(ids)), dtype=np.int64)  # np.unique takes a millisecond for one
         first = np.searchsorted(self.ids, wanted, side="left")
         counts = np.searchsorted(self.ids, wanted, side="right") - first

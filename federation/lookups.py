@@ -13,6 +13,9 @@ from connectors.spi import KeyFilter
 from federation.plan import Fetch, Lookup, Plan
 from federation.rooms import TrustedRoom, table
 
+FEW = 1000
+"""So many people's rows are few."""
+
 
 class Lookups:
     """The slices of one run. Thread-safe: whoever needs a slice first reads it, on a cursor of its own."""
@@ -35,6 +38,10 @@ class Lookups:
     def know(self, name: str, ids: list[int]) -> None:
         """From now on the id set `name` is known."""
         self._ids[name] = ids
+
+    def few(self, slot: str) -> bool:
+        """Whether the slot's ids are known, and few."""
+        return len(self._ids.get(self._wanted[slot].ids, range(FEW + 1))) <= FEW
 
     def __contains__(self, slot: str) -> bool:
         return slot in self._wanted
@@ -91,24 +98,40 @@ def _range(integer: pa.DataType) -> tuple[int, int]:
 
 def key_arrays(keys: KeyFilter, links: pa.Table) -> tuple[pa.Array, ...]:
     """The keys of a slice that is `fitting`."""
-    return tuple(links.column(i).combine_chunks() for i in range(len(keys.columns)))
+    return tuple(_whole(links.column(i)) for i in range(len(keys.columns)))
 
 
 def carry(fetch: Fetch, keys: KeyFilter, batch: pa.RecordBatch, links: pa.Table) -> pa.RecordBatch:
     """The rows with the id360 and rank of their keys; rows of other keys (a source that was read without keys) are left out."""
+    if batch.num_rows == links.num_rows == 1 and all(batch.column(c).equals(_whole(links.column(i))) for i, c in enumerate(keys.columns)):
+        return _carried_by_one(fetch, batch, links)  # by far the most frequent, and take and index_in cost more than all else here
     found = _positions([batch.column(c) for c in keys.columns], [links.column(i) for i in range(len(keys.columns))])
     if found.null_count:
         batch, found = batch.filter(found.is_valid()), found.drop_null()
-    owners = links.column("id360").combine_chunks().take(found)
+    owners = _whole(links.column("id360")).take(found)
     ranked = "ord" in links.column_names
-    ranks = links.column("ord").combine_chunks().take(found) if ranked else pa.nulls(len(found), pa.int32())
+    ranks = _whole(links.column("ord")).take(found) if ranked else pa.nulls(len(found), pa.int32())
     return pa.RecordBatch.from_arrays([*batch.columns, owners, ranks], schema=fetch.schema)
+
+
+def _carried_by_one(fetch: Fetch, row: pa.RecordBatch, link: pa.Table) -> pa.RecordBatch:
+    carried = [link.column(c)[0].as_py() if c in link.column_names else None for c in ("id360", "ord")]
+    arrays = [pa.array([value], type_) for value, type_ in zip(carried, (pa.int64(), pa.int32()), strict=True)]
+    return pa.RecordBatch.from_arrays([*row.columns, *arrays], schema=fetch.schema)
 
 
 def _positions(keys: Sequence[pa.Array], known: Sequence[pa.ChunkedArray]) -> pa.Array:
     """Where each key stands among the known ones, NULL if nowhere."""
     if len(keys) == 1:
-        return pc.index_in(keys[0], value_set=known[0].combine_chunks().cast(keys[0].type))
+        return pc.index_in(keys[0], value_set=_as(_whole(known[0]), keys[0].type))
     columns = [k.cast(a.type).to_pylist() for k, a in zip(known, keys, strict=True)]
     places = {key: i for i, key in enumerate(zip(*columns, strict=True))}
     return pa.array([places.get(key) for key in zip(*(k.to_pylist() for k in keys), strict=True)], pa.int32())
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _as(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    return array if array.type == type_ else array.cast(type_)

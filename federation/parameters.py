@@ -61,17 +61,20 @@ def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
     names: dict[int, str] = {}
     end, listed = 0, False
     for i, token in enumerate(tokens):
-        before = tokens[i - 1].token_type if i else None
-        named = i >= 3 and _is_id(tokens, i - 2)
-        if token.token_type is TokenType.L_PAREN:
-            listed = named and before is TokenType.IN
-        elif token.token_type is TokenType.NUMBER and token.text.isdecimal() and ((named and before is TokenType.EQ) or listed):
+        kind = token.token_type
+        if kind is TokenType.L_PAREN:
+            listed = _follows_id(tokens, i, TokenType.IN)
+        elif kind is TokenType.NUMBER and token.text.isdecimal() and (listed or _follows_id(tokens, i, TokenType.EQ)):
             name = names.setdefault(int(token.text), f"{PREFIX}i{len(names) + 1}")
             pieces += [sql[end : token.start], f"${name} "]  # the blank: `$a,$` would open a text quoted by dollars, `$aAND` is one word
             end = token.end + 1
-        elif token.token_type is not TokenType.COMMA:
+        elif kind is not TokenType.COMMA:
             listed = False
     return "".join(pieces) + sql[end:], {name: number for number, name in names.items()}
+
+
+def _follows_id(tokens: Sequence[Token], at: int, operator: TokenType) -> bool:
+    return at >= 3 and tokens[at - 1].token_type is operator and _is_id(tokens, at - 2)
 
 
 def _is_id(tokens: Sequence[Token], at: int) -> bool:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,7 +24,7 @@ from federation.render import absent
 from federation.report import Report
 from federation.run import Run, cause_of
 from identity.crosswalk import Crosswalk, SourceKey
-from views.expand import CROSSWALK, RECORD, TIMELINE
+from views.expand import CROSSWALK, RECORD, TIMELINE, Views
 from views.relations import Survived, View
 from views.survive import EXTRA, attribute_of
 
@@ -34,6 +35,7 @@ Who = int | str | Mapping[str, object] | tuple[Any, ...]
 """An id360; or {"email": …} (any attribute that identifies); or a source key: ("crm", "contact", 42), a composite key as a tuple."""
 
 ENTITY = "individual"
+_SOME_TIME = dt.datetime(2000, 1, 1)
 _WINDOW = re.compile(r"^\s*(\d+)\s*(d|h|w|m|y)\s*$")
 _DAYS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
 
@@ -106,7 +108,8 @@ def profile(
     report = Report(uuid.uuid4().hex[:16])
     entry = project.log.opened(report.query_id, session.principal, session.purpose, f"profile {id360}")
     values = {"id": id360, "since": since}
-    prepared = _prepared(session, provenance, max_events, since is not None, partial)
+    statements = _statements(session.views, provenance, max_events, since is not None)
+    prepared = project.planner.prepare_window(statements, {"id": 0, "since": _SOME_TIME}, session.views, crosswalk, partial=partial)
     run = session._run(prepared, values, report, timeout, partial)
     try:
         run.start()
@@ -158,17 +161,16 @@ def _records(prepared: Prepared, run: Run, crosswalk: Crosswalk) -> tuple[Source
     return tuple(found)
 
 
-def _prepared(session: Session, provenance: bool, max_events: int, windowed: bool, partial: bool) -> Prepared:
-    """The window's plan: two guarded relations narrowed to one id, the second to its newest rows; no user SQL at all."""
-    views, planner = session.views, session.project.planner
+@lru_cache(maxsize=64)
+def _statements(views: Views, provenance: bool, max_events: int, windowed: bool) -> tuple[str, ...]:
+    """The window: two guarded relations narrowed to one id, the second to its newest rows; no user SQL at all."""
     columns = ", ".join(f'"{c}"' for c in _columns(views.get(ENTITY), provenance)) or "*"
     statements = [f"SELECT {columns} FROM {ENTITY} WHERE id360 = $id"]
     if max_events and views.get(TIMELINE) is not None and not views.closed(TIMELINE):
         after = "AND at >= $since " if windowed else ""
         events = f"SELECT at, kind, source, summary, details FROM {TIMELINE} WHERE id360 = $id {after}"
         statements.append(f"{events}ORDER BY at DESC LIMIT {int(max_events)}")
-    values: dict[str, object] = {"id": 0, "since": dt.datetime(2000, 1, 1)}
-    return planner.prepare_window(tuple(statements), values, views, session.project.store.current(), partial=partial)
+    return tuple(statements)
 
 
 def _columns(view: View | None, provenance: bool) -> list[str]:
@@ -183,6 +185,8 @@ def _columns(view: View | None, provenance: bool) -> list[str]:
 def _newest(events: pa.Table, id360: int, since: dt.datetime | None, most: int) -> list[dict[str, Any]]:
     """The person's own events of the window: no user SQL runs here, so what sources and rooms gave too much of is dropped now (rows of
     a table that cannot tell whose they are; a source that compares times by the day)."""
+    if not events.num_rows:
+        return []
     within = pc.equal(events["id360"], id360)
     if since is not None:
         within = pc.and_(within, pc.greater_equal(events["at"], pa.scalar(since, events.schema.field("at").type)))

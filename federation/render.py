@@ -21,7 +21,7 @@ from identity.crosswalk import Crosswalk, IdentifierTable, LinkTable
 from views.branches import TO_UTC
 from views.errors import did_you_mean
 from views.relations import Links, LinkUse, Survived
-from views.survive import needed_attributes, survived_select
+from views.survive import EXTRA, attribute_of, needed_attributes, survived_select
 
 ROW, LINK = "s", "x"
 """Aliases within a branch: the source's row, the crosswalk's."""
@@ -53,7 +53,8 @@ def relation_select(relation: Relation, places: Places) -> exp.Select:
         case Survived() as view:
             types = {**view.types, **dict.fromkeys(("_source", "_key"), "VARCHAR"), **_TIES}
             rows = _union([branch_select(relation, s, places) for s in relation.scans], (*branch_columns(relation), *_TIES), types)
-            return survived_select(view, relation.columns, rows, branch_columns(relation))
+            few = isinstance(relation.ids, Given) and all(carries(relation, s) for s in relation.scans)
+            return survived_select(view, relation.columns, rows, branch_columns(relation), gathered=few and len(relation.scans) > 1)
         case _:
             inner = _union([branch_select(relation, s, places) for s in relation.scans], relation.columns, relation.view.types)
     return _pick(relation.columns, inner)
@@ -75,6 +76,15 @@ def branch_columns(relation: Relation) -> tuple[str, ...]:
         return relation.columns
     needed = needed_attributes(relation.view, relation.columns)
     return ("id360", *(a for a in needed if any(not absent(s.branch.columns[a]) or a.startswith("_") for s in relation.scans)))
+
+
+def never_given(relation: Relation) -> tuple[str, ...]:
+    """The relation's columns that are NULL in every row: no mapping gives them, and no mask puts anything there."""
+    view = relation.view
+    if isinstance(view, Survived):
+        given = {*branch_columns(relation), *view.masks, *EXTRA}
+        return tuple(c for c in relation.columns if attribute_of(c) not in given and c not in given)
+    return tuple(c for c in relation.columns if c != "id360" and all(absent(s.branch.columns[c]) for s in relation.scans))
 
 
 def reads_links(relation: Relation) -> bool:

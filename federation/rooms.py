@@ -6,6 +6,7 @@ own, sees only what that cursor registers, and the cursor is never used again. N
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from collections import OrderedDict
@@ -17,6 +18,8 @@ import pyarrow as pa
 
 from federation.link_cache import LinkCache
 from federation.plan import Plan, Trusted
+from federation.report import size_of
+from federation.turns import Pace
 from federation.virtual_table import VirtualTable
 from identity.crosswalk import Crosswalk
 
@@ -126,7 +129,10 @@ def _filterable(type_: pa.DataType) -> bool:
 
 
 class Statement:
-    """A relation's (or search's) SELECT, prepared on a cursor of its own over virtual tables: set `slots`, then `run`."""
+    """A relation's (or search's) SELECT, prepared on a cursor of its own over virtual tables: set `slots`, then `run`.
+
+    `schema` is its answer's, known after the first run.
+    """
 
     def __init__(self, room: TrustedRoom, trusted: Trusted, schemas: Mapping[str, pa.Schema]) -> None:
         self.cursor = room.cursor()
@@ -134,17 +140,34 @@ class Statement:
         for name, table in self.slots.items():
             place(self.cursor, name, table, trusted.sql, correlated=False)
         self.cursor.execute(f"PREPARE q AS {trusted.sql}")
+        self.schema: pa.Schema | None = None
         self._least = HASH_TABLE * (1 + trusted.sql.count(" JOIN ")) // 2
 
-    def run(self, rows_per_batch: int = 100_000) -> pa.RecordBatchReader:
+    def run(self) -> pa.RecordBatchReader:
         """Execute over what the slots hold now; a lazy stream where DuckDB streams. Raises duckdb.Error."""
-        return reader(self.cursor.execute("EXECUTE q"), rows_per_batch)
+        answer = reader(self.cursor.execute("EXECUTE q"), BATCH if self._rows > FEW else FEW)
+        self.schema = answer.schema
+        return answer
+
+    @property
+    def _rows(self) -> float:
+        tables = [table.rows for table in self.slots.values()]
+        return sum(rows.num_rows if isinstance(rows, pa.Table) else math.inf for rows in tables)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in any slot. Then there is nothing in the answer: a relation's rows come from its sources' rows,
+        and nothing is counted but what is grouped."""
+        return bool(self.slots) and not self._rows
 
     def clear(self) -> int:
         """Let go of the rows; about how many bytes the statement holds on to until it is run again or closed."""
         held = self._least
         for table in self.slots.values():
-            held += 2 * table.rows.nbytes if isinstance(table.rows, pa.Table) else STREAMED
+            if not isinstance(table.rows, pa.Table):
+                held += STREAMED
+            elif table.rows.num_rows > FEW:
+                held += 2 * size_of(table.rows)
             table.rows = None
         return held
 
@@ -152,6 +175,8 @@ class Statement:
         self.cursor.close()
 
 
+BATCH, FEW = 100_000, 1000
+"""Rows of an answer's batch. DuckDB sets aside room for whole batches: for few rows that takes longer than they do."""
 HASH_TABLE = 8 << 20
 """What a hash join of DuckDB takes for the smallest of inputs, twice over (3.5 MiB measured)."""
 STREAMED = 64 << 20
@@ -195,12 +220,16 @@ class Idle:
 
 
 class StatementPool:
-    """Prepared statements of one plan, borrowed by one query at a time; at most `spare` of each are kept for the next."""
+    """Prepared statements of one plan, borrowed by one query at a time; at most `spare` of each are kept for the next.
+
+    `pace` is how quickly the plan's sources have answered lately.
+    """
 
     def __init__(self, room: TrustedRoom, plan: Plan, schemas: Mapping[str, pa.Schema], spare: int = 8) -> None:
         self.room, self._schemas, self._spare = room, schemas, spare
         self._free: dict[str, list[Statement]] = {t.name: [] for t in (*plan.relations, *plan.searches)}
         self._closed = False
+        self.pace = Pace()
 
     def borrow(self, trusted: Trusted) -> Statement:
         return self.room.idle.take(self._free[trusted.name]) or Statement(self.room, trusted, self._schemas)
@@ -224,8 +253,8 @@ class StatementPool:
 def stream(cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object]) -> pa.RecordBatchReader:
     """A SELECT's answer that is never held whole: DuckDB 2.0 streams relations, 1.5 executed statements, neither both."""
     if V2:
-        return cursor.sql(sql, params=params or None).to_arrow_reader(100_000)
-    return reader(cursor.execute(sql, params or None), 100_000)
+        return cursor.sql(sql, params=params or None).to_arrow_reader(BATCH)
+    return reader(cursor.execute(sql, params or None), BATCH)
 
 
 def reader(result: Any, rows_per_batch: int) -> pa.RecordBatchReader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
@@ -31,14 +31,17 @@ from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, fitting, key_arrays
 from federation.plan import Fetch, IdSet, Plan, Trusted, quick
-from federation.report import FragmentReport, Report
+from federation.report import FragmentReport, Report, size_of
 from federation.rooms import Statement, StatementPool
 from federation.source_sessions import SourceSessions
+from federation.turns import Turns
 
 PATIENCE = 0.8
 """The share of its time after which a partial answer goes on without the sources that have not answered."""
 AHEAD = 64 << 20
 """Bytes that a fetch may run ahead of the room that reads it."""
+SMALL_LIMIT = 10_000
+"""A fetch that is limited to so many rows is small."""
 SETTLE = 32 << 20
 """Rows up to so many bytes are handed to a room as a table: DuckDB then knows their number and reads them in parallel."""
 
@@ -124,7 +127,7 @@ class Run:
         self._alarm.cancel()
         if self._patience is not None:
             self._patience.cancel()
-        if any(not f.done() for f in self._futures):
+        if not all(inbox.finished for inbox in self._inboxes.values()):  # a fetcher that has handed over its last row needs no stopping
             self.stop(Cancelled("the answer was closed before its end"))  # frees the fetchers; nobody is told
         with self._lock:
             self._closed, failed = True, self.error is not None
@@ -158,7 +161,7 @@ class Run:
                 self._sessions.open_all(partial=self.partial)
             for stage in range(self.plan.stages):
                 self._settle_ids(stage)
-                self._launch([f for f in self.plan.fetches if f.stage == stage], last=stage == self.plan.stages - 1)
+                self._launch([f for f in self.plan.fetches if f.stage == stage])
         except (duckdb.Error, Stopped, C360Error) as error:
             told = self.raised(error)
             raise told from cause_of(told, error)
@@ -171,19 +174,14 @@ class Run:
             self.watch(statement.cursor)
             for slot, virtual in statement.slots.items():
                 virtual.rows = self._slot(slot)
-            return statement.run()
+            return statement.run() if statement.schema is None or not statement.empty else statement.schema.empty_table().to_reader()
         except (duckdb.Error, Stopped) as error:
             told = self.translated(error)
             raise told from cause_of(told, error)
 
     def tables(self) -> list[pa.Table]:
-        """The rows of every relation, computed beside each other. Raises C360Error, duckdb.Error, Stopped."""
-        first, *others = self.plan.relations
-        beside = [_workers.submit(lambda trusted=trusted: self.rows(trusted).read_all()) for trusted in others]  # type: ignore[misc]
-        try:
-            return [self.rows(first).read_all(), *(future.result() for future in beside)]
-        finally:
-            wait(beside)  # what they hold is given back after this
+        """The rows of every relation. Raises C360Error, duckdb.Error, Stopped."""
+        return [self.rows(trusted).read_all() for trusted in self.plan.relations]
 
     def reader(self, trusted: Trusted) -> pa.RecordBatchReader:
         """Like `rows`, but what goes wrong on the way is raised as a C360Error, and the run is closed after the last row."""
@@ -244,22 +242,33 @@ class Run:
     def _searched(self, name: str) -> pa.Table:
         return self.rows(next(s for s in self.plan.searches if s.name == name)).read_all()
 
-    def _launch(self, fetches: list[Fetch], *, last: bool) -> None:
-        """Ask every source of a stage at the same time; within the last stage this thread takes one that will be quick."""
+    def _launch(self, fetches: list[Fetch]) -> None:
+        """Ask every source of a stage: quick ones in turn on this thread, all others at the same time (see federation.turns)."""
         ordered = sorted(fetches, key=lambda f: f.fragment.source)
-        groups = [(source, list(members)) for source, members in groupby(ordered, key=lambda f: f.fragment.source)]
-        mine = groups.pop() if groups and last and quick(fetches) else None
+        groups = {source: list(members) for source, members in groupby(ordered, key=lambda f: f.fragment.source)}
+        mine = self.pool.pace.in_turn(groups) if all(map(self._small, fetches)) else ()
         for fetch in fetches:
             source = fetch.fragment.source
-            unread = self._sessions.shared(source) or self.partial or (mine is not None and source == mine[0])
+            unread = self._sessions.shared(source) or self.partial or source in mine
             # who must take in all of it before anybody reads may not wait for a reader
             self._inboxes[fetch.slot] = Inbox(fetch.schema, self.stopped, None if unread else AHEAD, self._account)
-        for source, members in groups:
-            before = self._pending.get(source)
-            self._pending[source] = _workers.submit(self._fetch, source, members, before)
+
+        def beside(source: str) -> None:
+            self._pending[source] = _workers.submit(self._fetch, source, groups[source], self._pending.get(source))
             self._futures.append(self._pending[source])
-        if mine:
-            self._fetch(*mine, self._pending.get(mine[0]))
+
+        for source in groups:
+            if source not in mine:
+                beside(source)
+        for source in Turns(mine, beside):
+            if self.stopped():
+                return
+            self._fetch(source, groups[source], self._pending.get(source))
+
+    def _small(self, fetch: Fetch) -> bool:
+        """Whether a fetch brings rows that may all be taken in before anybody reads them."""
+        limit = fetch.fragment.limit
+        return (limit is not None and limit <= SMALL_LIMIT) or (bool(fetch.lookup) and self._lookups.few(fetch.lookup))
 
     def _account(self, size: int) -> None:
         with self._lock:  # every fetcher adds to it
@@ -273,6 +282,7 @@ class Run:
 
         Whatever goes wrong stops the run (or, if partial, leaves the source out).
         """
+        start = time.perf_counter()
         try:
             with self._sessions.reading(source):
                 if before is not None:
@@ -280,6 +290,7 @@ class Run:
                 for fetch in fetches:
                     self._one(fetch)
                     self._sessions.done(source)
+            self.pool.pace.took(source, time.perf_counter() - start)
         except Stopped:
             pass
         except (C360Error, duckdb.Error) as error:
@@ -327,7 +338,7 @@ class Run:
             meter.sql = stream.statement
             for batch in stream:
                 meter.rows += batch.num_rows
-                meter.bytes += batch.nbytes
+                meter.bytes += size_of(batch)
                 inbox.put(carry(fetch, keys, batch, links) if links is not None and keys is not None else batch)
         except C360Error as error:
             meter.error = error.code

@@ -17,7 +17,7 @@ from federation import parameters
 from federation.errors import MissingParameter, OverMemory, QueryFailed
 from federation.inbox import Stopped
 from federation.planner import Prepared
-from federation.report import Report
+from federation.report import Report, size_of
 from federation.result import Result
 from federation.rooms import place, stream
 from federation.run import Run, cause_of
@@ -122,20 +122,22 @@ class Session:
         return run
 
     def _answer(self, run: Run, prepared: Prepared, report: Report, started: float, entry: Any, max_rows: int | None) -> Result:
-        cursor = self.project.user.cursor()
+        cursor = self.project.user.cursor() if run.plan.direct is None else None
 
         def close(error: BaseException | None = None) -> None:
             ended = run.error or error  # looked at before the run is closed, which stops what is no longer wanted
             run.close()
-            cursor.close()
+            if cursor is not None:
+                cursor.close()
             self.project.running.pop(report.query_id, None)
             report.total_ms = (time.perf_counter() - started) * 1000
             entry.closed(report, ended)
 
         try:
-            run.watch(cursor)
+            if cursor is not None:
+                run.watch(cursor)
             run.start()
-            answer = self._direct(run, report) if run.plan.direct is not None else self._in_room(run, cursor, report)
+            answer = self._direct(run, report) if cursor is None else self._in_room(run, cursor, report)
         except (duckdb.Error, pa.ArrowException, Stopped) as error:
             if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                 self.project.user.revive()
@@ -179,7 +181,7 @@ class Crossing:
         size = 0
         for batch in self._counted():
             self._head.append(batch)
-            size += batch.nbytes
+            size += size_of(batch)
             if size > CROSS_AS_TABLE:
                 return self
         return pa.Table.from_batches(self._head, self.schema)
@@ -197,7 +199,7 @@ class Crossing:
         try:
             for batch in self._stream:
                 self._report.crossed_rows += batch.num_rows
-                self._report.crossed_bytes += batch.nbytes
+                self._report.crossed_bytes += size_of(batch)
                 yield batch
         except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
             told = self._run.translated(error)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from connectors import watchdog
-from connectors.postgres.columns import to_arrow, wire
+from connectors.postgres.columns import to_arrow
 from connectors.postgres.errors import lost, misfit, translate
 from connectors.postgres.link import Answer, Link, Pool
 from connectors.postgres.statement import Statement
@@ -28,7 +28,7 @@ class PostgresStream:
     requests = 1
 
     def __init__(self, session: PostgresSession, answer: Answer, statement: Statement, sql: str) -> None:
-        self.schema = pa.schema([pa.field(c.name, c.type) for c in statement.columns])
+        self.schema = statement.schema
         self.statement = sql
         self._session, self._answer, self._plan = session, answer, statement
         self._ahead: deque[pa.RecordBatch] = deque()
@@ -57,7 +57,7 @@ class PostgresStream:
 
     def _array(self, array: pa.Array, position: int) -> pa.Array:
         column = self._plan.columns[position]
-        if array.type != wire(column).type:
+        if array.type != self._plan.wires[position]:
             where = f"`{column.name}` of `{self._session.source}.{self._plan.fragment.table}`"
             raise SchemaDrift(
                 self._session.source, f"{where} is no {column.native} any more", hint="look the source over again (c360 debug)"

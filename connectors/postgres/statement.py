@@ -42,7 +42,7 @@ class Statement:
     """`sql` has $1, $2, ... for the scalars, then one array for each key column.
 
     `bulk` says that many rows are to be expected: better by COPY, which takes no parameters; then `copy_sql` reads the scalars from
-    settings of the transaction (`c360.v0`, ...) that are bound beforehand.
+    settings of the transaction (`c360.v0`, ...) that are bound beforehand. The columns arrive as `wires` and become `schema`.
     """
 
     fragment: Fragment
@@ -52,6 +52,8 @@ class Statement:
     bulk: bool
     scalars: tuple[Bound, ...]
     keyed: tuple[Column, ...]
+    schema: pa.Schema
+    wires: tuple[pa.DataType, ...]
 
     def row(self, values: Values) -> pa.RecordBatch | None:
         """The values to bind, as one row; None if there is nothing to bind. Raises ValueError for a text that holds a NUL."""
@@ -82,7 +84,8 @@ def render(fragment: Fragment, table: Table, indexed: frozenset[str]) -> Stateme
         source += _unnest(keyed, len(scalars) + 1)
     sql = _assemble(columns, source, numbered, fragment, by_name, indexed)
     bulk = not keyed and (fragment.limit is None or fragment.limit > _SMALL) and not _searched(fragment.conjuncts, indexed)
-    return Statement(fragment, columns, sql, copy_sql, bulk, tuple(scalars), keyed)
+    schema, wires = pa.schema([pa.field(c.name, c.type) for c in columns]), tuple(wire(c).type for c in columns)
+    return Statement(fragment, columns, sql, copy_sql, bulk, tuple(scalars), keyed, schema, wires)
 
 
 def _assemble(
@@ -191,7 +194,7 @@ def key_arrays(keys: KeyFilter, columns: Sequence[Column], values: Values) -> li
     """One list-typed array of length one per key column: integers as they are, everything else as text (the statement casts it)."""
     arrays = values[keys.slot]
     assert isinstance(arrays, Sequence)
-    lists: list[pa.Array] = [a.cast(c.type) if c.kind == "int" else a.cast(pa.string()) for a, c in zip(arrays, columns, strict=True)]
+    lists: list[pa.Array] = [_as(a, c.type if c.kind == "int" else pa.string()) for a, c in zip(arrays, columns, strict=True)]
     possible = None
     for array, column in zip(lists, columns, strict=True):
         if pa.types.is_string(array.type):  # no stored text holds a NUL, no uuid reads otherwise: such a key matches nothing
@@ -199,6 +202,10 @@ def key_arrays(keys: KeyFilter, columns: Sequence[Column], values: Values) -> li
             possible = fits if possible is None else pc.and_(possible, fits)
     lists = [a.filter(possible) for a in lists] if possible is not None else lists
     return [pa.ListArray.from_arrays(pa.array([0, len(a)], pa.int32()), a) for a in lists]
+
+
+def _as(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    return array if array.type == type_ else array.cast(type_)
 
 
 def _scalar(value: object, cast: str) -> pa.Array:
