@@ -58,7 +58,11 @@ def _peak_mb(pid: int) -> float:
 
 
 def _last_line(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "nothing said")
+    """What a program says last; of a Python traceback the line with the exception, which may be followed by indented text."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(" ")] if "Traceback (most recent call last)" in text else lines
+    raised = [line for line in said if re.match(r"[\w.]+(Error|Exception|[a-z]): ", line)]
+    return (raised or said or ["nothing said"])[-1]
 
 
 def _last_object(text: str, taken: float, peak: float) -> dict[str, Any]:

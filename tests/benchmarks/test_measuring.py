@@ -25,6 +25,8 @@ def test_the_object_printed_last_is_the_answer() -> None:
 def test_a_child_that_fails_says_why() -> None:
     with pytest.raises(Failed, match="exit code 3: no such column"):
         run(python("import sys; print('no such column', file=sys.stderr); sys.exit(3)"), seconds=20, rss_mb=4000)
+    with pytest.raises(Failed, match=r"exit code 1: ZeroDivisionError: division by zero \(after"):
+        run(python("1 / 0"), seconds=20, rss_mb=4000)
     with pytest.raises(Failed, match="no JSON object"):
         run(python("print('done')"), seconds=20, rss_mb=4000)
 
