@@ -23,8 +23,13 @@ from views.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from federation.deciding import Key
     from federation.run import Run
+    from identity.crosswalk import Crosswalk
+    from identity.decisions import Decision
+    from identity.plans import Plan
     from identity.report import ResolveReport
 
 LOCAL = "local"
@@ -86,6 +91,33 @@ class Project:
         from federation.resolving import resolve_project
 
         return resolve_project(self, progress)
+
+    def plan(self, progress: Callable[[str, int], None] | None = None) -> Plan:
+        """Resolve without publishing: what would change, kept beside the crosswalk for `apply`. See identity.plans."""
+        from federation.resolving import plan_project
+
+        return plan_project(self, progress)
+
+    def apply(self) -> Plan:
+        """Publish exactly what was planned. See federation.resolving for what it refuses."""
+        from federation.resolving import apply_project
+
+        return apply_project(self)
+
+    def decide(self, verdict: str, a: Key, b: Key | int, *, reason: str, by: str | None = None, until: datetime | None = None) -> Decision:
+        """Note that records ("crm", "contact", 42) are the "same" person, "different" ones, or "pin" one's person to an id360.
+
+        It holds from the next resolve on. See federation.deciding.
+        """
+        from federation.deciding import decide_records
+
+        return decide_records(self, verdict, a, b, reason=reason, by=by, until=until)
+
+    def rollback(self, to: int | None = None) -> Crosswalk:
+        """Let the version before (or version `to`) serve again, as a new version; no id is lost or reused. See identity.rollback."""
+        from federation.resolving import rollback_project
+
+        return rollback_project(self, to)
 
     def drifted(self, source: str) -> None:
         """A source's tables are no longer what they were: discover and plan anew at the next query."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from collections.abc import Mapping as MappingOf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -17,10 +18,16 @@ from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
 from federation.report import Report
 from federation.run import Run
+from identity.crosswalk import Crosswalk
+from identity.decision_log import read_decisions
+from identity.errors import CrosswalkImport
 from identity.importing import import_crosswalk
-from identity.model import KeyColumn, MatchKey, RecordSet
+from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
+from identity.plans import Plan, apply, plan
 from identity.report import ResolveReport
 from identity.resolve import resolve
+from identity.rollback import rollback
+from identity.store import CrosswalkStore
 from views.branches import bare_branch, duckdb_type
 from views.model import Identifier, Mapping, Model
 from views.relations import Branch, Records
@@ -39,16 +46,45 @@ def resolve_project(project: Project, progress: Callable[[str, int], None] | Non
     and identifiers. A project that names an existing crosswalk (`identity.import`) has that published instead. Raises what
     identity and the sources raise; the crosswalk in use stays until the new one is complete.
     """
-    model = project.model
-    if model.crosswalk is not None:
+    if project.model.crosswalk is not None:
         return _imported(project, progress)
-    stored = stored_identifiers(model)
-    sets = [record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
-    secret = project_secret(model)
-    memory = f"{project.memory >> 20}MiB"
-    report = resolve(sets, model.rules, project.store, secret, identifiers=stored, progress=progress, memory_limit=memory)
+    decisions = read_decisions(project.model.decisions).active()
+    report = resolve(*_records(project), decisions=decisions, **_options(project, progress))
     project.forget_plans()
     return report
+
+
+def plan_project(project: Project, progress: Callable[[str, int], None] | None = None) -> Plan:
+    """Resolve into a draft that does not serve, and tell what it would change. Raises what `resolve_project` raises."""
+    if project.model.crosswalk is not None:
+        raise CrosswalkImport("a project that imports its crosswalk has nothing to plan", hint="`c360 resolve` publishes the import")
+    return plan(*_records(project), decisions=read_decisions(project.model.decisions), **_options(project, progress))
+
+
+def apply_project(project: Project) -> Plan:
+    """Publish exactly the draft of the plan that waits. Raises NoPlan, StalePlan, PlanDamaged, ResolveRunning; then nothing has changed."""
+    done = apply(project.store, read_decisions(project.model.decisions))
+    project.forget_plans()
+    return done
+
+
+def rollback_project(project: Project, to: int | None = None) -> Crosswalk:
+    """Let an earlier version's links serve again, as a new version; by default those of the version before. See identity.rollback."""
+    restored = rollback(project.store, to, memory_limit=f"{project.memory >> 20}MiB")
+    project.forget_plans()
+    return restored
+
+
+def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[MatchRule, ...]], CrosswalkStore, bytes]:
+    """What is resolved, by which rules, into what, under which secret."""
+    model = project.model
+    stored = stored_identifiers(model)
+    sets = [record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
+    return sets, model.rules, project.store, project_secret(model)
+
+
+def _options(project: Project, progress: Callable[[str, int], None] | None) -> dict[str, Any]:
+    return {"identifiers": stored_identifiers(project.model), "progress": progress, "memory_limit": f"{project.memory >> 20}MiB"}
 
 
 def _imported(project: Project, progress: Callable[[str, int], None] | None) -> ResolveReport:

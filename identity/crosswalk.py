@@ -1,14 +1,15 @@
 """The crosswalk as a reader sees it: one DuckDB file per version, opened read-only.
 
-    meta(key, value)                            format, version
+    meta(key, value)                            format, version, base (built upon), restores (of a rollback: the version it brings back)
     link_table(name, …)                         which mapped table is in which link table
       link_<…>(k0, …, kn, id360, ord)           a source key, natively typed, and whose it is; `ord` its rank among the table's keys
     identifier_table(name, …)                   which stored identifier is in which table
       ident_<…>(value, id360)                   an identifier in normal form; values of more than one id360 are left out
     redirect(entity, space, old_id, new_id, run)           where a merged id went, path-compressed
     id_history(entity, space, id360, minted_run, retired_run)  every id there ever was
+    id_event(entity, space, run, event, id360, other_id, records)  what became of ids besides: see identity.lineage
     foreign_id(entity, space, foreign_id, id360)           ids of an imported crosswalk that were texts
-    run(run, finished_at, links, ids, minted, merged, retired, seconds)
+    run(run, finished_at, links, ids, minted, merged, retired, seconds, base, restores)
 
 A link table with one key column has an index on it and is sorted by id360; DuckDB has no index scan for composite keys, so those
 are sorted by key. Both are indexed by id360.
@@ -27,7 +28,7 @@ import duckdb
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion
 from identity.scratch import LOCKED_DOWN, identifier, literal
 
-FORMAT = "1"
+FORMAT = "2"
 
 Key = tuple[Any, ...]
 
@@ -101,6 +102,7 @@ class Crosswalk:
                     hint="run `c360 resolve` with this version, or read it with the c360 that wrote it",
                 )
             self.version = int(meta["version"])
+            self.base, self.restores = (int(meta[name]) if meta[name] else None for name in ("base", "restores"))
             self.links = tuple(_link_table(*row) for row in _rows(con, "link_table"))
             self.identifiers = tuple(IdentifierTable(*row) for row in _rows(con, "identifier_table"))
         except (duckdb.Error, KeyError, ValueError) as cause:
@@ -144,7 +146,7 @@ class Crosswalk:
 
     def lookup(self, id360: int) -> tuple[SourceKey, ...]:
         """The records of a person, by an id that is valid now or once was; () if there are none."""
-        con, id360 = self._reader, self.canonical(id360)
+        con, id360 = self.reader, self.canonical(id360)
         return tuple(
             SourceKey(t.entity, t.space, t.source, t.table, key)
             for t in self.links
@@ -152,13 +154,13 @@ class Crosswalk:
         )
 
     def canonical(self, id360: int) -> int:
-        """The id that stands for `id360` now: itself, unless it was merged into another."""
-        rows = self._reader.execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchall()
+        """The id that stands for `id360` now: itself, unless it was merged into another. One look-up in an index."""
+        rows = self.reader.execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchall()
         return int(rows[0][0]) if rows else id360
 
     @property
-    def _reader(self) -> duckdb.DuckDBPyConnection:
-        """This thread's cursor: one costs as much as several look-ups."""
+    def reader(self) -> duckdb.DuckDBPyConnection:
+        """This thread's cursor, on which this version is `xw`: a new one costs as much as several look-ups."""
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._cursors, "own", None)
         if cursor is None:
             with self._opening:
@@ -180,7 +182,7 @@ class Crosswalk:
 def damaged(path: Path) -> CrosswalkDamaged:
     return CrosswalkDamaged(
         f"the crosswalk {path.name} is missing, incomplete or corrupt",
-        hint="go back to the version before (`c360 crosswalk use N`; the state directory keeps some), then run `c360 resolve`",
+        hint="go back to the version before (`c360 rollback --to N`; `c360 crosswalk` lists those kept), then run `c360 resolve`",
     )
 
 

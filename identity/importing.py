@@ -67,7 +67,7 @@ class _Import(Run):
 
     texts = False
 
-    def _assign(self, entity: str, space: str, loaded: Sequence[Loaded], anchors: Ints, clusters: Ints, before: Ints) -> tuple[Ints, Ints]:
+    def _assign(self, entity: str, space: str, loaded: Sequence[Loaded], anchors: Ints, by_cluster: Ints) -> tuple[Ints, Ints]:
         with registered(self.con, "anchor", pa.table({"rec": pa.array(anchors)})):
             found = self.con.sql("SELECT n0 AS id FROM record SEMI JOIN anchor USING (rec) ORDER BY rec").to_arrow_table()
         foreign = found.column("id").combine_chunks()
@@ -79,7 +79,7 @@ class _Import(Run):
                 "an id360 names records of more than one entity or space", hint="give each entity and space ids of its own"
             )
         self.claimed.append(ids)
-        return ids, ids[~np.isin(ids, self.registry.ids)]
+        return ids, ids[~np.isin(ids, self.history.registry.ids)]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +100,7 @@ class _Import(Run):
         prefix = "".join(f"{len(part.encode())}:{part}" for part in ("foreign id", entity, space))
         anchors = pa.array([f"{prefix}{text}" for text in foreign.filter(pa.array(new)).to_pylist()], pa.string())
         ids = np.asarray(known.fill_null(0), np.int64).copy()
-        ids[new] = mint(self.con, self.secret, anchors, np.concatenate([self.registry.ids, *self.minted]))
+        ids[new] = mint(self.con, self.secret, anchors, self.history.taken)
         mapping = pa.table({"foreign_id": foreign.filter(pa.array(new)), "id360": pa.array(ids[new])})
         with registered(self.con, "mapping", mapping):
             self.con.execute("INSERT INTO new.foreign_id SELECT ?, ?, foreign_id, id360 FROM mapping ORDER BY foreign_id", [entity, space])

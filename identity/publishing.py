@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import astuple
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.crosswalk import IdentifierTable, LinkTable
 from identity.loading import Loaded
 from identity.model import MatchKey
 from identity.scratch import registered
@@ -18,23 +20,47 @@ from identity.scratch import registered
 
 def write_links(con: duckdb.DuckDBPyConnection, loaded: Loaded, ids: Ints) -> None:
     """Write the link table of one record set; `ids[i]` is the id360 of its i-th key."""
-    records, keys = loaded.records, ", ".join(loaded.keys)
+    records = loaded.records
     name = table_name("link", *records.place)
-    columns = ", ".join(f"{k} {t} NOT NULL" for k, t in zip(loaded.keys, loaded.key_types, strict=True))
-    single = len(loaded.keys) == 1
-    con.execute(f"CREATE TABLE new.{name} ({columns}, id360 BIGINT NOT NULL, ord INTEGER NOT NULL)")
+    columns = tuple(column.name for column in records.key)
+    table = LinkTable(name, *records.place, columns, loaded.key_types, loaded.count, loaded.personal)
     with registered(con, "numbered", _numbered(loaded.first, ids)):
-        con.execute(
-            f"INSERT INTO new.{name} SELECT {keys}, id360, rec - {loaded.first:d} FROM {loaded.table} JOIN numbered USING (rec) "
-            f"ORDER BY {'id360, rec' if single else 'rec'}"
-        )
+        keys = ", ".join(loaded.keys)
+        _fill(con, table, f"SELECT {keys}, id360, rec - {loaded.first:d} AS ord FROM {loaded.table} JOIN numbered USING (rec)")
+
+
+def copy_links(con: duckdb.DuckDBPyConnection, table: LinkTable) -> None:
+    """Write a link table as it is in the version attached as `old`."""
+    _fill(con, table, f"FROM old.{table.name}")
+
+
+def _fill(con: duckdb.DuckDBPyConnection, table: LinkTable, links: str) -> None:
+    """Make a link table from a query for its keys, id360 and ord."""
+    name, single = table.name, len(table.columns) == 1
+    columns = ", ".join(f"{k} {t} NOT NULL" for k, t in zip(table.columns, table.key_types, strict=True))
+    con.execute(f"CREATE TABLE new.{name} ({columns}, id360 BIGINT NOT NULL, ord INTEGER NOT NULL)")
+    con.execute(f"INSERT INTO new.{name} FROM ({links}) ORDER BY {'id360, ord' if single else 'ord'}")
     if single:
         con.execute(f"CREATE INDEX {name}_k0 ON new.{name} (k0)")
     con.execute(f"CREATE INDEX {name}_id ON new.{name} (id360)")
+    place = (table.entity, table.space, table.source, table.table)
     con.execute(
         "INSERT INTO new.link_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [name, *records.place, [c.name for c in records.key], list(loaded.key_types), loaded.count, loaded.personal],
+        [name, *place, list(table.key_columns), list(table.key_types), table.links, table.personal],
     )
+
+
+def copy_identifiers(con: duckdb.DuckDBPyConnection, table: IdentifierTable) -> None:
+    """Write a table of identifiers as it is in the version attached as `old`."""
+    con.execute(f"CREATE TABLE new.{table.name} (value VARCHAR NOT NULL, id360 BIGINT NOT NULL)")
+    con.execute(f"INSERT INTO new.{table.name} FROM old.{table.name} ORDER BY id360, value")
+    _register_identifiers(con, table)
+
+
+def _register_identifiers(con: duckdb.DuckDBPyConnection, table: IdentifierTable) -> None:
+    con.execute(f"CREATE INDEX {table.name}_value ON new.{table.name} (value)")
+    con.execute(f"CREATE INDEX {table.name}_id ON new.{table.name} (id360)")
+    con.execute("INSERT INTO new.identifier_table VALUES (?, ?, ?, ?, ?, ?, ?)", list(astuple(table)))
 
 
 def write_identifiers(
@@ -51,14 +77,9 @@ def write_identifiers(
             )
             con.execute(f"CREATE TABLE new.{name} (value VARCHAR NOT NULL, id360 BIGINT NOT NULL)")
             con.execute(f"INSERT INTO new.{name} SELECT value, id360 FROM carried WHERE id360 = other ORDER BY id360, value")
-            con.execute(f"CREATE INDEX {name}_value ON new.{name} (value)")
-            con.execute(f"CREATE INDEX {name}_id ON new.{name} (id360)")
             counts = "SELECT count(*) FILTER (id360 = other), count(*) FILTER (id360 <> other) FROM carried"
             values, left_out = con.execute(counts).fetchall()[0]
-            con.execute(
-                "INSERT INTO new.identifier_table VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [name, entity, space, identifier, key.normal, values, left_out],
-            )
+            _register_identifiers(con, IdentifierTable(name, entity, space, identifier, key.normal, values, left_out))
             con.execute("DROP TABLE carried")
             ambiguous += left_out
     return ambiguous

@@ -21,10 +21,22 @@ class SourceCount:
 
 
 @dataclass(frozen=True, slots=True)
+class ContradictedDecision:
+    """The data now says otherwise than decision `decision`: `rule` would have joined what it keeps apart, `times` over."""
+
+    entity: str
+    space: str
+    decision: str
+    rule: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResolveReport:
     """One run. `merged` ids redirect to another; `retired` counts them and the ids whose records are all gone; `minted` are new.
 
     `largest` are the ten largest clusters as (id360, records). `shared` are values on more records than the cap: they link nobody.
+    `ignored_decisions` are those on records that are not there (now).
     """
 
     run: int
@@ -41,6 +53,8 @@ class ResolveReport:
     largest: tuple[tuple[int, int], ...]
     ambiguous_identifiers: int
     seconds: float
+    contradicted: tuple[ContradictedDecision, ...] = ()
+    ignored_decisions: tuple[str, ...] = ()
 
     @property
     def personal_keys(self) -> tuple[SourceCount, ...]:

@@ -7,18 +7,26 @@ order of rows and the number of threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
 
 from connectors.spi.errors import InternalError
+from identity.binding import check_places
+from identity.contradictions import refuse_contradictions
+from identity.decisions import Decision
 from identity.errors import WeakSecret
 from identity.loading import Progress
 from identity.matching import ExactRules, Matcher
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.normalise import check_normal_form
 from identity.report import ResolveReport
+from identity.risk import RiskyMerge
 from identity.run import Run
 from identity.scratch import scratch
-from identity.store import CrosswalkStore
+from identity.store import CrosswalkStore, Draft
 
 MEMORY_LIMIT = "1200MiB"
 
@@ -35,6 +43,8 @@ def resolve(
     progress: Progress | None = None,
     memory_limit: str = MEMORY_LIMIT,
     threads: int | None = None,
+    decisions: Sequence[Decision] = (),
+    instead: Callable[[Resolved, Path], None] | None = None,
 ) -> ResolveReport:
     """Resolve all `records` by the `rules` of their entity and publish the result in `store`.
 
@@ -42,19 +52,39 @@ def resolve(
     version whose records are all gone are retired. A record that agrees with nobody is a person of its own.
     `identifiers[entity][name]` are the identifiers to store: values in normal form, of the attribute named. `matcher` replaces
     the engine (default: ExactRules, with `cap` the most records that a value may link). `progress(source.table, rows)` is
-    called per batch read. `memory_limit` bounds DuckDB; nothing is spilled.
+    called per batch read. `memory_limit` bounds DuckDB; nothing is spilled. `decisions` are those that hold (Decisions.active).
 
     Raises: UnknownNormalForm, WeakSecret, DuplicateKeys, KeyType, ResolveMemory, ResolveRunning, MissingEncryption,
-    CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, and what the sources raise.
+    CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, ContradictoryDecisions, DecisionTable, and what the sources raise.
     """
     stored = identifiers or {}
     check(records, rules, stored, secret)
+    check_decisions(decisions, records)
     started = time.monotonic()
     engine = matcher or ExactRules(secret, cap)
-    with scratch(memory_limit, threads) as con, store.write(con) as draft:
-        run = Run(con, draft, secret, engine, progress or quiet)
+    done: list[Resolved] = []
+    finish = (lambda file, _: instead(done[0], file)) if instead else None
+    with scratch(memory_limit, threads) as con, store.write(con, finish=finish) as draft:
+        run = Run(con, draft, secret, engine, progress or quiet, decisions, weigh=instead is not None)
         run.resolve(records, rules, stored)
-        return run.close(started)
+        done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))
+    return done[0].report
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A run that is done, while its DuckDB is still there: the version before attached as `old`, the new one no longer."""
+
+    con: duckdb.DuckDBPyConnection
+    draft: Draft
+    report: ResolveReport
+    risky: tuple[RiskyMerge, ...]
+
+
+def check_decisions(decisions: Sequence[Decision], records: Sequence[RecordSet]) -> None:
+    """Before anything is read. Raises: ContradictoryDecisions, DecisionTable."""
+    refuse_contradictions(decisions)
+    check_places(decisions, records)
 
 
 def quiet(label: str, rows: int) -> None:

@@ -19,6 +19,14 @@ from identity.clustering import Ints
 LOW = 10**14
 SPAN = 9 * 10**14
 NO_ID = -1
+HMAC = "sha256(?::BLOB || unhex(sha256(?::BLOB || encode({text}))))"
+"""HMAC-SHA256 by RFC 2104 in SQL, as hex; its parameters are `hmac_keys`."""
+
+
+def hmac_keys(secret: bytes) -> tuple[bytes, bytes]:
+    """The outer and the inner key."""
+    key = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\0")
+    return bytes(b ^ 0x5C for b in key), bytes(b ^ 0x36 for b in key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +41,22 @@ class Registry:
         return self.minted[np.searchsorted(self.ids, ids)]
 
 
-def keep(clusters: Ints, before: Ints, count: int, registry: Registry) -> Ints:
-    """Give the ids of the previous run to the clusters of this one; NO_ID to those that get a new one.
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """Which earlier ids a cluster's records had: pair i is cluster[i] and ids[owner[i]], with shared[i] records in common.
 
-    `clusters[rec]` is 0 … count-1, `before[rec]` the record's id of the run before or NO_ID. Cluster and id must each be the
-    other's best by records in common among those still free, repeated until none is left. Ties: the older id, the one with
-    more records, the smaller id; the larger cluster, the one with the smaller first record.
+    The best pair first: most records in common; then the older id, the one with more records, the smaller id; the larger
+    cluster, the one with the smaller first record.
     """
-    ids, cluster, owner = _overlaps(clusters, before, registry)
-    by_cluster = np.full(count, NO_ID, np.int64)
-    kept = np.zeros(len(ids), bool)
-    while len(cluster):
-        mutual = np.intersect1d(np.unique(cluster, return_index=True)[1], np.unique(owner, return_index=True)[1])
-        by_cluster[cluster[mutual]] = ids[owner[mutual]]
-        kept[owner[mutual]] = True
-        free = (by_cluster[cluster] == NO_ID) & ~kept[owner]
-        cluster, owner = cluster[free], owner[free]
-    return by_cluster
+
+    ids: Ints
+    cluster: Ints
+    owner: Ints
+    shared: Ints
 
 
-def heirs(clusters: Ints, before: Ints, by_cluster: Ints, registry: Registry) -> tuple[Ints, Ints]:
-    """The ids of `before` that no cluster bears now, and for each the id of the cluster with most of its records."""
-    ids, cluster, owner = _overlaps(clusters, before, registry)
-    owners, best = np.unique(owner, return_index=True)
-    ended = ~np.isin(ids[owners], by_cluster)
-    return ids[owners][ended], by_cluster[cluster[best]][ended]
-
-
-def _overlaps(clusters: Ints, before: Ints, registry: Registry) -> tuple[Ints, Ints, Ints]:
-    """(ids, cluster, owner): the i-th pair is cluster[i] and ids[owner[i]], which have records in common; the best pair first."""
+def overlaps(clusters: Ints, before: Ints, registry: Registry) -> Overlaps:
+    """`clusters[rec]` is the record's cluster, 0 …; `before[rec]` its id of the run before, or NO_ID."""
     known = before != NO_ID
     ids, old = np.unique(before[known], return_inverse=True)
     width = max(len(ids), 1)
@@ -69,7 +64,39 @@ def _overlaps(clusters: Ints, before: Ints, registry: Registry) -> tuple[Ints, I
     cluster, owner = np.divmod(pairs, width)
     new_size, old_size = np.bincount(clusters), np.bincount(old, minlength=len(ids))
     order = np.lexsort((cluster, -new_size[cluster], owner, -old_size[owner], registry.age(ids)[owner], -shared))
-    return ids, cluster[order], owner[order]
+    return Overlaps(ids, cluster[order], owner[order], shared[order])
+
+
+def keep(found: Overlaps, by_cluster: Ints) -> Ints:
+    """Fill in the ids of the clusters that are NO_ID yet and keep one of the run before; NO_ID stays where a new one is needed.
+
+    Cluster and id must each be the other's best among those still free, repeated until none is left.
+    """
+    by_cluster = by_cluster.copy()
+    kept = np.isin(found.ids, by_cluster)
+    free = (by_cluster[found.cluster] == NO_ID) & ~kept[found.owner]
+    cluster, owner = found.cluster[free], found.owner[free]
+    while len(cluster):
+        mutual = np.intersect1d(np.unique(cluster, return_index=True)[1], np.unique(owner, return_index=True)[1])
+        by_cluster[cluster[mutual]] = found.ids[owner[mutual]]
+        kept[owner[mutual]] = True
+        free = (by_cluster[cluster] == NO_ID) & ~kept[owner]
+        cluster, owner = cluster[free], owner[free]
+    return by_cluster
+
+
+def heirs(found: Overlaps, by_cluster: Ints) -> tuple[Ints, Ints, Ints]:
+    """The earlier ids that no cluster bears now; for each the id of the cluster with most of its records, and how many those are."""
+    owners, best = np.unique(found.owner, return_index=True)
+    ended = ~np.isin(found.ids[owners], by_cluster)
+    return found.ids[owners][ended], by_cluster[found.cluster[best]][ended], found.shared[best][ended]
+
+
+def parents(found: Overlaps, by_cluster: Ints, minted: Ints) -> tuple[Ints, Ints, Ints]:
+    """For each new id whose records were somebody's before: the new id, the earlier one, and how many records went over."""
+    child = by_cluster[found.cluster]
+    left = np.isin(child, minted)
+    return child[left], found.ids[found.owner[left]], found.shared[left]
 
 
 def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken: Ints) -> Ints:
@@ -93,15 +120,12 @@ def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken
 
 
 def _hashed(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, generation: int) -> Ints:
-    """LOW + (first 64 bits of HMAC-SHA256(secret, anchor#generation)) mod SPAN, by RFC 2104 in SQL: one pass over all."""
-    key = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\0")
-    inner, outer = bytes(b ^ 0x36 for b in key), bytes(b ^ 0x5C for b in key)
-    anchors_to_mint = pa.table({"nth": pa.array(np.arange(len(anchors))), "anchor": anchors})
-    con.register("anchors_to_mint", anchors_to_mint)
-    digest = "sha256(?::BLOB || unhex(sha256(?::BLOB || encode(anchor || '#' || ?))))"
+    """LOW + (first 64 bits of HMAC-SHA256(secret, anchor#generation)) mod SPAN: one pass over all."""
+    con.register("anchors_to_mint", pa.table({"nth": pa.array(np.arange(len(anchors))), "anchor": anchors}))
+    digest = HMAC.format(text="anchor || '#' || ?")
     hashed = con.execute(
         f"SELECT ? + (('0x' || substr({digest}, 1, 16))::UBIGINT % ?)::BIGINT AS id FROM anchors_to_mint ORDER BY nth",
-        [LOW, outer, inner, str(generation), SPAN],
+        [LOW, *hmac_keys(secret), str(generation), SPAN],
     ).fetchnumpy()
     con.unregister("anchors_to_mint")
     return np.asarray(hashed["id"], np.int64)

@@ -1,7 +1,8 @@
 """Where the versions of a crosswalk live, and how one is published: whole, or not at all.
 
 DIR/current             "v000007.duckdb 60567552": the file that serves, and its size
-DIR/v000007.duckdb      a version; never written again
+DIR/v000007.duckdb      a version; never written again, and its number never given to another
+DIR/plan-000008.duckdb  a version that was planned and does not serve; plan-000008.json tells what it would change (identity.plans)
 DIR/.v000008.tmp        one being written (with DuckDB's log beside it); left by a crash, swept by the next writer
 DIR/lock                held while writing
 """
@@ -13,42 +14,24 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
 
-from identity.crosswalk import FORMAT, Crosswalk, damaged, is_encrypted
-from identity.errors import CrosswalkDamaged, MissingEncryption, ResolveRunning
-from identity.scratch import literal
-
-# Read by DuckDB 1.4 and later, whichever wrote it; the oldest that encrypts.
-STORAGE_VERSION = "v1.4.0"
-
-_TABLES = """
-CREATE TABLE {db}.meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
-CREATE TABLE {db}.link_table (name VARCHAR, entity VARCHAR, space VARCHAR, source VARCHAR, source_table VARCHAR,
-    key_columns VARCHAR[], key_types VARCHAR[], links BIGINT, personal VARCHAR);
-CREATE TABLE {db}.identifier_table (name VARCHAR, entity VARCHAR, space VARCHAR, identifier VARCHAR, normal VARCHAR, "values" BIGINT,
-    ambiguous BIGINT);
-CREATE TABLE {db}.redirect (entity VARCHAR, space VARCHAR, old_id BIGINT NOT NULL, new_id BIGINT NOT NULL, run BIGINT);
-CREATE TABLE {db}.id_history (entity VARCHAR, space VARCHAR, id360 BIGINT NOT NULL, minted_run BIGINT NOT NULL, retired_run BIGINT);
-CREATE TABLE {db}.foreign_id (entity VARCHAR, space VARCHAR, foreign_id VARCHAR NOT NULL, id360 BIGINT NOT NULL);
-CREATE TABLE {db}.run (run BIGINT, finished_at TIMESTAMPTZ, links BIGINT, ids BIGINT, minted BIGINT, merged BIGINT,
-    retired BIGINT, seconds DOUBLE);
-"""
+from identity import schema
+from identity.crosswalk import Crosswalk, damaged, is_encrypted
+from identity.errors import CrosswalkDamaged, NoSuchVersion, ResolveRunning
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A version being written: attached to the writer's DuckDB as `alias`, its tables (all but link_… and ident_…) made and empty.
-    `previous` is the version that serves now, attached as `old` if there is one."""
+    """A version being written: attached to the writer's DuckDB as `new`, its tables (all but link_… and ident_…) made and empty.
+    `previous` is the version that it builds upon, attached as `old` if there is one."""
 
     version: int
-    alias: str
     previous: Crosswalk | None
 
 
@@ -61,7 +44,7 @@ class CrosswalkStore:
     def __init__(self, directory: str | Path, encryption_key: str | None = None, *, keep: int = 5) -> None:
         self.directory = Path(directory)
         self.keep = max(keep, 1)
-        self._encryption_key = encryption_key
+        self.encryption_key = encryption_key
         self._lock = threading.Lock()
         self._latest: tuple[str, Crosswalk] | None = None
         self._open: weakref.WeakSet[Crosswalk] = weakref.WeakSet()
@@ -85,80 +68,65 @@ class CrosswalkStore:
         found = (re.fullmatch(r"v(\d{6,})\.duckdb", p.name) for p in self.directory.glob("v*.duckdb"))
         return tuple(sorted(int(m[1]) for m in found if m))
 
-    def use(self, version: int) -> Crosswalk:
-        """Let a kept version serve again. Raises: CrosswalkDamaged if it is gone or broken; ResolveRunning."""
-        with self._writing():
-            path = self._path(version)
-            crosswalk = Crosswalk(path, self._encryption_key)
-            self._point_at(path)
-            return crosswalk
+    def at(self, version: int) -> Crosswalk:
+        """A kept version, whether it serves or not. Raises: NoSuchVersion; CrosswalkDamaged, CrosswalkVersion, CrosswalkKey."""
+        path = self.path(version)
+        if not path.is_file():
+            kept = ", ".join(map(str, self.versions())) or "none"
+            raise NoSuchVersion(f"version {version} of the crosswalk is not kept", hint=f"kept: {kept}")
+        crosswalk = Crosswalk(path, self.encryption_key)
+        self._open.add(crosswalk)
+        return crosswalk
 
     @contextmanager
-    def write(self, con: duckdb.DuckDBPyConnection) -> Iterator[Draft]:
+    def write(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *,
+        restores: Callable[[], Crosswalk] | None = None,
+        finish: Callable[[Path, int], None] | None = None,
+    ) -> Iterator[Draft]:
         """Write the next version through `con`; it serves when the block ends, and never was if the block raises.
 
-        Raises: ResolveRunning; MissingEncryption; what `current` raises: a broken crosswalk is never built upon.
+        It builds upon the version that serves, or brings back the one that `restores` tells (asked under the lock).
+        `finish(path, version)` is called with the whole file, on disk, instead of publishing it. Raises: ResolveRunning;
+        MissingEncryption; what `current` raises: a broken crosswalk is never built upon.
         """
-        with self._writing():
+        with self.locked():
             self._sweep()
-            previous = self.current()
-            version = max((*self.versions(), previous.version if previous else 0)) + 1
+            previous = restores() if restores else self.current()
+            version = self._next()
             draft = self.directory / f".v{version:06d}.tmp"
             if previous:
                 previous.attach(con, "old")
+            base = (previous.base if restores else previous.version) if previous else None
+            meta = {"version": str(version), "base": str(base or ""), "restores": str(previous.version if previous and restores else "")}
             try:
-                self._attach_new(con, draft)
-                con.execute(_TABLES.format(db="new"))
-                con.executemany("INSERT INTO new.meta VALUES (?, ?)", [("format", FORMAT), ("version", str(version))])
-                yield Draft(version, "new", previous)
-                con.execute("CREATE INDEX redirect_old_id ON new.redirect (old_id)")
-                con.execute("CHECKPOINT new")
-                con.execute("DETACH new")
-                self._publish(draft, version)
+                schema.create(con, draft, self.encryption_key, meta)
+                yield Draft(version, previous)
+                schema.close(con)
+                sync(draft)
+                (finish or self.publish)(draft, version)
             except BaseException:
                 with suppress(duckdb.Error):
                     con.execute("DETACH new")
                 self._sweep()
                 raise
-            self._prune(version)
 
-    def _attach_new(self, con: duckdb.DuckDBPyConnection, path: Path) -> None:
-        options = [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
-        if self._encryption_key:
-            load_encryption(con)
-            options.append(f"ENCRYPTION_KEY {literal(self._encryption_key)}")
-        # look-ups read a few scattered rows: text keys that DuckDB compresses (FSST) cost eight times as much to get at
-        con.execute("SET force_compression = 'uncompressed'")
-        con.execute(f"ATTACH {literal(str(path))} AS new ({', '.join(options)})")
+    def publish(self, file: Path, version: int) -> None:
+        """Let a whole file, which is on disk, serve. Only under the lock, and in this order: its name before the pointer to it."""
+        file.replace(self.path(version))
+        sync(self.directory)
+        self._point_at(self.path(version))
+        self._prune(version)
 
-    def _publish(self, draft: Path, version: int) -> None:
-        """The order is the point: the data is on disk before its name, the name before the pointer to it."""
-        _sync(draft)
-        draft.replace(self._path(version))
-        _sync(self.directory)
-        self._point_at(self._path(version))
-
-    def _point_at(self, path: Path) -> None:
-        pointer = self.directory / ".current.tmp"
-        pointer.write_text(f"{path.name} {path.stat().st_size}\n")
-        _sync(pointer)
-        pointer.replace(self.directory / "current")
-        _sync(self.directory)
-
-    def _opened(self, pointer: str) -> Crosswalk:
-        name, _, size = pointer.strip().partition(" ")
-        path = self.directory / name
-        if not re.fullmatch(r"v\d{6,}\.duckdb", name) or not path.is_file() or str(path.stat().st_size) != size:
-            raise damaged(path if name else self.directory / "current")
-        crosswalk = Crosswalk(path, self._encryption_key)
-        self._open.add(crosswalk)
-        return crosswalk
-
-    def _path(self, version: int) -> Path:
+    def path(self, version: int) -> Path:
+        """Where a version lies."""
         return self.directory / f"v{version:06d}.duckdb"
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Nobody else writes while the block runs. Raises: ResolveRunning."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as lock:
             try:
@@ -169,39 +137,47 @@ class CrosswalkStore:
                 ) from cause
             yield
 
+    def pointed(self) -> int:
+        """The number of the version that serves, or should: its file may be broken. 0 if that cannot be told."""
+        with suppress(FileNotFoundError):
+            if found := re.match(r"v(\d{6,9})\.duckdb ", (self.directory / "current").read_text(errors="replace")):
+                return int(found[1])
+        return 0
+
+    def _next(self) -> int:
+        """A number that no version has had, not even one that is broken or gone."""
+        return max((self.pointed(), *self.versions())) + 1
+
+    def _point_at(self, path: Path) -> None:
+        pointer = self.directory / ".current.tmp"
+        pointer.write_text(f"{path.name} {path.stat().st_size}\n")
+        sync(pointer)
+        pointer.replace(self.directory / "current")
+        sync(self.directory)
+
+    def _opened(self, pointer: str) -> Crosswalk:
+        name, _, size = pointer.strip().partition(" ")
+        path = self.directory / name
+        if not re.fullmatch(r"v\d{6,}\.duckdb", name) or not path.is_file() or str(path.stat().st_size) != size:
+            raise damaged(path if name else self.directory / "current")
+        crosswalk = Crosswalk(path, self.encryption_key)
+        self._open.add(crosswalk)
+        return crosswalk
+
     def _sweep(self) -> None:
         """Remove what a writer left that did not come to its end. Only under the lock."""
-        for leftover in (*self.directory.glob(".v*.tmp*"), *self.directory.glob(".current.tmp")):
+        untold = (p for p in self.directory.glob("plan-*.duckdb") if not p.with_suffix(".json").is_file())
+        for leftover in (*self.directory.glob(".*.tmp*"), *untold):
             leftover.unlink(missing_ok=True)
 
     def _prune(self, newest: int) -> None:
         """Drop versions beyond `keep`, and unencrypted ones once there is a key; none that this process may still open."""
-        in_use = {crosswalk.path for crosswalk in list(self._open)} | {self._path(newest)}
+        in_use = {crosswalk.path for crosswalk in list(self._open)} | {self.path(newest)}
         versions = self.versions()
         for version in versions:
-            path = self._path(version)
-            if path not in in_use and (version in versions[: -self.keep] or (self._encryption_key and not _is_encrypted(path))):
+            path = self.path(version)
+            if path not in in_use and (version in versions[: -self.keep] or (self.encryption_key and not _is_encrypted(path))):
                 path.unlink(missing_ok=True)
-
-
-def load_encryption(con: duckdb.DuckDBPyConnection) -> None:
-    """LOAD httpfs from its wheel: DuckDB's own crypto only reads. Raises: MissingEncryption."""
-    release = duckdb.__version__
-    package = find_spec("duckdb_extension_httpfs")
-    files = [
-        path
-        for folder in (package.submodule_search_locations or [] if package else [])
-        for path in Path(folder).glob(f"extensions/v{release}/httpfs.duckdb_extension")
-    ]
-    try:
-        if not files:
-            raise FileNotFoundError("duckdb_extension_httpfs")
-        con.execute(f"LOAD {literal(str(files[0]))}")
-    except (FileNotFoundError, duckdb.Error) as cause:
-        raise MissingEncryption(
-            f"an encrypted crosswalk needs DuckDB's httpfs extension for DuckDB {release}, which is not installed",
-            hint=f"pip install duckdb-extension-httpfs=={release} (extra c360[encrypted]); where there is none, use a DuckDB that has one",
-        ) from cause
 
 
 def _is_encrypted(path: Path) -> bool:
@@ -211,7 +187,8 @@ def _is_encrypted(path: Path) -> bool:
         return True  # nothing can be read from it either way; the newest `keep` go first
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or directory is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

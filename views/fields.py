@@ -106,6 +106,9 @@ class IdentityFields(Struct):
     secret: Annotated[str, Meta(description="${env:NAME}: the key under which ids are minted")] = ""
     encryption_key: Annotated[str, Meta(description="${env:NAME}: encrypts the crosswalk file")] = ""
     import_: Annotated[str, Meta(description="an existing crosswalk to use instead of resolving")] = field(default="", name="import")
+    decisions: Annotated[Text, Meta(description="file of what stewards decided: same, different, pin; it belongs in git")] = (
+        "decisions.jsonl"
+    )
 
 
 class WinnerFields(Struct, forbid_unknown_fields=True):

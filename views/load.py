@@ -59,6 +59,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         secret=_identity_secret(root, "secret", directory, problems),
         encryption_key=_identity_secret(root, "encryption_key", directory, problems),
         crosswalk=str(directory / fields.identity.import_) if fields.identity.import_ else None,
+        decisions=str(directory / fields.identity.decisions),
         settings=rules.settings(fields.settings, root.find("settings"), problems),
     )
 

@@ -226,6 +226,7 @@ class Model:
     secret: Secret | None = field(default=None, repr=False)
     encryption_key: Secret | None = field(default=None, repr=False)
     crosswalk: str | None = None
+    decisions: str = "decisions.jsonl"
     settings: MappingOf[str, object] = field(default_factory=dict)
 
     def object_named(self, name: str) -> ObjectType | None:

@@ -1,33 +1,113 @@
-"""`c360 crosswalk`: which versions there are, and going back to one."""
+"""`c360 crosswalk`: its versions, one id's history, a version of the past, what changed between two."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from federation.cli.shared import App, Command
 
+if TYPE_CHECKING:
+    from identity.crosswalk import Crosswalk
+    from identity.lineage import Event
+    from identity.store import CrosswalkStore
+
+TAKES = {
+    "list": (0, "nothing more"), "use": (1, "a version"), "show": (1, "an id360"), "as-of": (2, "a version and an id360"),
+    "diff": (2, "two versions"),
+}  # fmt: skip
+
 
 @click.command(cls=Command)
-@click.argument("action", type=click.Choice(["list", "use"]), default="list")
-@click.argument("version", type=int, required=False)
+@click.argument("action", type=click.Choice(list(TAKES)), default="list")
+@click.argument("numbers", nargs=-1, type=click.IntRange(min=0), metavar="[NUMBER]...")
 @click.pass_obj
-def crosswalk(app: App, action: str, version: int | None) -> None:
-    """List the kept versions of the crosswalk, or go back to one.
+def crosswalk(app: App, action: str, numbers: tuple[int, ...]) -> None:
+    """List the versions of the crosswalk; show an id's history, the past, or a difference.
 
-    `c360 crosswalk use 7` lets version 7 serve again; the next resolve builds upon it.
+    \b
+    c360 crosswalk                      the versions that are kept
+    c360 crosswalk show 123456789012345 what became of an id: minted, merged, split, retired, restored
+    c360 crosswalk as-of 7 1234…        the records that an id had in version 7
+    c360 crosswalk diff 7 9             what changed from version 7 to version 9
+    c360 crosswalk use 7                the same as `c360 rollback --to 7`
     """
-    store = app.project().store
-    if action == "use":
-        if version is None:
-            raise click.UsageError("which version? `c360 crosswalk` lists them")
-        if version not in store.versions():
-            raise click.UsageError(f"there is no version {version}; kept: {', '.join(map(str, store.versions())) or 'none'}")
-        app.say(f"version {store.use(version).version} serves")
-        return
+    count, what = TAKES[action]
+    if len(numbers) != count:
+        raise click.UsageError(f"`{action}` takes {what}")
+    project = app.project()
+    store = project.store
+    if action == "list":
+        _list(store)
+    elif action == "use":
+        restored = project.rollback(numbers[0])
+        app.say(f"version {restored.version} serves, with the links of version {restored.restores}")
+    elif action == "show":
+        _show(_current(store), numbers[0])
+    elif action == "as-of":
+        _records(store.at(numbers[0]), numbers[1])
+    else:
+        _diff(store, *numbers)
+
+
+def _list(store: CrosswalkStore) -> None:
     current = store.current()
     for kept in store.versions():
         serves = current is not None and current.version == kept
         click.echo(f"{kept}{f'  serves, {sum(t.links for t in current.links):,} links' if serves and current else ''}")
+
+
+def _current(store: CrosswalkStore) -> Crosswalk:
+    current = store.current()
+    if current is None:
+        from federation.errors import NoCrosswalk
+
+        raise NoCrosswalk("there is no crosswalk yet", hint="run `c360 resolve`")
+    return current
+
+
+def _show(crosswalk: Crosswalk, id360: int) -> None:
+    from identity.lineage import lineage
+
+    found = lineage(crosswalk, id360)
+    now = "nobody's now" if found.now is None else "is in use" if found.now == id360 else f"leads to {found.now}"
+    click.echo(f"{id360} ({found.entity}{f', {found.space}' if found.space else ''}) {now}")
+    for event in found.events:
+        when = f"{event.finished_at:%Y-%m-%d %H:%M}" if event.finished_at else ""
+        click.echo(f"  run {event.run:<4} {when:16}  {_told(event)}")
+    _records(crosswalk, id360)
+
+
+def _told(event: Event) -> str:
+    size = "" if event.records is None else f" ({event.records:,} record{'s' * (event.records != 1)})"
+    match event.event, event.came:
+        case "merged", True:
+            return f"took over {event.other}{size}"
+        case "merged", False:
+            return f"merged into {event.other}{size}"
+        case "split", True:
+            return f"split off from {event.other}{size}"
+        case "split", False:
+            return f"lost a part to {event.other}{size}"
+    return event.event
+
+
+def _records(crosswalk: Crosswalk, id360: int) -> None:
+    from federation.cli.values import plain
+
+    for record in crosswalk.lookup(id360):
+        click.echo(f"  {record.source}.{record.table}:{','.join(plain(part) for part in record.key)}")
+
+
+def _diff(store: CrosswalkStore, before: int, after: int) -> None:
+    from federation.cli.plan_command import changed
+    from identity.changes import difference
+
+    found = difference(store.at(before), store.at(after))
+    click.echo(f"version {before} → {after}: {found.ids_before:,} → {found.ids_after:,} ids")
+    for line in changed(found):
+        click.echo(line)
 
 
 command = crosswalk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from federation.project import Project
     from identity.report import ResolveReport, SourceCount
+
+T = TypeVar("T")
 
 
 @command
@@ -27,7 +29,7 @@ def resolve(app: App, output: str) -> None:
     serves until the new one is complete; Ctrl-C leaves it as it is.
     """
     project = app.project()
-    report = interruptible(lambda: _watched(project, app.progress()), project.close)
+    report = interruptible(lambda: watched(project, project.resolve, app.progress()), project.close)
     if output == "json":
         import json
         from dataclasses import asdict
@@ -38,8 +40,8 @@ def resolve(app: App, output: str) -> None:
         click.echo(line)
 
 
-def _watched(project: Project, console: Console) -> ResolveReport:
-    """Resolve with a line per source: rows so far, rows a second, time; a bar where the source knows how many there are."""
+def watched(project: Project, work: Callable[[Callable[[str, int], None]], T], console: Console) -> T:
+    """Resolve or plan (`work`) with a line per source: rows so far, rows a second, time; a bar where the source knows how many."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -47,7 +49,7 @@ def _watched(project: Project, console: Console) -> ResolveReport:
         TextColumn("{task.fields[speed]}", style="dim"), TimeElapsedColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bars:
-        return project.resolve(_progress(project, bars.add_task, bars.update))
+        return work(_progress(project, bars.add_task, bars.update))
 
 
 def _progress(project: Project, add: Callable[..., int], update: Callable[..., None]) -> Callable[[str, int], None]:
@@ -93,6 +95,9 @@ def lines(report: ResolveReport) -> list[str]:
         said.append(f"shared values that link nobody: {len(report.shared):,}; the most common stands on {worst.records:,} records")
     if report.largest and report.largest[0][1] > 1:
         said.append("largest: " + ", ".join(f"{id360} ({records})" for id360, records in report.largest[:5]))
+    said += [f"decision {c.decision}: rule {c.rule} says otherwise, {c.times:,} times" for c in report.contradicted]
+    if report.ignored_decisions:
+        said.append(f"decisions on records that are not there: {', '.join(report.ignored_decisions)}")
     if report.ambiguous_identifiers:
         said.append(f"identifiers of more than one person, which lead to nobody: {report.ambiguous_identifiers:,}")
     return said

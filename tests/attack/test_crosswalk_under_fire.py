@@ -101,7 +101,7 @@ def test_a_damaged_crosswalk_is_an_error_with_a_code_or_the_old_one(project: Pro
             assert _links(fresh) == before
         except C360Error as error:
             assert error.code == "C360_CROSSWALK_DAMAGED", error
-        fresh.store.use(1)  # what the error says: links are built upon, never minted anew behind one's back
+        fresh.rollback(1)  # what the error says: links are built upon, never minted anew behind one's back
         fresh.resolve()
         assert _links(fresh) == before
 

@@ -74,8 +74,9 @@ def test_resolve_again_keeps_ids_and_says_so(cli: Cli, sample: Path) -> None:
     assert "ids: 0 new, 0 merged into others, 0 retired" in said.out and "crm.contact" in said.out
     assert "serves, 15 links" in cli("crosswalk", project=sample).lines[-1]
     assert cli("crosswalk", "use", 1, project=sample).code == 0
-    assert cli("crosswalk", project=sample).lines[0] == "1  serves, 15 links"
-    assert cli("crosswalk", "use", 99, project=sample).code == 2
+    assert cli("crosswalk", project=sample).lines[-1] == "3  serves, 15 links"
+    assert "[C360_NO_SUCH_VERSION]" in cli("crosswalk", "use", 99, project=sample).err
+    assert cli("crosswalk", "use", project=sample).code == 2
 
 
 @pytest.mark.parametrize("who", ["email=ada@example.org", "crm.contact:1", "shop.customer:C-1001"])

@@ -61,7 +61,7 @@ def test_no_project_is_a_coded_error_with_the_next_step(cli: Cli, tmp_path: Path
         (["sql", "SELECT 1", "--param", "x:int=one"], "that is no int"),
         (["sql", "SELECT 1", "-o", "xml"], "'xml' is not one of"),
         (["profile", "Ada"], "WHO is an id360"),
-        (["crosswalk", "use"], "which version?"),
+        (["crosswalk", "use"], "takes a version"),
     ],
 )
 def test_wrong_usage_is_2(cli: Cli, sample: Path, args: list[str], told: str) -> None:

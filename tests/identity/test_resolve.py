@@ -123,7 +123,7 @@ def test_ordered_results_arrive_in_order() -> None:
     """Ids are matched with their clusters by position: an anchor out of its place would change hands from run to run."""
     with scratch("1GiB") as con:
         con.execute("CREATE TABLE shuffled AS SELECT (range * 7919) % 700001 AS rec FROM range(700001)")
-        for _ in range(12):
+        for _ in range(5):
             found = con.sql("SELECT rec FROM (SELECT rec, ? || rec FROM shuffled) ORDER BY rec", params=["x"]).to_arrow_table()
             assert np.array_equal(found.column(0).to_numpy(), np.arange(700001))
 

@@ -18,6 +18,7 @@ from identity.crosswalk import Crosswalk
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, MissingEncryption, ResolveRunning
 from identity.model import MatchKey
 from identity.resolve import resolve
+from identity.rollback import rollback
 from identity.store import CrosswalkStore
 
 HERE = Path(__file__).parent
@@ -52,9 +53,9 @@ def test_versions_are_published_kept_and_pruned(tmp_path: Path) -> None:
     del first
     publish(store, "a@x.de")
     assert store.versions() == (5, 6)
-    assert store.use(5).version == 5
-    assert store.current() is not None and store.current().version == 5  # type: ignore[union-attr]
-    assert publish(store, "a@x.de").version == 7, "a number is never given twice"
+    back = rollback(store, 5)
+    assert (back.version, back.restores, store.versions()) == (7, 5, (5, 6, 7))
+    assert publish(store, "a@x.de").version == 8, "a number is never given twice"
 
 
 def ids(crosswalk: Crosswalk) -> list[int]:
@@ -81,7 +82,7 @@ def mine(function):
     return counted
 
 run.write_links, run.write_identifiers = mine(run.write_links), mine(run.write_identifiers)
-store._sync = mine(store._sync)
+store.sync = mine(store.sync)
 pathlib.Path.replace = mine(pathlib.Path.replace)
 pathlib.Path.write_text = mine(pathlib.Path.write_text)
 rows = [{{"k0": k, "email": f"p{{k}}@x.de"}} for k in range(5000)]
@@ -114,7 +115,7 @@ def test_killed_at_any_point_the_old_version_serves_or_the_new_one(store: Crossw
 
 @pytest.mark.parametrize("damage", ["gone", "half", "empty", "noise", "flipped", "no pointer target", "pointer is noise"])
 def test_a_damaged_file_is_told_and_never_built_upon(store: CrosswalkStore, damage: str) -> None:
-    path = publish(store, "a@x.de").path
+    first = ids(publish(store, "a@x.de"))
     publish(store, "a@x.de", "b@x.de")
     path = store.directory / "v000002.duckdb"
     whole = path.read_bytes()
@@ -137,11 +138,12 @@ def test_a_damaged_file_is_told_and_never_built_upon(store: CrosswalkStore, dama
     fresh = CrosswalkStore(store.directory)
     with pytest.raises(CrosswalkDamaged) as error:
         fresh.current()
-    assert "c360 crosswalk use" in error.value.hint
+    assert "c360 rollback" in error.value.hint
     with pytest.raises(CrosswalkDamaged):
         publish(fresh, "a@x.de")
-    assert fresh.use(1).version == 1
-    assert publish(fresh, "a@x.de").version > 1
+    back = rollback(fresh, 1 if damage == "pointer is noise" else None)
+    assert back.version > 2 and back.restores in (1, 2) and ids(back)[:1] == first
+    assert publish(fresh, "a@x.de").version > back.version
 
 
 def test_a_file_of_another_format(store: CrosswalkStore) -> None:
@@ -151,7 +153,7 @@ def test_a_file_of_another_format(store: CrosswalkStore) -> None:
     (store.directory / "current").write_text(f"{path.name} {path.stat().st_size}\n")
     with pytest.raises(CrosswalkVersion) as error:
         CrosswalkStore(store.directory).current()
-    assert "format 99" in str(error.value) and "format 1" in str(error.value) and "c360 resolve" in error.value.hint
+    assert "format 99" in str(error.value) and "format 2" in str(error.value) and "c360 resolve" in error.value.hint
 
 
 def test_one_writer_at_a_time(store: CrosswalkStore) -> None:
@@ -236,7 +238,7 @@ def test_an_encrypted_crosswalk(tmp_path: Path) -> None:
 
 
 def test_encryption_without_the_extension(store: CrosswalkStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("identity.store.find_spec", lambda name: None)
+    monkeypatch.setattr("identity.schema.find_spec", lambda name: None)
     with pytest.raises(MissingEncryption) as error:
         publish(CrosswalkStore(store.directory, "key"), "a@x.de")
     assert duckdb.__version__ in str(error.value) and "c360[encrypted]" in error.value.hint

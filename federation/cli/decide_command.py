@@ -1,0 +1,89 @@
+"""`c360 decide`: what a steward knows better than the rules."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from federation.cli.shared import App, command
+
+if TYPE_CHECKING:
+    from federation.project import Project
+    from identity.decisions import Decisions
+
+HOW_MANY = {"same": 2, "different": 2, "pin": 2, "list": 0, "undo": 1}
+
+
+@command
+@click.argument("verdict", type=click.Choice(list(HOW_MANY)))
+@click.argument("what", nargs=-1)
+@click.option("--reason", help="Why, for those who come after.")
+@click.option("--by", metavar="NAME", help="Who decides (default: the user of this machine).")
+@click.option("--until", type=click.DateTime(), help="Until when it holds, UTC (default: for ever).")
+@click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="Format of `list`.")
+@click.pass_obj
+def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by: str | None, until: datetime | None, output: str) -> None:
+    """Note what a steward knows: two records are one, or are not.
+
+    Records are named source.table:key (a composite key: crm.contact:de,42). Decisions hold from the next resolve or plan on.
+
+    \b
+    c360 decide same crm.contact:17 shop.customer:C-3 --reason "asked her"
+    c360 decide different crm.contact:17 crm.contact:18 --reason "father and son"
+    c360 decide pin crm.contact:17 123456789012345 --reason "printed on her card"
+    c360 decide list
+    c360 decide undo 5f0c2a9e --reason "was a mistake"
+    """
+    if len(what) != HOW_MANY[verdict]:
+        expected = {"list": "nothing more", "undo": "one decision, by its id or number", "pin": "a record and an id360"}
+        raise click.UsageError(f"`{verdict}` takes {expected.get(verdict, 'two records: source.table:key')}")
+    if verdict != "list" and not reason:
+        raise click.UsageError("a decision needs a --reason")
+    from federation.deciding import decide_records, project_decisions, undo_decision
+
+    project = app.project()
+    if verdict == "list":
+        _list(project_decisions(project), output)
+    elif verdict == "undo":
+        app.say(f"withdrawn: {undo_decision(project, what[0], reason=str(reason), by=by)}")
+    else:
+        other = _id360(what[1]) if verdict == "pin" else record_of(project, what[1])
+        moment = until.replace(tzinfo=UTC) if until else None
+        made = decide_records(project, verdict, record_of(project, what[0]), other, reason=str(reason), by=by, until=moment)
+        app.say(f"decided: {made}; it holds from the next `c360 resolve` or `c360 plan` on")
+
+
+def record_of(project: Project, text: str) -> tuple[Any, ...]:
+    """The record that `source.table:key` names. Raises click.UsageError."""
+    place, colon, key = text.partition(":")
+    source, dot, table = place.partition(".")
+    if not (colon and dot and key):
+        raise click.UsageError(f"a record is named source.table:key (crm.contact:42), not `{text}`")
+    composite = any(len(m.key) > 1 for m in project.model.mappings if (m.source, m.table) == (source, table))
+    return (source, table, *(key.split(",") if composite else [key]))
+
+
+def _id360(text: str) -> int:
+    if not text.isdigit():
+        raise click.UsageError(f"an id360 is a whole number, not `{text}`")
+    return int(text)
+
+
+def _list(decisions: Decisions, output: str) -> None:
+    holds = {d.id for d in decisions.active()}
+    states = ["holds" if d.id in holds else "withdrawn" if d.id in decisions.withdrawn else "expired" for d in decisions.entries]
+    if output == "json":
+        import json
+
+        found = [{**asdict(d), "state": state} for d, state in zip(decisions.entries, states, strict=True)]
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+        return
+    for number, (d, state) in enumerate(zip(decisions.entries, states, strict=True), 1):
+        until = f" until {d.until:%Y-%m-%d}" if d.until else ""
+        click.echo(f"{number:>3}  {d.id}  {state:9}  {d.verdict} {d.a} {d.b or d.id360}{until}  · {d.reason} ({d.by}, {d.at:%Y-%m-%d})")
+
+
+command = decide

@@ -1,0 +1,90 @@
+"""`c360 plan`: what a resolve would change, before anything does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from federation.cli.resolve_command import watched
+from federation.cli.shared import App, command, interruptible
+
+if TYPE_CHECKING:
+    from identity.changes import Changes, Moved
+    from identity.plans import Plan
+    from identity.risk import RiskyMerge
+
+SHOWN = 10
+
+
+@command
+@click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
+@click.pass_obj
+def plan(app: App, output: str) -> None:
+    """Resolve without publishing, and show what would change.
+
+    The result waits beside the crosswalk until `c360 apply` publishes exactly it. A new plan replaces the one that waits.
+    """
+    project = app.project()
+    made = interruptible(lambda: watched(project, project.plan, app.progress()), project.close)
+    if output == "json":
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(made), indent=2).decode())
+        return
+    for line in lines(made):
+        click.echo(line)
+    app.say("next: `c360 apply` publishes it")
+
+
+def lines(plan: Plan) -> list[str]:
+    """A plan for people."""
+    found = plan.changes
+    upon = f"upon version {plan.base}" if plan.base else "the first"
+    said = [f"plan for crosswalk version {plan.version}, {upon}: {found.ids_before:,} → {found.ids_after:,} ids"]
+    said += changed(found)
+    if plan.riskiest:
+        said.append("riskiest merges (records that change their id, against the evidence):")
+        said += [f"  {_risk(merge)}" for merge in plan.riskiest]
+    said += [f"decision {c.decision}: rule {c.rule} says otherwise, {c.times:,} times" for c in plan.report.contradicted]
+    if plan.report.ignored_decisions:
+        said.append(f"decisions on records that are not there: {', '.join(plan.report.ignored_decisions)}")
+    return said
+
+
+def changed(found: Changes) -> list[str]:
+    """What is different between two versions, for people."""
+    if found.nothing:
+        return ["nothing changes: every record keeps its id"]
+    said = [
+        f"{found.merged:,} merged, {found.split:,} split off, {found.minted - found.split:,} of new records, {found.retired:,} retired; "
+        f"{found.moved:,} records change their id"
+    ]
+    width = max((len(f"{t.source}.{t.table}") for t in found.tables), default=0)
+    said += [
+        f"  {f'{t.source}.{t.table}':{width}}  {t.before:>10,} → {t.after:,} records (+{t.added:,} −{t.removed:,}), {t.moved:,} changing id"
+        for t in found.tables
+    ]
+    said += _listed("merged", found.merged, found.merges, "into") + _listed("split off", found.split, found.splits, "to")
+    sizes = sorted(found.sizes_before.keys() | found.sizes_after.keys())
+    said.append("records per id  before → after")
+    said += [f"  {size:>12,}  {found.sizes_before.get(size, 0):>6,} → {found.sizes_after.get(size, 0):,}" for size in sizes[:SHOWN]]
+    if len(sizes) > SHOWN:
+        before, after = (sum(n for size, n in s.items() if size > sizes[SHOWN - 1]) for s in (found.sizes_before, found.sizes_after))
+        said.append(f"  {'more':>12}  {before:>6,} → {after:,}  (at most {sizes[-1]:,})")
+    return said
+
+
+def _listed(word: str, count: int, moved: tuple[Moved, ...], how: str) -> list[str]:
+    said = [f"  {m.was} {how} {m.now} ({m.records:,} record{'s' * (m.records != 1)})" for m in moved[:SHOWN]]
+    return [*([f"{word}:"] if said else []), *said, *([f"  and {count - SHOWN:,} more (-o json lists them)"] if count > SHOWN else [])]
+
+
+def _risk(merge: RiskyMerge) -> str:
+    parts = " + ".join(f"{id360} ({records})" for id360, records in merge.parts[:4]) + (" + …" if len(merge.parts) > 4 else "")
+    rules = ", ".join(f"{rule} ({pairs})" for rule, pairs in merge.rules) or "no rule told"
+    bits = "decided" if merge.bits is None else f"{merge.bits:.1f} bits"
+    return f"{merge.id360}: {parts}, {merge.records} records of {merge.sources} table{'s' * (merge.sources != 1)}, by {rules}, {bits}"
+
+
+command = plan

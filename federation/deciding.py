@@ -1,0 +1,98 @@
+"""A steward's decision about records of a project: named as the project names them, kept in its file of decisions."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from federation.resolving import project_secret, record_set
+from identity.binding import key_hash
+from identity.crosswalk import Crosswalk
+from identity.decision_log import decide, read_decisions, withdraw
+from identity.decisions import PIN, Decision, Decisions, RecordName
+from identity.errors import DecisionTable, KeyType
+from identity.lineage import lineage
+from identity.scratch import key_type
+from views.model import Mapping
+
+if TYPE_CHECKING:
+    from federation.project import Project
+
+Key = tuple[Any, ...]
+"""A source record: ("crm", "contact", 42); the values of a composite key one after the other."""
+
+
+def project_decisions(project: Project) -> Decisions:
+    """What was decided so far. Raises: DecisionsFile, ContradictoryDecisions."""
+    return read_decisions(project.model.decisions)
+
+
+def decide_records(
+    project: Project, verdict: str, a: Key, b: Key | int, *, reason: str, by: str | None = None, until: datetime | None = None
+) -> Decision:
+    """Note that two records are the "same" person or "different" ones, or ("pin") that the person of `a` keeps the id360 `b`.
+
+    It holds from the next resolve on, until a moment if one is given. Keys that are personal are written as a keyed hash.
+    Raises: DecisionTable, KeyType, UnknownId360, ContradictoryDecisions, DecisionsFile.
+    """
+    crosswalk = project.store.current()
+    records = [record for record in (a, b) if not isinstance(record, int)]
+    mappings = _mappings(project, records)
+    names = [_named(project, crosswalk, mapping, record[2:]) for mapping, record in zip(mappings, records, strict=True)]
+    id360 = b if isinstance(b, int) else None
+    if verdict == PIN and crosswalk is not None and id360 is not None:
+        lineage(crosswalk, id360)
+    entry = Decision(
+        verdict, mappings[0].object, mappings[0].space, names[0], names[1] if len(names) > 1 else None, id360, reason,
+        by or getpass.getuser(), datetime.now(UTC), until,
+    )  # fmt: skip
+    return decide(project.model.decisions, entry)
+
+
+def undo_decision(project: Project, which: str, *, reason: str, by: str | None = None) -> Decision:
+    """Withdraw a decision, by its id or number; it stays in the file. Raises: UnknownDecision, DecisionsFile."""
+    return withdraw(project.model.decisions, which, reason=reason, by=by or getpass.getuser())
+
+
+def _mappings(project: Project, records: list[Key]) -> list[Mapping]:
+    """The mapping of each record's table, all of one entity and space. Raises: DecisionTable."""
+    resolved = [m for m in project.model.mappings if project.model.objects[m.object].entity]
+    found = [{(m.object, m.space): m for m in resolved if (m.source, m.table) == record[:2]} for record in records]
+    for record, places in zip(records, found, strict=True):
+        if not places:
+            tables = ", ".join(sorted({f"{m.source}.{m.table}" for m in resolved}))
+            raise DecisionTable(f"{record[0]}.{record[1]} is not resolved", hint=f"tables that are: {tables or 'none'}")
+    common = sorted(set.intersection(*(set(places) for places in found)))
+    if not common:
+        raise DecisionTable("the two records are of different entities or spaces", hint="records of one entity and space can be one")
+    return [places[common[0]] for places in found]
+
+
+def _named(project: Project, crosswalk: Crosswalk | None, mapping: Mapping, values: Key) -> RecordName:
+    """The record by its key, in the form that DuckDB gives the key's values as text."""
+    label = f"{mapping.source}.{mapping.table}"
+    if len(values) != len(mapping.key):
+        raise DecisionTable(f"the key of {label} is {', '.join(mapping.key)}", hint="give a value for each, with commas between")
+    link = crosswalk.link_of(mapping.object, mapping.space, mapping.source, mapping.table) if crosswalk else None
+    if link is not None and link.key_columns == mapping.key:
+        types, personal = link.key_types, bool(link.personal)
+    else:
+        described = record_set(project, mapping, ())
+        types, personal = tuple(key_type(column.type) for column in described.key), described.personal_key
+    key = tuple(_text(value, kind, label) for value, kind in zip(values, types, strict=True))
+    if personal:
+        return RecordName(
+            mapping.source, mapping.table, (key_hash(project_secret(project.model), mapping.source, mapping.table, key),), True
+        )
+    return RecordName(mapping.source, mapping.table, key)
+
+
+def _text(value: Any, kind: str, label: str) -> str:
+    try:
+        with duckdb.connect() as con:
+            return str(con.execute(f"SELECT CAST(CAST(? AS {kind}) AS VARCHAR)", [value]).fetchall()[0][0])
+    except duckdb.Error as cause:
+        raise KeyType(f"a key of {label} is a {kind}, which this is not", hint="give the record's key as the source has it") from cause

@@ -1,0 +1,148 @@
+"""The file of decisions: JSON lines that live in git beside the project. Entries are only ever added; a later may withdraw an earlier.
+
+    {"verdict": "same", "entity": "individual", "space": "", "a": ["crm", "contact", "17"], "b": ["shop", "customer", "C-3"],
+     "reason": "asked her", "by": "mia", "at": "2026-02-03T10:00:00Z", "until": "2027-01-01T00:00:00Z", "id": "5f0c2a9e"}
+
+`verdict` is same, different (both of `a` and `b`), pin (`a` and `id360`) or withdraw (`of`, an entry's `id`). A key that is
+personal is written as {"hmac": …}: HMAC-SHA256 under the project's secret (see identity.binding.key_hash).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from identity.contradictions import refuse_contradictions
+from identity.decisions import DIFFERENT, PIN, SAME, WITHDRAW, Decision, Decisions, RecordName
+from identity.errors import DecisionsFile, UnknownDecision
+
+
+def read_decisions(path: str | Path) -> Decisions:
+    """The decisions of a file; none if there is no file. Raises: DecisionsFile, which names the line; ContradictoryDecisions."""
+    file = Path(path)
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return Decisions()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise DecisionsFile(f"{file.name} cannot be read as UTF-8 text", hint="restore it from git") from cause
+    found = _read(file.name, lines)
+    refuse_contradictions(found.active())
+    return found
+
+
+def _read(name: str, lines: Iterable[str]) -> Decisions:
+    entries: dict[str, Decision] = {}
+    withdrawn: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            if entry["verdict"] == WITHDRAW:
+                withdrawn.add(_text(entry, "of"))
+            else:
+                decision = _decision(entry)
+                entries.setdefault(decision.id, decision)  # a merge of two branches may hold a line twice
+        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            said = f"lacks {cause}" if isinstance(cause, KeyError) else "is no decision"
+            raise DecisionsFile(f"{name}:{number} {said}", hint="mend the line, or take it out; `c360 decide` writes whole ones") from cause
+    if unknown := sorted(withdrawn - entries.keys()):
+        raise DecisionsFile(f"{name} withdraws {unknown[0]}, which is not in it", hint="was a line lost in a merge? restore it from git")
+    return Decisions(tuple(entries.values()), frozenset(withdrawn))
+
+
+def _decision(entry: Mapping[str, Any]) -> Decision:
+    verdict = entry["verdict"]
+    if verdict not in (SAME, DIFFERENT, PIN):
+        raise ValueError(verdict)
+    a, b = _record(entry["a"]), None if verdict == PIN else _record(entry["b"])
+    if a == b:
+        raise ValueError("a record and itself")
+    id360 = entry["id360"] if verdict == PIN else None
+    if verdict == PIN and (not isinstance(id360, int) or isinstance(id360, bool) or not 0 <= id360 < 2**63):
+        raise ValueError("id360")
+    until = _moment(_text(entry, "until")) if entry.get("until") else None
+    texts = (_text(entry, "entity"), str(entry.get("space", "")))
+    return Decision(
+        verdict, *texts, a, b, id360, _text(entry, "reason"), _text(entry, "by"), _moment(entry["at"]), until, _text(entry, "id")
+    )
+
+
+def _record(parts: Any) -> RecordName:
+    if not isinstance(parts, list) or len(parts) < 3:
+        raise ValueError("a record is [source, table, key …]")
+    source, table, *key = parts
+    if isinstance(key[0], dict):
+        return RecordName(source, table, (_text(key[0], "hmac"),), hashed=True)
+    if not all(isinstance(part, str) for part in parts):
+        raise ValueError("a record's parts are texts")
+    return RecordName(source, table, tuple(key))
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    if not isinstance(entry[name], str) or not entry[name]:
+        raise ValueError(name)
+    return str(entry[name])
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def decide(path: str | Path, decision: Decision) -> Decision:
+    """Add a decision to the file, flushed to disk; returns it with its id. Raises: ContradictoryDecisions; DecisionsFile."""
+    known = read_decisions(path)
+    entry = _entry(decision)
+    number = len(known.entries)
+    entry["id"] = hashlib.sha256(json.dumps([number, entry], sort_keys=True).encode()).hexdigest()[:8]
+    told = replace(decision, id=entry["id"])
+    refuse_contradictions((*known.active(), told))
+    _append(path, entry)
+    return told
+
+
+def withdraw(path: str | Path, which: str, *, reason: str, by: str) -> Decision:
+    """Add an entry that withdraws a decision, by its id or number. Raises: UnknownDecision; DecisionsFile."""
+    known = read_decisions(path)
+    found = known.find(which)
+    if found.id in known.withdrawn:
+        raise UnknownDecision(f"decision {found} was withdrawn before", hint="`c360 decide list` shows what holds")
+    _append(path, {"verdict": WITHDRAW, "of": found.id, "reason": reason, "by": by, "at": _iso(datetime.now(UTC))})
+    return found
+
+
+def _entry(decision: Decision) -> dict[str, Any]:
+    found: dict[str, Any] = {"verdict": decision.verdict, "entity": decision.entity, "space": decision.space, "a": _parts(decision.a)}
+    found |= {"b": _parts(decision.b)} if decision.b else {"id360": decision.id360}
+    found |= {"reason": decision.reason, "by": decision.by, "at": _iso(decision.at)}
+    return found | ({"until": _iso(decision.until)} if decision.until else {})
+
+
+def _parts(record: RecordName) -> list[Any]:
+    return [record.source, record.table, *([{"hmac": record.key[0]}] if record.hashed else record.key)]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _append(path: str | Path, entry: Mapping[str, Any]) -> None:
+    """One write of one line at the end, and on disk: an entry is there whole or not at all."""
+    line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":  # an editor left the last line without its end
+            line = b"\n" + line
+        os.write(descriptor, line)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,147 @@
+"""Plan, look, apply: a resolve whose result is kept beside the crosswalk and serves only when somebody says so.
+
+DIR/plan-000008.duckdb   the draft: exactly the version that `apply` publishes
+DIR/plan-000008.json     what it would change, upon which version, and the draft's checksum; holds ids and counts, no keys
+
+There is one plan at a time; a new one replaces it. It can be applied while the version that it builds upon serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from connectors.spi.errors import C360Error
+from identity.changes import Changes, changes
+from identity.crosswalk import Crosswalk
+from identity.decisions import Decisions
+from identity.errors import NoPlan, PlanDamaged, StalePlan
+from identity.model import MatchRule, RecordSet
+from identity.report import ResolveReport
+from identity.resolve import Resolved, resolve
+from identity.risk import RiskyMerge
+from identity.store import CrosswalkStore, sync
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What applying would do. `base` is the version that it builds upon, None for none; `decisions` the digest of those it honours;
+    `size` and `sha256` are of the draft. `riskiest` are at most ten merges, worst first."""
+
+    version: int
+    base: int | None
+    made_at: datetime
+    decisions: str
+    size: int
+    sha256: str
+    report: ResolveReport
+    changes: Changes
+    riskiest: tuple[RiskyMerge, ...]
+
+
+def plan(
+    records: Sequence[RecordSet],
+    rules: Mapping[str, tuple[MatchRule, ...]],
+    store: CrosswalkStore,
+    secret: bytes,
+    *,
+    decisions: Decisions | None = None,
+    **options: Any,
+) -> Plan:
+    """Resolve into a draft that does not serve. `options` are those of `resolve`. Raises: what `resolve` raises."""
+    made: list[Plan] = []
+    decided = decisions or Decisions()
+    now = datetime.now(UTC)
+    active = decided.active(now)
+
+    def keep(done: Resolved, file: Path) -> None:
+        made.append(_keep(store, done, file, decided.digest(now), now))
+
+    resolve(records, rules, store, secret, decisions=active, instead=keep, **options)
+    return made[0]
+
+
+def pending(store: CrosswalkStore) -> Plan:
+    """The plan that waits. Raises: NoPlan, PlanDamaged."""
+    files = sorted(store.directory.glob("plan-*.json"))
+    if not files:
+        raise NoPlan("there is no plan", hint="make one with `c360 plan`")
+    try:
+        return msgspec.json.decode(files[-1].read_bytes(), type=Plan)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as cause:
+        raise _damaged(files[-1]) from cause
+
+
+def apply(store: CrosswalkStore, decisions: Decisions | None = None) -> Plan:
+    """Publish the draft of the plan that waits: the old version serves, or the new one, never a part.
+
+    Raises: NoPlan; StalePlan, if another version serves than the plan builds upon, or other decisions hold; PlanDamaged;
+    ResolveRunning. Nothing has changed then. Interrupted, it can be called again.
+    """
+    with store.locked():
+        found = pending(store)
+        _refuse_stale(store, found, decisions or Decisions())
+        draft, told = _files(store, found.version)
+        file = draft if draft.is_file() else store.path(found.version)  # a power cut came between the file's name and the pointer
+        _verify(store, found, file)
+        store.publish(file, found.version)
+        told.unlink(missing_ok=True)
+    return found
+
+
+def _keep(store: CrosswalkStore, done: Resolved, file: Path, decisions: str, now: datetime) -> Plan:
+    """Put draft and report in their places. Under the lock; the report comes last, for a draft without one is swept."""
+    new = Crosswalk(file, store.encryption_key)
+    new.attach(done.con, "new")
+    found = changes(done.con, done.draft.previous, new)
+    done.con.execute("DETACH new")
+    base = done.draft.previous.version if done.draft.previous else None
+    made = Plan(new.version, base, now, decisions, file.stat().st_size, _digest(file), done.report, found, done.risky)
+    for old in store.directory.glob("plan-*"):
+        old.unlink()
+    draft, told = _files(store, made.version)
+    file.replace(draft)
+    written = store.directory / ".plan.tmp"
+    written.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    sync(written)
+    written.replace(told)
+    sync(store.directory)
+    return made
+
+
+def _refuse_stale(store: CrosswalkStore, found: Plan, decisions: Decisions) -> None:
+    current = store.current()
+    serves = current.version if current else None
+    hint = "plan again: `c360 plan`"
+    if serves != found.base:
+        raise StalePlan(f"the plan builds upon version {found.base or 'none'}, but version {serves or 'none'} serves now", hint=hint)
+    if decisions.digest() != found.decisions:
+        raise StalePlan("other decisions hold than when the plan was made", hint=hint)
+
+
+def _verify(store: CrosswalkStore, found: Plan, file: Path) -> None:
+    try:
+        whole = file.stat().st_size == found.size and _digest(file) == found.sha256 and Crosswalk(file, store.encryption_key)
+    except (OSError, C360Error) as cause:
+        raise _damaged(file) from cause
+    if not whole:
+        raise _damaged(file)
+
+
+def _files(store: CrosswalkStore, version: int) -> tuple[Path, Path]:
+    return store.directory / f"plan-{version:06d}.duckdb", store.directory / f"plan-{version:06d}.json"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _damaged(file: Path) -> PlanDamaged:
+    return PlanDamaged(f"{file.name} is missing, incomplete or corrupt; nothing was applied", hint="plan again: `c360 plan`")
