@@ -5,10 +5,12 @@ Nothing here knows a project file or a view. Whoever calls compiles its mappings
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+
+from identity.probabilistic.kinds import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,23 @@ class MatchRule:
 
     name: str
     parts: tuple[MatchKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchModel:
+    """How the records of an entity are weighed against each other (identity.probabilistic).
+
+    `fields` are the attributes compared and what each is; `normals` the normal form of some of them, where it is not the kind's
+    own. `must_not`: attributes of which one person has one value. A pair joins from the probability `threshold` on; blocks have
+    at most `block_cap` records, clusters at most `largest`.
+    """
+
+    fields: tuple[Field, ...]
+    normals: Mapping[str, str] = field(default_factory=dict)
+    must_not: tuple[MatchKey, ...] = ()
+    threshold: float = 0.5
+    block_cap: int = 100
+    largest: int = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import operator
 import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -111,9 +112,9 @@ def _outside(value: Any, type_: inspect.Type) -> str:
         if type_.min_length and len(value) < type_.min_length:
             return "must not be empty"
         return f"cannot be `{value}`" if type_.pattern and not re.search(type_.pattern, value) else ""
-    if isinstance(type_, inspect.IntType):
-        low, high = type_.ge, type_.le
-        return f"cannot be {value}" if (low is not None and value < low) or (high is not None and value > high) else ""
+    if isinstance(type_, inspect.IntType | inspect.FloatType):
+        bounds = ((type_.ge, operator.ge), (type_.le, operator.le), (type_.gt, operator.gt), (type_.lt, operator.lt))
+        return "" if all(bound is None or within(value, bound) for bound, within in bounds) else f"cannot be {value}"
     return ""
 
 
@@ -131,6 +132,8 @@ def _choices(value: Any, type_: inspect.Type) -> str:
         return "put it in quotes"
     if isinstance(type_, inspect.IntType) and type_.ge is not None and type_.ge == type_.le:
         return f"this c360 reads version {type_.ge}"
+    if isinstance(type_, inspect.FloatType) and type_.gt is not None and type_.lt is not None:
+        return f"use a number between {type_.gt:g} and {type_.lt:g}"
     return ""
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from identity.probabilistic.kinds import Kind
 from views.model import Rule
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", description="a name of lower case letters, digits and _")]
@@ -95,11 +96,28 @@ class NamedRuleFields(Struct, forbid_unknown_fields=True):
     match: Annotated[str | list[str] | dict[str, str], Meta(description="an attribute, several, or attribute: normal form")]
 
 
+class ModelFields(Struct, forbid_unknown_fields=True):
+    attributes: Annotated[
+        dict[Name, str],
+        Meta(description=f"what an attribute is, where its name does not say it: {', '.join(Kind)}; phone(DE) with a form's option"),
+    ] = field(default_factory=dict)
+    threshold: Annotated[float, Meta(gt=0, lt=1, description="how probable it must be that two records are one person")] = 0.5
+    block_cap: Annotated[int, Meta(ge=2, description="the most records that are compared because they have one thing in common")] = 100
+    largest_cluster: Annotated[int, Meta(ge=2, description="no person has more records")] = 500
+    must_not: Annotated[
+        list[str], Meta(description="attributes of which a person has one value: records with two different ones are two people")
+    ] = field(default_factory=list)
+
+
 class EntityFields(Struct, forbid_unknown_fields=True):
     rules: Annotated[
         list[str | list[str] | NamedRuleFields],
         Meta(description="records that agree on every attribute of a rule are one; a rule is an attribute, a list of them, or named"),
-    ]
+    ] = field(default_factory=list)
+    model: Annotated[
+        Literal["standard"] | ModelFields | None,
+        Meta(description="weigh all that records have in common: names, addresses, dates, misspelt or not; `standard` or settings"),
+    ] = None
 
 
 class IdentityFields(Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,8 @@ from views.checker import checked, rest
 from views.errors import Problems, WrongValue, raise_together
 from views.fields import EntityFields, IdentityFields, ProjectFields, SourceFields
 from views.mappings import build_mappings, check_timezone
-from views.model import MatchRule, Model, SourceConfig, Survivorship
+from views.match_models import match_model
+from views.model import Mapping, MatchModel, MatchRule, Model, SourceConfig, Survivorship
 from views.objects import project_objects
 from views.project_file import Node, read_project
 from views.secrets import Secret, options, secret
@@ -45,6 +47,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         name: rules.survivorship(name, entry, root.find("survivorship", name), objects, sources, problems)
         for name, entry in fields.survivorship.items()
     }
+    match_rules, match_models = _matching(root, objects, mappings, mapped, problems)
     return Model(
         name=fields.name,
         root=str(directory),
@@ -53,7 +56,8 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         objects=objects,
         mappings=mappings,
         survivorship={entity: Survivorship(entity) for entity in sorted(mapped)} | survivorship,
-        rules=_match_rules(root, objects, mapped, problems),
+        rules=match_rules,
+        models=match_models,
         policies=rules.policies(fields.policies, root.find("policies"), objects, problems),
         principals={name: tuple(roles) for name, roles in fields.principals.items()},
         secret=_identity_secret(root, "secret", directory, problems),
@@ -75,12 +79,21 @@ def _sources(fields: ProjectFields, root: Node, directory: str, problems: Proble
     return found
 
 
-def _match_rules(root: Node, objects: rules.Objects, mapped: set[str], problems: Problems) -> dict[str, tuple[MatchRule, ...]]:
+def _matching(
+    root: Node, objects: rules.Objects, mappings: Sequence[Mapping], mapped: set[str], problems: Problems
+) -> tuple[dict[str, tuple[MatchRule, ...]], dict[str, MatchModel]]:
+    """Per entity its rules, and its model if it has one."""
     found: dict[str, tuple[MatchRule, ...]] = dict.fromkeys(sorted(mapped), ())
+    models: dict[str, MatchModel] = {}
     if "identity" in root.value:
         for entity, node in rest(root.find("identity"), IdentityFields).items():
-            found[entity] = rules.match_rules(entity, msgspec.convert(node.plain(), EntityFields), node, objects, problems)
-    return found
+            with problems.collect():
+                fields = msgspec.convert(node.plain(), EntityFields)
+                object_ = rules.entity_object(entity, objects, node)
+                found[entity] = rules.match_rules(object_, fields, node, problems)
+                if model := match_model(object_, fields, node, mappings, found[entity], problems):
+                    models[entity] = model
+    return found, models
 
 
 def _identity_secret(root: Node, name: str, directory: Path, problems: Problems) -> Secret | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from identity.model import MatchKey as MatchKey
+from identity.model import MatchModel as MatchModel
 from identity.model import MatchRule as MatchRule
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ class Model:
     encryption_key: Secret | None = field(default=None, repr=False)
     crosswalk: str | None = None
     decisions: str = "decisions.jsonl"
+    models: MappingOf[str, MatchModel] = field(default_factory=dict)
     settings: MappingOf[str, object] = field(default_factory=dict)
 
     def object_named(self, name: str) -> ObjectType | None:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from identity.errors import UnknownNormalForm
 from identity.model import MatchKey, MatchRule
 from identity.normalise import normalised
-from views.errors import Conflict, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
+from views.errors import Conflict, MissingField, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.expressions import over_attributes, parse_scalar
 from views.fields import EntityFields, NamedRuleFields, PolicyFields, SettingsFields, SurvivorshipFields
 from views.model import ObjectType, Policy, Rule, SourceConfig, Survivorship
@@ -28,17 +28,18 @@ def entity_object(entity: str, objects: Objects, node: Node) -> ObjectType:
     return found[entity]
 
 
-def match_rules(entity: str, fields: EntityFields, node: Node, objects: Objects, problems: Problems) -> tuple[MatchRule, ...]:
+def match_rules(object_: ObjectType, fields: EntityFields, node: Node, problems: Problems) -> tuple[MatchRule, ...]:
     """The match rules of one entity. What is wrong goes to `problems`."""
     rules: list[MatchRule] = []
-    with problems.collect():
-        object_ = entity_object(entity, objects, node)
-        for i, entry in enumerate(fields.rules):
-            with problems.collect():
-                rule = _match_rule(entry, node.find("rules", i), object_)
-                if any(rule.name == r.name for r in rules):
-                    raise Conflict(f"two rules are called `{rule.name}`", node.find("rules", i).at, hint="give one another name")
-                rules.append(rule)
+    if not isinstance(node.value, dict) or not node.value.keys() & {"rules", "model"}:
+        hint = "add `model: standard`, or `rules:`"
+        problems.add(MissingField(f"`{object_.entity}` needs a field `rules` or `model`", node.key(), hint=hint))
+    for i, entry in enumerate(fields.rules):
+        with problems.collect():
+            rule = _match_rule(entry, node.find("rules", i), object_)
+            if any(rule.name == r.name for r in rules):
+                raise Conflict(f"two rules are called `{rule.name}`", node.find("rules", i).at, hint="give one another name")
+            rules.append(rule)
     return tuple(rules)
 
 
