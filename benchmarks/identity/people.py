@@ -34,11 +34,11 @@ MISSING = {  # by source
     "birth_date": (0.18, 0.4, 0.45, 0.2),
     "email": (0.4, 0.14, 0.32, 0.4),
     "phone": (0.2, 0.38, 0.25, 0.42),
-    "street": (0.1, 0.13, 0.45, 0.15),
-    "city": (0.04, 0.05, 0.25, 0.06),
-    "postcode": (0.06, 0.05, 0.35, 0.06),
+    "street": (0.06, 0.06, 0.1, 0.06),
+    "city": (0.02, 0.02, 0.04, 0.02),
+    "postcode": (0.03, 0.02, 0.06, 0.03),
 }
-THIN, THIN_MISSING, THIN_FROM = 0.04, 0.75, 0.09  # records with hardly more than a name: where a source lets a value be missing so often
+NO_ADDRESS = (0.1, 0.28, 0.55, 0.32)  # by source: neither street nor town nor postcode
 NICKNAME, INITIAL, EXCHANGED = 0.14, 0.012, 0.006
 MAIDEN, EARLIER, SECOND_PHONE, LANDLINE, SWITCHBOARD, HOUSEHOLD_MAIL, ROLE_MAIL = 0.35, 0.5, 0.45, 0.4, 0.012, 0.5, 0.012
 TYPOS = {"first_name": 0.035, "last_name": 0.04, "email": 0.02, "phone": 0.015, "street": 0.04, "city": 0.025, "postcode": 0.012}
@@ -69,10 +69,10 @@ def people(records: int, seed: int = 0, *, poison: bool = False) -> pa.Table:
     dice = random.random(records)  # a record is written in capitals or not, as a whole
     columns |= {name: _cased(columns[name], source, dice) for name in ("first_name", "last_name", "street", "city")}
     columns["email"] = _cased(columns["email"], source, random.random(records) * 4)
-    thin = random.random(records) < THIN
+    no_address = random.random(records) < np.array(NO_ADDRESS)[source]
     for name, shares in MISSING.items():
-        usual = np.array(shares)[source]
-        columns[name] = _without(columns[name], random.random(records) < np.where(thin & (usual > THIN_FROM), THIN_MISSING, usual))
+        missing = random.random(records) < np.array(shares)[source]
+        columns[name] = _without(columns[name], missing | no_address if name in ("street", "city", "postcode") else missing)
     if poison:
         hit = np.flatnonzero(np.random.default_rng(seed + 1).random(records) < POISONED)
         columns["birth_date"] = replace(columns["birth_date"], hit, pa.array([POISON] * len(hit)))

@@ -34,7 +34,9 @@ def main() -> None:
     logging.getLogger("splink").setLevel(logging.ERROR)
     start = time.perf_counter()
     connection = duckdb.connect()
-    connection.execute(f"SET memory_limit = '{args.memory_limit}'; SET enable_progress_bar = false")
+    connection.execute(
+        f"SET memory_limit = '{args.memory_limit}'; SET temp_directory = '{args.labels / 'spilt'}'; SET enable_progress_bar = false"
+    )
     linker = trained(connection, args.file, MODELS[args.model])
     predictions = linker.inference.predict(threshold_match_probability=min(THRESHOLDS))
     seconds = 0.0
