@@ -37,6 +37,7 @@ class VirtualTable(ds.Dataset):  # type: ignore[misc]
     def __init__(self, schema: pa.Schema) -> None:
         self._fixed = schema
         self.rows: pa.Table | Rows | None = None
+        self._projected: tuple[list[str], pa.Schema] = schema.names, schema  # a prepared statement wants the same columns each time
 
     @property
     def schema(self) -> pa.Schema:
@@ -44,15 +45,19 @@ class VirtualTable(ds.Dataset):  # type: ignore[misc]
 
     def scanner(self, columns: list[str] | None = None, filter: Any = None, **_: Any) -> _Scan:
         """DuckDB's call at run time. A filter that it hands over it does not check again: it is applied here, exactly."""
-        names = columns if columns is not None else self._fixed.names
-        schema = pa.schema([self._fixed.field(n) for n in names])
-        rows = self.rows
+        rows, (names, schema) = self.rows, self._projection(columns if columns is not None else self._fixed.names)
         if rows is None:
             return _Scan(schema, iter(()))
         if isinstance(rows, pa.Table):
             kept = rows.filter(filter) if filter is not None else rows
-            return _Scan(schema, iter(kept.select(names).to_batches()))
+            return _Scan(schema, iter((kept if schema is self._fixed else kept.select(names)).to_batches()))
         return _Scan(schema, _picked(rows.batches(), names, filter))
+
+    def _projection(self, names: list[str]) -> tuple[list[str], pa.Schema]:
+        known = self._projected  # looked at once: two scans of a statement may come at the same time
+        if known[0] != names:
+            known = self._projected = names, pa.schema([self._fixed.field(n) for n in names])
+        return known
 
 
 def _picked(batches: Iterator[pa.RecordBatch], names: list[str], filter: Any) -> Iterator[pa.RecordBatch]:
