@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from connectors.spi.errors import C360Error
 from identity.clustering import Ints
@@ -32,6 +33,8 @@ from identity.resolve import resolve
 from identity.scratch import identifier, literal
 from identity.store import CrosswalkStore
 
+DOUBTFUL = 0.01
+"""Calibration is measured over pairs above this score: the many far below it are right and would hide the rest."""
 SECRET = b"an evaluation keeps nothing it could protect"
 
 
@@ -79,14 +82,15 @@ def evaluate(path: Path, truth: str, source: str | None = None, threads: int | N
     place = source or next((c for c in columns if c.lower() == "source"), None)
     fields = recognise(c for c in columns if c not in (truth, place))
     names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
-    sets = [_record_set(con, name, place, fields) for name in names]
     order = f"{_text(place)}, row" if place else "row"
     labels = con.execute(f"SELECT {_text(truth)} AS t FROM given ORDER BY {order}").fetchnumpy()["t"]
     engine = _Watched(Settings(uses(fields)), SECRET)
-    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        resolve(sets, {}, CrosswalkStore(folder), SECRET, matcher=engine, threads=threads)
-    seconds = time.monotonic() - started
+        sets = [_record_set(con, Path(folder) / f"{i}.parquet", name, place, fields) for i, name in enumerate(names)]
+        con.close()
+        started = time.monotonic()
+        resolve(sets, {}, CrosswalkStore(Path(folder) / "crosswalk"), SECRET, matcher=engine, threads=threads)
+        seconds = time.monotonic() - started
     return _evaluation(path, engine.found, np.unique(labels.astype(str), return_inverse=True)[1].astype(np.int64), fields, seconds)
 
 
@@ -95,7 +99,8 @@ def _evaluation(path: Path, found: Matching, truth: Ints, fields: tuple[Field, .
     scored = found.scored
     assert scored is not None
     scores = 1 / (1 + np.exp2(-np.clip(scored.odds, -50, 50)))
-    calibration = expected_calibration_error(scores, truth[scored.left] == truth[scored.right])
+    doubtful = scores > DOUBTFUL
+    calibration = expected_calibration_error(scores[doubtful], (truth[scored.left] == truth[scored.right])[doubtful])
     return Evaluation(
         data=path.parent.name if path.stem == "records" else path.stem,
         system="c360",
@@ -111,9 +116,17 @@ def _evaluation(path: Path, found: Matching, truth: Ints, fields: tuple[Field, .
         bcubed_f1=reached.bcubed_f1,
         ece=calibration.error,
         seconds=round(seconds, 2),
-        rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        rss_mb=_peak_mb(),
         fields={field.attribute: field.kind.value for field in fields},
     )
+
+
+def _peak_mb() -> int:
+    """The most memory this process has held. The system's own record of a process: what getrusage says may be its parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str) -> list[str]:
@@ -138,12 +151,15 @@ def _text(column: str | None) -> str:
     return f"coalesce({identifier(column)}::VARCHAR, '')" if column else "''"
 
 
-def _record_set(con: duckdb.DuckDBPyConnection, name: str, place: str | None, fields: tuple[Field, ...]) -> RecordSet:
+def _record_set(con: duckdb.DuckDBPyConnection, path: Path, name: str, place: str | None, fields: tuple[Field, ...]) -> RecordSet:
+    """The records of one source, as a file of its own: a source gives only what is its own."""
     picked = ", ".join(["row AS k0", *(f"{identifier(f.attribute)}::VARCHAR AS {identifier(f.attribute)}" for f in fields)])
     where = f"WHERE {_text(place)} = {literal(name)}" if place else ""
+    con.execute(f"COPY (SELECT {picked} FROM given {where}) TO {literal(str(path))} (FORMAT parquet)")
 
     def read() -> pa.RecordBatchReader:
-        return con.cursor().execute(f"SELECT {picked} FROM given {where}").to_arrow_reader(100_000)
+        file = pq.ParquetFile(path)
+        return pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(100_000))
 
     return RecordSet("individual", "", name, "records", (KeyColumn("row", "BIGINT"),), tuple(f.attribute for f in fields), read)
 

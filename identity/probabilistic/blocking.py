@@ -7,6 +7,7 @@ therefore never make a run quadratic.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
@@ -65,22 +66,22 @@ _RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("family name, birth date", ("family", "dob"), "family dob"),
     ("given name, birth date", ("given1", "dob"), "given1 dob"),
     ("initials, birth date", ("left(given, 1)", "left(family, 1)", "dob"), "given family dob"),
-    ("initial, sound, birthday", ("left(given, 1)", _SKELETON.format("family"), "dob[5:8]"), "given family dob"),
     ("name, birth year", (*_ORDERED, "dob[1:4]"), "given family dob"),
-    ("name, postcode", (*_ORDERED, "postcode"), "given family postcode"),
     ("name, city", (*_ORDERED, "city"), "given family city"),
-    ("beginning of name, postcode", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode"),
+    ("name, postcode", (*_ORDERED, "postcode"), "given family postcode -city"),
     ("beginning of name, city", ("left(given, 2)", "left(family, 3)", "city"), "given family city"),
+    ("beginning of name, postcode", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode -city"),
     ("street, house, postcode", ("street", "house", "postcode"), "street house postcode"),
     ("street, house, city", ("street", "house", "city"), "street house city"),
     ("street, given name, initial", ("street", "given1", "left(family, 1)"), "street given1 family"),
     ("street, family name", ("street", "family"), "street family"),
     ("family name, house, beginning of street", ("family", "house", "left(street, 3)"), "family house street"),
-    ("birth date, postcode", ("dob", "postcode"), "dob postcode"),
     ("birth date, city", ("dob", "city"), "dob city"),
+    ("birth date, postcode", ("dob", "postcode"), "dob postcode -city"),
     ("organisation", ("org",), "org"),
     ("organisation, postcode", ("left(org, 5)", "postcode"), "org postcode"),
 )
+"""Name, what must agree, and the columns that this needs; a rule is left out where a column marked "-" makes it superfluous."""
 
 # Rules for what typing mistakes leave whole. They propose many pairs, the more so the more records there are.
 _NAME = BlockingRule("name", _ORDERED, frozenset(("given", "family")), cap=12)
@@ -98,8 +99,14 @@ _WEAK_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("family name, birth month", ("family", "dob[1:6]"), "family dob"),
     ("given name, birth month", ("given1", "dob[1:6]"), "given1 dob"),
     ("city, birth month", ("city", "dob[1:6]"), "city dob"),
+    ("name, postcode, with city", (*_ORDERED, "postcode"), "given family postcode city"),
+    ("beginning of name, postcode, with city", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode city"),
+    ("birth date, postcode, with city", ("dob", "postcode"), "dob postcode city"),
+    ("initial, sound, birthday", ("left(given, 1)", _SKELETON.format("family"), "dob[5:8]"), "given family dob"),
     ("sound of name", (_SKELETON.format("given"), _SKELETON.format("family")), "given family"),
 )
+RULE_BITS = 6
+"""Bits for the number of a rule beside that of a pair."""
 WEAK_UP_TO = 100_000
 """Weak rules are used up to this many records."""
 ALL_UP_TO = 1_500
@@ -112,8 +119,14 @@ def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
     """The rules whose columns are there, for a table of `count` records."""
     own = [(name, (name,), name) for name in columns if name.startswith("id_")]
     weak = _WEAK_RULES if count <= WEAK_UP_TO else ()
-    rules = (BlockingRule(name, parts, frozenset(needs.split())) for name, parts, needs in (*own, *_RULES, *weak))
-    return tuple(rule for rule in (*rules, _NAME) if rule.columns <= set(columns))
+    have = {*columns, *(f"-{column}" for column in _REFINEMENTS if column not in columns)}
+    needed = [(name, parts, set(needs.split())) for name, parts, needs in (*own, *_RULES, *weak)]
+    rules = (
+        BlockingRule(name, parts, frozenset(column for column in needs if not column.startswith("-")))
+        for name, parts, needs in needed
+        if needs <= have
+    )
+    return tuple(rule for rule in (*rules, _NAME) if rule.columns <= have)
 
 
 def candidates(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], count: int, cap: int = CAP) -> Candidates:
@@ -122,22 +135,22 @@ def candidates(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str
         return _every_pair(count)
     rules = rules_for(columns, count)
     refinements = [column for column in _REFINEMENTS if column in columns]
-    codes: list[Ints] = []
-    bits: list[npt.NDArray[np.uint64]] = []
-    notes: list[tuple[str, int, int]] = []
-    for i, rule in enumerate(rules):
+
+    def propose(rule: BlockingRule) -> tuple[Ints, int, int]:
         further = [column for column in refinements if column not in rule.columns] if rule.cap is None else []
-        left, right, oversize, left_out = _pairs(con, table, rule, further, rule.cap or cap)
-        codes.append(left * count + right)
-        bits.append(np.full(len(left), 1 << i, np.uint64))
-        notes.append((rule.name, oversize, left_out))
-    distinct, proposed = _merged(codes, bits)
-    single = (proposed & (proposed - np.uint64(1))) == 0
+        with con.cursor() as own:
+            return _pairs(own, table, rule, further, rule.cap or cap, count)
+
+    ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
+    with ThreadPoolExecutor(int(threads)) as pool:
+        proposed = list(pool.map(propose, rules))
+    codes, agreed = _merged([codes for codes, _, _ in proposed])
+    single = (agreed & (agreed - np.uint64(1))) == 0
     yields = [
-        BlockingYield(name, len(codes[i]), int((single & (proposed == 1 << i)).sum()), oversize, left_out)
-        for i, (name, oversize, left_out) in enumerate(notes)
+        BlockingYield(rule.name, len(of), int((single & (agreed == 1 << i)).sum()), oversize, left_out)
+        for i, (rule, (of, oversize, left_out)) in enumerate(zip(rules, proposed, strict=True))
     ]
-    return Candidates(distinct // max(count, 1), distinct % max(count, 1), proposed, tuple(yields))
+    return Candidates(codes // max(count, 1), codes % max(count, 1), agreed, tuple(yields))
 
 
 def _every_pair(count: int) -> Candidates:
@@ -145,48 +158,65 @@ def _every_pair(count: int) -> Candidates:
     return Candidates(left, right, np.ones(len(left), np.uint64), (BlockingYield("every pair", len(left), len(left), 0, 0),))
 
 
-def _merged(codes: list[Ints], bits: list[npt.NDArray[np.uint64]]) -> tuple[Ints, npt.NDArray[np.uint64]]:
-    every = np.concatenate([np.empty(0, np.int64), *codes])
-    order = np.argsort(every, kind="stable")
-    every = every[order]
-    rules = np.concatenate([np.empty(0, np.uint64), *bits])[order]
-    starts = np.flatnonzero(np.concatenate([[True], every[1:] != every[:-1]])) if len(every) else np.empty(0, np.int64)
-    return every[starts], np.bitwise_or.reduceat(rules, starts) if len(starts) else rules
+def _merged(codes: list[Ints]) -> tuple[Ints, npt.NDArray[np.uint64]]:
+    """Each pair once, and the rules that proposed it as bits. Pair and rule are sorted as one number: far quicker than an order."""
+    every = np.concatenate([np.empty(0, np.int64), *(of << RULE_BITS | i for i, of in enumerate(codes))])
+    every.sort()
+    pairs, bits = every >> RULE_BITS, np.uint64(1) << (every & ((1 << RULE_BITS) - 1)).astype(np.uint64)
+    starts = _starts(pairs)
+    return pairs[starts], np.bitwise_or.reduceat(bits, starts) if len(starts) else bits
 
 
 def _pairs(
-    con: duckdb.DuckDBPyConnection, table: str, rule: BlockingRule, refinements: Sequence[str], cap: int
-) -> tuple[Ints, Ints, int, int]:
-    """(left, right, blocks over the cap, records left out) of one rule."""
+    con: duckdb.DuckDBPyConnection, table: str, rule: BlockingRule, refinements: Sequence[str], cap: int, count: int
+) -> tuple[Ints, int, int]:
+    """(pairs as left × count + right, blocks over the cap, records left out) of one rule."""
     known = " AND ".join(f"{column} IS NOT NULL" for column in sorted(rule.columns))
     found = con.execute(
         f"SELECT rec, hash({', '.join(rule.parts)}) AS h FROM {table} WHERE {known} AND {rule.parts[0]} IS NOT NULL"
     ).fetchnumpy()
     recs, keys = np.asarray(found["rec"], np.int64), np.asarray(found["h"], np.uint64)
-    pairs: list[tuple[Ints, Ints]] = []
-    recs, keys, oversize = _blocks(recs, keys, cap, pairs)
+    pairs: list[Ints] = [np.empty(0, np.int64)]
+    recs, keys, oversize = _blocks(recs, keys, cap, count, pairs)
     for column in refinements:
         if not len(recs):
             break
         recs, keys = _refined(con, table, column, recs, keys)
-        recs, keys, _ = _blocks(recs, keys, cap, pairs)
-    left, right = (np.concatenate([np.empty(0, np.int64), *(pair[side] for pair in pairs)]) for side in (0, 1))
-    return np.minimum(left, right), np.maximum(left, right), oversize, len(recs)
+        recs, keys, _ = _blocks(recs, keys, cap, count, pairs)
+    return np.concatenate(pairs), oversize, len(recs)
 
 
-def _blocks(recs: Ints, keys: npt.NDArray[np.uint64], cap: int, pairs: list[tuple[Ints, Ints]]) -> tuple[Ints, npt.NDArray[np.uint64], int]:
-    """Add the pairs of all blocks of up to `cap` records to `pairs`; return what is in larger ones, and how many those are."""
-    order = np.argsort(keys, kind="stable")
-    recs, keys = recs[order], keys[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
+def _blocks(recs: Ints, keys: npt.NDArray[np.uint64], cap: int, count: int, pairs: list[Ints]) -> tuple[Ints, npt.NDArray[np.uint64], int]:
+    """Add the pairs of all blocks of up to `cap` records to `pairs`; return what is in larger ones, and how many those are.
+
+    Key and record are sorted as one number, the key cut short for it: that two keys fall together costs a comparison, no more.
+    """
+    width = np.uint64(max(count - 1, 1).bit_length())
+    mask = (np.uint64(1) << width) - np.uint64(1)
+    shared = _shared(keys)
+    packed = (keys[shared] << width) | recs[shared].astype(np.uint64)
+    packed.sort()
+    recs, keys = (packed & mask).astype(np.int64), packed >> width
+    starts = _starts(keys)
     sizes = np.diff(np.append(starts, len(keys)))
     for size in np.unique(sizes):
         if 1 < size <= cap:
             members = recs[starts[sizes == size][:, None] + np.arange(size)]
             first, second = np.triu_indices(size, 1)
-            pairs.append((members[:, first].ravel(), members[:, second].ravel()))
+            pairs.append((members[:, first] * count + members[:, second]).ravel())
     large = np.repeat(sizes > cap, sizes)
     return recs[large], keys[large], int((sizes > cap).sum())
+
+
+def _starts(ordered: npt.NDArray[np.generic]) -> Ints:
+    """Where each run of equal values begins."""
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.empty(0, np.int64)
+
+
+def _shared(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Keys that may occur more than once: most occur once, and need no sorting."""
+    buckets = (keys & np.uint64((1 << 23) - 1)).astype(np.int64)
+    return np.bincount(buckets, minlength=1 << 23)[buckets] > 1
 
 
 def _refined(

@@ -3,63 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from identity.clustering import Ints
 from identity.probabilistic.compare import levels
 from identity.probabilistic.factors import Factor, Floats, Joint
-from identity.probabilistic.persons import Persons, namesakes, random_pairs
+from identity.probabilistic.persons import Persons, namesakes, random_pairs, share_of
+from identity.probabilistic.prepare import TABLE
 from identity.probabilistic.training import Chance
-from identity.scratch import registered
 
-SAMPLE = 250_000
+SAMPLE = 200_000
 EVERY_PAIR = 1_200_000
 """Up to this many pairs all are compared: among so few, matches are no small share of a sample."""
-NAMESAKES = 50_000
+NAMESAKES = 40_000
+NOBODY: tuple[Ints, Ints, float] = (np.empty(0, np.int64), np.empty(0, np.int64), 0.0)
 
 _PAIRS = "coalesce(sum(n * (n - 1) / 2), 0)"
 
 
-def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor]) -> Chance:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What counting values says: pairs per factor and level, pairs per bin of a joint factor's parts, and pairs of namesakes."""
+
+    total: float
+    records: int
+    levels: tuple[dict[int, float], ...]
+    first: tuple[dict[int, float], ...]
+    second: tuple[dict[int, float], ...]
+    namesakes: tuple[Ints, Ints, float]
+
+
+def count(con: duckdb.DuckDBPyConnection, factors: Sequence[Factor], records: int) -> Counts:
+    """Count, in the prepared table, pairs that agree where agreement is too rare for a sample. The table is not needed afterwards."""
+    total = records * (records - 1) / 2
+    if total <= EVERY_PAIR:
+        nothing: tuple[dict[int, float], ...] = tuple({} for _ in factors)
+        return Counts(total, records, nothing, nothing, nothing, NOBODY)
+    joints = [factor.joint for factor in factors]
+    return Counts(
+        total,
+        records,
+        tuple(_counted(con, factor) for factor in factors),
+        tuple(_shares(con, joint.same_first) if joint else {} for joint in joints),
+        tuple(_shares(con, joint.same_second) if joint else {} for joint in joints),
+        namesakes(con, NAMESAKES) if any(factor.namesakes for factor in factors) else NOBODY,
+    )
+
+
+def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], counts: Counts) -> Chance:
     """For each factor how many of all pairs of records are at each level, those of one person included."""
-    total = persons.count * (persons.count - 1) / 2
-    left, right = random_pairs(persons.count, SAMPLE if total > EVERY_PAIR else EVERY_PAIR)
+    exhaustive = counts.total <= EVERY_PAIR
+    left, right = random_pairs(counts.records, EVERY_PAIR if exhaustive else SAMPLE)
     found = levels(con, persons, factors, left, right)
-    scale = total / max(len(left), 1)
-    pairs = [np.bincount(found[:, f], minlength=len(factor.levels)) * scale for f, factor in enumerate(factors)]
-    if len(left) < total:
-        with registered(con, "person", persons.table):
-            for f, factor in enumerate(factors):
-                for column, level in factor.agreeing.items():
-                    pairs[f][factor.levels.index(level)] = _agreeing(con, column)
-                if factor.joint is not None:
-                    pairs[f] = _joint(con, factor.joint, np.asarray(factor.groups), pairs[f])
-        _count_namesakes(con, persons, factors, pairs)
-    return Chance(tuple(pairs), total)
+    scale = counts.total / max(len(left), 1)
+    pairs: list[Floats] = [scale * np.bincount(found[:, f], minlength=len(factor.levels)) for f, factor in enumerate(factors)]
+    if not exhaustive:
+        for f, factor in enumerate(factors):
+            if factor.joint is not None:
+                pairs[f] = _joint(factor.joint, np.asarray(factor.groups), pairs[f], counts.first[f], counts.second[f])
+            for level, counted in counts.levels[f].items():
+                pairs[f][level] = counted
+        _draw_namesakes(con, persons, factors, pairs, counts.namesakes)
+    return Chance(tuple(pairs), counts.total)
 
 
-def _count_namesakes(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], pairs: list[Floats]) -> None:
-    """Too few of the pairs drawn at random are namesakes: where they count, draw them by themselves."""
+def _counted(con: duckdb.DuckDBPyConnection, factor: Factor) -> dict[int, float]:
+    queries = {**factor.counted, **(factor.joint.counted if factor.joint else {})}
+    found = {level: float(con.execute(query).fetchall()[0][0] or 0.0) for level, query in queries.items()}
+    return found | {factor.levels.index(level): _agreeing(con, column) for column, level in factor.agreeing.items()}
+
+
+def _draw_namesakes(
+    con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], pairs: list[Floats], drawn: tuple[Ints, Ints, float]
+) -> None:
+    """Too few of the pairs drawn at random are namesakes: where they are a group of their own, draw them by themselves."""
+    left, right, total = drawn
     chosen = [f for f, factor in enumerate(factors) if factor.namesakes is not None]
-    if not chosen:
-        return
-    left, right, total = namesakes(con, NAMESAKES)
     found = levels(con, persons, [factors[f] for f in chosen], left, right)
     for i, f in enumerate(chosen):
-        theirs = np.asarray(factors[f].groups) == factors[f].namesakes
-        counted = np.bincount(found[:, i], minlength=len(theirs)) * (total / max(len(left), 1))
-        pairs[f][theirs] = counted[theirs]
+        theirs = np.flatnonzero(np.asarray(factors[f].groups) == factors[f].namesakes)
+        estimate = np.bincount(found[:, i], minlength=len(factors[f].levels)) * (total / max(len(left), 1))
+        pairs[f][theirs] = estimate[theirs]
+        # what was counted were all pairs, namesakes too
+        others = theirs - len(theirs)
+        counted = np.isin(others, [*factors[f].counted, *(factors[f].levels.index(level) for level in factors[f].agreeing.values())])
+        pairs[f][others[counted]] = np.maximum(pairs[f][others[counted]] - estimate[theirs[counted]], 0.0)
 
 
 def _agreeing(con: duckdb.DuckDBPyConnection, column: str) -> float:
     """Pairs of records with one value in common."""
-    counted = f"SELECT count(*)::DOUBLE AS n FROM person WHERE {column} IS NOT NULL GROUP BY {column}"
+    counted = f"SELECT count(*)::DOUBLE AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column} HAVING n > 1"
     return float(con.execute(f"SELECT {_PAIRS} FROM ({counted})").fetchall()[0][0])
 
 
-def _joint(con: duckdb.DuckDBPyConnection, joint: Joint, groups: npt.NDArray[np.int64], pairs: Floats) -> Floats:
+def _joint(
+    joint: Joint, groups: npt.NDArray[np.int64], pairs: Floats, same_first: dict[int, float], same_second: dict[int, float]
+) -> Floats:
     """Two parts are independent of each other by chance, but for what is counted: pairs that agree on both.
 
     The sample is large enough for each part, and far too small for most combinations.
@@ -67,10 +110,11 @@ def _joint(con: duckdb.DuckDBPyConnection, joint: Joint, groups: npt.NDArray[np.
     size = joint.first * joint.second
     table, group = pairs[:size].reshape(joint.first, joint.second), groups[:size].reshape(joint.first, joint.second)
     both = table[1:, 1:]
-    first = table[1:].sum(axis=1) if joint.second > 1 else table[1:, 0]
-    second = table[:, 1:].sum(axis=0)
-    _counted(con, joint.same_first, first)
-    _counted(con, joint.same_second, second)
+    first, second = table[1:].sum(axis=1), table[:, 1:].sum(axis=0)
+    for shares, same in ((first, same_first), (second, same_second)):
+        total = shares.sum()
+        for level, share in same.items():
+            shares[level - 1] = share * total
     shares = np.outer(first / max(first.sum(), 1.0), second / max(second.sum(), 1.0))
     result = np.zeros_like(table)
     result[1:, 1:] = shares * both.sum()
@@ -78,21 +122,16 @@ def _joint(con: duckdb.DuckDBPyConnection, joint: Joint, groups: npt.NDArray[np.
     result[0, 1:] = second / max(second.sum(), 1.0) * table[0, 1:].sum()
     result[group == 0] = table[group == 0]
     flat = np.concatenate([result.ravel(), pairs[size:]])
-    for level, query in joint.counted.items():
-        flat[level] = float(con.execute(query).fetchall()[0][0] or 0.0)
     flat[list(joint.never)] = 0.0
     return flat
 
 
-def _counted(con: duckdb.DuckDBPyConnection, same: tuple[str, str] | None, shares: Floats) -> None:
-    """Put counts of agreeing pairs in place of the sample's: `same` is a column and the expression of its bin, 1 … n."""
+def _shares(con: duckdb.DuckDBPyConnection, same: tuple[str, str] | None) -> dict[int, float]:
+    """Of the pairs that both have a value, the share that agree, by the level that this makes: `same` is a column and that level."""
     if same is None:
-        return
+        return {}
     column, bins = same
-    query = f"SELECT {bins} AS bin, count(*)::DOUBLE AS n FROM person WHERE {column} IS NOT NULL GROUP BY {column}"
-    total = shares.sum()
-    known = con.execute("SELECT count(*)::DOUBLE FROM person").fetchall()[0][0]
-    present = con.execute(f"SELECT count(*)::DOUBLE FROM person WHERE {column} IS NOT NULL").fetchall()[0][0]
-    for bin, pairs in con.execute(f"SELECT bin, {_PAIRS} FROM ({query}) GROUP BY bin").fetchall():
-        # pairs in which both have a value, scaled to what the sample calls its total
-        shares[bin - 1] = pairs / max(present * (present - 1) / 2, 1.0) * total if known else 0.0
+    ((known,),) = con.execute(f"SELECT count({column}) FROM {TABLE}").fetchall()
+    values = f"SELECT {bins} AS bin, round(pow(10, {share_of(column)}) * {known}) AS n FROM share_{column}"
+    found = con.execute(f"SELECT bin, {_PAIRS} FROM ({values}) GROUP BY bin").fetchall()
+    return {int(bin): float(pairs) / max(known * (known - 1) / 2, 1.0) for bin, pairs in found}

@@ -9,10 +9,11 @@ import numpy as np
 
 from identity.clustering import Ints
 from identity.errors import ModelMismatch
-from identity.matching import ExactRules, FactorBits, Matching, Records, RuleYield, Scored
+from identity.matching import ExactRules, FactorBits, Matching, Records, Scored
 from identity.model import MatchKey, MatchRule
+from identity.model_use import BlockingYield
 from identity.probabilistic.blocking import CAP, Candidates, candidates
-from identity.probabilistic.chance import chance
+from identity.probabilistic.chance import chance, count
 from identity.probabilistic.compare import Histogram, histogram, levels
 from identity.probabilistic.correlation import correlation_clusters
 from identity.probabilistic.edges import Weighted, inside, refused, weighted
@@ -67,7 +68,7 @@ class Probabilistic:
     trained: Trained | None = None
     generic: list[GenericValue] = field(default_factory=list)
 
-    def needs(self, rules: Sequence[MatchRule]) -> tuple[MatchKey, ...]:
+    def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         own = [use.key for use in self.settings.uses]
         return tuple(dict.fromkeys([*own, *self.settings.must_not, *ExactRules(self.secret).needs(rules)]))
 
@@ -77,12 +78,16 @@ class Probabilistic:
         columns = self._prepare(records)
         found = candidates(records.con, TABLE, columns, records.count, self.settings.cap)
         people = persons(records.con, columns)
-        records.con.execute(f"DROP TABLE {TABLE}")
         factors = factors_for(columns, len({source for source, _ in records.sources}))
+        frozen = self.settings.trained
+        counts = None if frozen else count(records.con, factors, records.count)
+        records.con.execute(f"DROP TABLE {TABLE}")
         seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
-        self.trained = self.settings.trained or Trained(
-            described(factors), train(factors, seen, chance(records.con, people, factors), records.count), records.count
-        )
+        if counts is not None:
+            model = train(factors, seen, chance(records.con, people, factors, counts), records.count)
+            frozen = Trained(described(factors), model, records.count)
+        assert frozen is not None
+        self.trained = frozen
         if not self.trained.fits(factors):
             raise ModelMismatch(
                 f"the model of {entity} was trained for {_names(self.trained.factors)}; compared now: {_names(described(factors))}",
@@ -93,11 +98,12 @@ class Probabilistic:
         labels, edges = self._cluster(records, edges)
         return Matching(
             labels,
-            (*exact.yields, *(RuleYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks) for y in found.yields)),
+            exact.yields,
             exact.shared,
             inside(labels, edges),
             refused(labels, records, edges),
             _scored(found, seen, odds, factors, self.trained.model),
+            blocking=tuple(BlockingYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks, y.left_out) for y in found.yields),
         )
 
     def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
@@ -133,14 +139,18 @@ def _names(factors: Sequence[tuple[str, tuple[str, ...]]]) -> str:
 
 
 def _scored(found: Candidates, seen: Histogram, odds: Floats, factors: Sequence[Factor], model: Model) -> Scored:
-    bits = [np.log2(model.match[f]) - np.log2(model.random[f]) for f in range(len(factors))]
+    bits, mates = (
+        [tuple(map(float, np.log2(own) - np.log2(by_chance))) for own, by_chance in zip(of, model.random, strict=True)]
+        for of in (model.match, model.household)
+    )
     return Scored(
         found.left,
         found.right,
         odds / np.log(2),
         seen.patterns[seen.of],
         found.rules,
-        tuple(FactorBits(factor.name, factor.levels, tuple(map(float, b))) for factor, b in zip(factors, bits, strict=True)),
+        tuple(FactorBits(factor.name, factor.levels, b, h) for factor, b, h in zip(factors, bits, mates, strict=True)),
         tuple(y.rule for y in found.yields),
         float(np.log2(model.shares[0] / model.shares[2])),
+        float(np.log2(model.shares[1] / model.shares[2])),
     )

@@ -14,6 +14,9 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from identity.clustering import Ints
+from identity.probabilistic.nicknames import PAIRS, WIDTH
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -30,7 +33,7 @@ class Joint:
     """The two parts of a joint factor: level = first part × `second` + second part; levels beyond are of neither.
 
     `same_first`, `same_second`: a column whose equal values make the part's levels 1 …, and the expression of which level.
-    `counted`: levels, and the queries over `person` that count their pairs. `never`: levels that cannot occur.
+    `counted`: levels, and the queries over the prepared table that count their pairs. `never`: levels that cannot occur.
     """
 
     first: int
@@ -47,6 +50,7 @@ class Factor:
 
     `match` and `random` are how often each level is expected among matches and among pairs drawn at random, before any data:
     within a group they are weighed as counts of `PRIOR` pairs. `agreeing`: a column, and the level of those with one value in it.
+    `counted`: levels too rare for a sample, and the queries over the prepared table that count their pairs.
     `namesakes`: the group of pairs that agree on both names, which are drawn by themselves.
     `alike`: the share of a household that agrees although its members are different people; at most `most_alike` is learned.
     """
@@ -61,6 +65,7 @@ class Factor:
     alike: float = 0.0
     most_alike: float = 0.0
     agreeing: dict[str, str] = field(default_factory=dict)
+    counted: dict[int, str] = field(default_factory=dict)
     joint: Joint | None = None
     namesakes: int | None = None
 
@@ -159,13 +164,14 @@ def name_factor(given: bool, family: bool) -> Factor:
             match.append(fm * sm)
             random.append(fu * su)
     names.append("given and family name swapped")
-    for shares, value in ((groups, 3), (match, 0.003), (random, 1e-6)):
-        shares.append(value)  # type: ignore[attr-defined]
+    groups.append(3)
+    match.append(0.003)
+    random.append(1e-6)
     joint_parts = Joint(
         len(_GIVEN),
         len(_FAMILY),
-        ("given", _BIN.format("any_value(gp)")) if given else None,
-        ("family", _BIN.format("any_value(fp)")) if family else None,
+        ("given", _BIN.format("gp")) if given else None,
+        ("family", _BIN.format("fp")) if family else None,
         _name_counts() if given and family else {},
         tuple(f * len(_FAMILY) + k for f in range(1, 5) for k in (2, 3)) if given and family else (),
     )
@@ -179,12 +185,18 @@ _FULL_BINS = (("-inf", "-6.5"), ("-6.5", "-5.5"), ("-5.5", "-4.5"), ("-4.5", "in
 
 def _name_counts() -> dict[int, str]:
     """Queries for the pairs that agree on both names, by how common the full name is; and for those that have them swapped."""
-    full = "SELECT given, family, any_value(gp + fp) AS p, count(*)::DOUBLE AS n FROM person WHERE given <> family GROUP BY given, family"
+    groups = "SELECT given, family, count(*)::DOUBLE AS n FROM prepared WHERE given <> family GROUP BY given, family"
+    shared = (
+        f"SELECT n, gp + fp AS p FROM ({groups} HAVING count(*) > 1) "
+        f"JOIN share_given AS g ON g.value = given JOIN share_family AS f ON f.value = family"
+    )
     counts = {
-        level: f"SELECT sum(n * (n - 1) / 2) FROM ({full}) WHERE p >= '{low}'::FLOAT AND p < '{high}'::FLOAT"
+        level: f"SELECT sum(n * (n - 1) / 2) FROM ({shared}) WHERE p >= '{low}'::FLOAT AND p < '{high}'::FLOAT"
         for level, (low, high) in zip(BOTH_SAME, _FULL_BINS, strict=True)
     }
-    swapped = f"WITH name AS ({full}) SELECT sum(a.n * b.n) / 2 FROM name a JOIN name b ON a.given = b.family AND a.family = b.given"
+    both_ways = "given IN (SELECT value FROM share_family) AND family IN (SELECT value FROM share_given)"
+    name = f"SELECT * FROM ({groups}) WHERE {both_ways}"
+    swapped = f"WITH name AS ({name}) SELECT sum(a.n * b.n) / 2 FROM name a JOIN name b ON a.given = b.family AND a.family = b.given"
     return {**counts, SWAPPED: swapped}
 
 
@@ -194,7 +206,7 @@ def _given_sql() -> str:
         f"CASE WHEN {_missing('given')} THEN 0 WHEN l.given = r.given THEN {_BIN.format('l.gp')} "
         f"WHEN LENGTH(l.given) = 1 OR LENGTH(r.given) = 1 THEN CASE WHEN left(l.given, 1) = left(r.given, 1) THEN 7 ELSE 9 END "
         f"WHEN l.given1 = r.given1 OR starts_with(l.given, r.given) OR starts_with(r.given, l.given) "
-        f"OR list_has_any(l.nick, r.nick) THEN 5 "
+        f"OR l.nick * {WIDTH} + r.nick IN (FROM {PAIRS}) THEN 5 "
         f"WHEN {similar} >= 0.92 THEN 6 WHEN {similar} >= 0.8 THEN 8 ELSE 9 END"
     )
 
@@ -209,13 +221,13 @@ def _family_sql() -> str:
     )
 
 
-def family_part(level: int) -> int:
-    """The family name's own level within a level of the name factor."""
+def family_part(level: Ints) -> Ints:
+    """The family name's own level within levels of the name factor."""
     return level % len(_FAMILY)
 
 
-def given_part(level: int) -> int:
-    """The given name's own level within a level of the name factor."""
+def given_part(level: Ints) -> Ints:
+    """The given name's own level within levels of the name factor."""
     return level // len(_FAMILY)
 
 
@@ -251,16 +263,15 @@ def place_factor(have: set[str]) -> Factor:
             groups.append((2 if s else 0) + (1 if k else 0))
             match.append(sm * km)
             random.append(su * ku)
-    locality = next((column for column in ("postcode", "city") if column in have), None)
-    share = {"postcode": "pp", "city": "cp", None: ""}[locality]
-    bins = _PLACE_BIN.format(f"any_value({share})")
+    locality = "postcode" if "postcode" in have else "city" if "city" in have else None
+    bins = _PLACE_BIN.format("pp" if locality == "postcode" else "cp")
     counted = {}
     if "street" in have and "house" in have and locality:
-        inner = (
-            f"SELECT {bins} AS bin, count(*)::DOUBLE AS n FROM person WHERE street IS NOT NULL AND house IS NOT NULL AND {locality} IS NOT NULL "
-            f"GROUP BY street, house, {locality}"
+        places = (
+            f"SELECT {locality} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, v HAVING n > 1"
         )
-        counted = {len(_LOCALITY) + k: f"SELECT sum(n * (n - 1) / 2) FROM ({inner}) WHERE bin = {k}" for k in (1, 2, 3)}
+        shared = f"SELECT {bins} AS bin, n FROM ({places}) JOIN share_{locality} ON value = v"
+        counted = {len(_LOCALITY) + k: f"SELECT sum(n * (n - 1) / 2) FROM ({shared}) WHERE bin = {k}" for k in (1, 2, 3)}
     joint = Joint(len(_STREET), len(_LOCALITY), None, (locality, bins) if locality else None, counted)
     return Factor("place", sql, tuple(names), tuple(groups), tuple(match), tuple(random), joint=joint)
 
@@ -290,7 +301,8 @@ def _locality_sql(have: set[str]) -> str:
             f"WHEN {_missing('city')} THEN 0 WHEN l.city = r.city THEN {bins('cp')} WHEN {city_close} THEN 4 ELSE 5 END"
         )
     if "postcode" in have:
-        return f"CASE WHEN {_missing('postcode')} THEN 0 WHEN l.postcode = r.postcode THEN {bins('pp')} WHEN {_one_off('postcode')} THEN 4 ELSE 5 END"
+        same = f"WHEN l.postcode = r.postcode THEN {bins('pp')} WHEN {_one_off('postcode')} THEN 4"
+        return f"CASE WHEN {_missing('postcode')} THEN 0 {same} ELSE 5 END"
     if "city" in have:
         return f"CASE WHEN {_missing('city')} THEN 0 WHEN l.city = r.city THEN {bins('cp')} WHEN {city_close} THEN 4 ELSE 5 END"
     return "0"
@@ -309,20 +321,29 @@ def _one_off(column: str) -> str:
     )
 
 
-def _days(side: str) -> str:
-    """A date as days, roughly: what is no date of the calendar has a place too."""
-    return f"({side}.dob[1:4]::INT * 365 + {side}.dob[5:6]::INT * 30 + {side}.dob[7:8]::INT)"
+def _birth_sql() -> str:
+    """Cheap tests first: one digit off, or two exchanged, leaves two of year, month and day as they are."""
+
+    def part(side: str, sql: str) -> str:
+        return sql.format(f"{side}.born")
+
+    year, month, day = "{0} // 10000", "{0} // 100 % 100", "{0} % 100"
+    same = {name: f"({part('l', sql)} = {part('r', sql)})" for name, sql in (("year", year), ("month", month), ("day", day))}
+    swapped = f"{part('l', day)} = {part('r', month)} AND {part('l', month)} = {part('r', day)}"
+    # as days, roughly: what is no date of the calendar has a place too
+    days = "({0} // 10000 * 365 + {0} // 100 % 100 * 30 + {0} % 100)"
+    apart = f"abs({part('l', days)} - {part('r', days)})"
+    return (
+        f"CASE WHEN {_missing('dob')} THEN 0 WHEN l.dob = r.dob THEN CASE WHEN ends_with(l.dob, '0000') THEN 5 ELSE 1 END "
+        f"WHEN {same['year']}::INT + {same['month']}::INT + {same['day']}::INT >= 2 THEN CASE WHEN {_one_off('dob')} THEN 3 ELSE 4 END "
+        f"WHEN {same['year']} THEN CASE WHEN {swapped} THEN 2 ELSE 5 END "
+        f"WHEN {apart} <= 62 THEN 5 WHEN {apart} <= 500 THEN 6 ELSE 7 END"
+    )
 
 
 _BIRTH = _simple(
     "birth date",
-    f"CASE WHEN {_missing('dob')} THEN 0 WHEN l.dob = r.dob THEN CASE WHEN l.dob[5:8] = '0000' THEN 5 ELSE 1 END "
-    f"WHEN LENGTH(l.dob) <> 8 OR LENGTH(r.dob) <> 8 THEN 7 "
-    f"WHEN l.dob[1:4] = r.dob[1:4] AND l.dob[5:6] = r.dob[7:8] AND l.dob[7:8] = r.dob[5:6] THEN 2 "
-    f"WHEN {_one_off('dob')} THEN 3 "
-    f"WHEN (l.dob[1:4] = r.dob[1:4])::INT + (l.dob[5:6] = r.dob[5:6])::INT + (l.dob[7:8] = r.dob[7:8])::INT >= 2 THEN 4 "
-    f"WHEN l.dob[1:4] = r.dob[1:4] THEN 5 WHEN abs({_days('l')} - {_days('r')}) <= 62 THEN 5 "
-    f"WHEN abs({_days('l')} - {_days('r')}) <= 500 THEN 6 ELSE 7 END",
+    _birth_sql(),
     (
         ("same", 0.88, 5e-5),
         ("day and month swapped", 0.01, 1e-5),
@@ -357,6 +378,7 @@ def _email_factor(names: bool) -> Factor:
         f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 THEN 2 ELSE 3 END "
         f"WHEN LENGTH(l.residue) > 1 AND l.residue = r.residue THEN 4 "
         f"WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 AND jaro_winkler_similarity(l.local, r.local) >= 0.92 THEN 5 "
+        f"WHEN l.ep < -2 AND jaro_winkler_similarity(l.email, r.email) >= 0.9 AND jaro_winkler_similarity(l.domain, r.domain) >= 0.9 THEN 5 "
         f"WHEN LENGTH(l.residue) <= 1 AND LENGTH(r.residue) <= 1 THEN 6 ELSE 7 END END"
     )
     levels = ["missing", *(level[0] for level in _EMAIL_LEVELS), *(f"{level[0]}, as is the name" for level in _EMAIL_LEVELS)]
@@ -364,8 +386,24 @@ def _email_factor(names: bool) -> Factor:
     random = [1.0, *(level[2] for level in _EMAIL_LEVELS), *(level[3] for level in _EMAIL_LEVELS)]
     groups = [0, *([1] * count), *([2] * count)]
     return Factor(
-        "e-mail", sql, tuple(levels), tuple(groups), tuple(match), tuple(random), agreeing={"email": "same"}, namesakes=2 if names else None
+        "e-mail",
+        sql,
+        tuple(levels),
+        tuple(groups),
+        tuple(match),
+        tuple(random),
+        agreeing={"email": "same"},
+        counted={2: _same_local("> 1"), 3: _same_local("<= 1")},
+        namesakes=2 if names else None,
     )
+
+
+def _same_local(residue: str) -> str:
+    """Pairs of different addresses with one part before the @; too rare among pairs drawn at random."""
+    pairs = (
+        "SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*)::DOUBLE AS n FROM prepared WHERE LENGTH(residue) {0} GROUP BY {1} HAVING n > 1)"
+    )
+    return f"SELECT ({pairs.format(residue, 'local')}) - coalesce(({pairs.format(residue, 'email')}), 0)"
 
 
 _PHONE = _simple(

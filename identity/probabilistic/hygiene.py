@@ -45,7 +45,7 @@ def remove_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> li
         if not values:
             continue
         found += [GenericValue(column, str(value), int(n)) for value, n in values]
-        parts = [column, "local", "residue"] if column == "email" else [column]
+        parts = [column, "local", "domain", "residue"] if column == "email" else [column]
         con.execute(f"UPDATE {TABLE} SET {', '.join(f'{part} = NULL' for part in parts)} WHERE {column} IN (SELECT value FROM generic)")
     con.execute("DROP TABLE IF EXISTS generic")
     return sorted(found, key=lambda g: (-g.records, g.column, g.value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from identity.errors import ModelMismatch
-from identity.probabilistic.factors import Factor
+from identity.probabilistic.factors import Factor, Floats
 from identity.probabilistic.training import Model
 
 FORMAT = 1
@@ -18,11 +19,16 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model with what it was trained on: the factors with their levels, the number of records, what patterns were expected."""
+    """A model with what it was trained on: the factors with their levels, and the number of records.
+
+    `attributes` are those compared, each with its kind; `usual[f][level]` is how many matches were seen at a level then.
+    """
 
     factors: tuple[tuple[str, tuple[str, ...]], ...]
     model: Model
     records: int
+    attributes: tuple[tuple[str, str], ...] = ()
+    usual: tuple[Floats, ...] = ()
 
     def fits(self, factors: Sequence[Factor]) -> bool:
         """Whether the model speaks of these factors and levels."""
@@ -37,9 +43,11 @@ def described(factors: Sequence[Factor]) -> tuple[tuple[str, tuple[str, ...]], .
 def save(trained: Trained, path: Path) -> None:
     """Write the model. The file holds shares of levels, and no value of any record."""
     model = trained.model
+    usual = trained.usual or tuple(np.zeros(len(levels)) for _, levels in trained.factors)
     document = {
         "format": FORMAT,
         "records": trained.records,
+        "attributes": [list(pair) for pair in trained.attributes],
         "shares": dict(zip(("match", "household", "random"), model.shares, strict=True)),
         "factors": [
             {
@@ -50,6 +58,7 @@ def save(trained: Trained, path: Path) -> None:
                         "match": float(model.match[f][i]),
                         "household": float(model.household[f][i]),
                         "random": float(model.random[f][i]),
+                        "matches": round(float(usual[f][i]), 3),
                     }
                     for i, level in enumerate(levels)
                 ],
@@ -59,7 +68,10 @@ def save(trained: Trained, path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(document, indent=1) + "\n")
+    with draft.open("w") as file:
+        file.write(json.dumps(document, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
@@ -72,11 +84,14 @@ def load(path: Path) -> Trained:
         factors = tuple((f["name"], tuple(level["level"] for level in f["levels"])) for f in document["factors"])
         tables = {
             name: tuple(np.array([level[name] for level in f["levels"]], np.float64) for f in document["factors"])
-            for name in ("match", "household", "random")
+            for name in ("match", "household", "random", "matches")
         }
-        shares = tuple(float(document["shares"][name]) for name in ("match", "household", "random"))
-        return Trained(factors, Model(**tables, shares=(shares[0], shares[1], shares[2])), int(document["records"]))
-    except (KeyError, TypeError, ValueError) as cause:
+        usual = tables.pop("matches")
+        attributes = tuple((str(name), str(kind)) for name, kind in document["attributes"])
+        match, household, random = (float(document["shares"][name]) for name in ("match", "household", "random"))
+        shares = (match, household, random)
+        return Trained(factors, Model(**tables, shares=shares), int(document["records"]), attributes, usual)
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as cause:
         raise ModelMismatch(
             f"{path} is no model of format {FORMAT}", hint="train it again with `c360 train`, which writes a new one"
         ) from cause

@@ -1,4 +1,4 @@
-"""Which given names are one name: the table of the `nicknames` package, as ids of the names that they may stand for."""
+"""Which given names are one name: the table of the `nicknames` package."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from importlib.resources import files
 import duckdb
 import pyarrow as pa
 
-TABLE = "nickname"
+from identity.scratch import registered
+
+NAMES = "nickname"
+PAIRS = "nickname_pair"
+WIDTH = 1 << 13
+"""More than there are names: a pair of names is the number first × WIDTH + second."""
 
 
 @cache
-def _table() -> pa.Table:
-    """(name, nick): a row per name and canonical name it may stand for, itself included where it is one."""
+def _tables() -> tuple[pa.Table, pa.Table]:
+    """(name, nick): every name of the table and its number. (pair): numbers of names that may stand for one another."""
     text = files("nicknames").joinpath("names.csv").read_text()
-    pairs: set[tuple[str, str]] = set()
+    canonical: dict[str, set[str]] = {}
     for row in csv.DictReader(text.splitlines()):
-        pairs.add((row["name1"], row["name1"]))
-        pairs.add((row["name2"], row["name1"]))
-    numbers = {name: i for i, name in enumerate(sorted({canonical for _, canonical in pairs}))}
-    names: dict[str, list[int]] = {}
-    for name, canonical in sorted(pairs):
-        names.setdefault(name, []).append(numbers[canonical])
-    return pa.table({"name": list(names), "nick": pa.array(list(names.values()), pa.list_(pa.int32()))})
+        canonical.setdefault(row["name1"], {row["name1"]}).add(row["name2"])
+    numbers = {name: i for i, name in enumerate(sorted(set().union(*canonical.values())))}
+    pairs = {numbers[a] * WIDTH + numbers[b] for group in canonical.values() for a in group for b in group if a != b}
+    names = pa.table({"name": list(numbers), "nick": pa.array(numbers.values(), pa.int32())})
+    return names, pa.table({"pair": pa.array(sorted(pairs), pa.int32())})
 
 
 def create_nicknames(con: duckdb.DuckDBPyConnection) -> None:
-    """CREATE TABLE nickname (name, nick INTEGER[])."""
-    con.register("nickname_rows", _table())
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS SELECT * FROM nickname_rows")
-    con.unregister("nickname_rows")
+    """CREATE TABLE nickname (name, nick) and nickname_pair (pair). Not TEMP: cursors of the connection read them too."""
+    for name, table in zip((NAMES, PAIRS), _tables(), strict=True):
+        with registered(con, "rows_of_names", table):
+            con.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM rows_of_names")

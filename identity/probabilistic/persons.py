@@ -10,17 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
-from identity.probabilistic.nicknames import TABLE as NICKNAMES
-from identity.probabilistic.nicknames import create_nicknames
+from identity.probabilistic.nicknames import NAMES, create_nicknames
 from identity.probabilistic.prepare import TABLE
-
-SHARES = {"given": "gp", "family": "fp", "postcode": "pp", "city": "cp", "org": "op"}
-"""Columns whose values are weighed by how common they are, and the column that says it: log10 of the share of records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Persons:
-    """All records, in Arrow, row i being record i: columns as prepared, with `nick` and the shares of SHARES."""
+    """All records, in Arrow, row i being record i: columns as prepared, and for some the share of records with their value;
+    `nick`, the number of a given name that is in the table of nicknames; `born`, the birth date as a number."""
 
     table: pa.Table
 
@@ -33,24 +30,41 @@ class Persons:
         return self.table.take(pa.array(left)), self.table.take(pa.array(right))
 
 
+def share_of(column: str) -> str | None:
+    """The column that says how common a value of `column` is (log10 of its share of records), if that is weighed."""
+    known = {"given": "gp", "family": "fp", "postcode": "pp", "city": "cp", "domain": "ep", "org": "op"}
+    return known.get(column) or (f"{column}p" if column.startswith("text_") else None)
+
+
 def persons(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> Persons:
-    """Read the prepared table whole, with frequencies."""
-    picked, joins = [], []
+    """Read the prepared table whole, column by column, so that it is in memory once.
+
+    Leaves a table share_<column> (value, share) for each column whose values are weighed by how common they are.
+    """
+    recs = _column(con, f"SELECT rec FROM {TABLE}").to_numpy()
+    found = {"source": _column(con, f"SELECT source FROM {TABLE}")}
     for column in columns:
-        picked.append(f"p.{column}")
-        share = SHARES.get(column) or (f"{column}p" if column.startswith("text_") else None)
-        if share:
-            joins.append(
-                f"LEFT JOIN (SELECT {column}, log10(count(*) / sum(count(*)) OVER ())::FLOAT AS {share} FROM {TABLE} "
-                f"WHERE {column} IS NOT NULL GROUP BY {column}) AS {share}_ ON {share}_.{column} = p.{column}"
+        found[column] = _column(con, f"SELECT {column} FROM {TABLE}")
+    if "dob" in columns:
+        found["born"] = _column(con, f"SELECT dob::INTEGER FROM {TABLE}")
+    if len(recs) and (np.diff(recs) < 0).any():
+        order = pa.array(np.argsort(recs))
+        found = {column: values.take(order) for column, values in found.items()}
+    for column in columns:
+        if share := share_of(column):
+            con.execute(
+                f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT {column} AS value, "
+                f"log10(count(*) / sum(count(*)) OVER ())::FLOAT AS {share} FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
             )
-            picked.append(f"{share}_.{share}")
-    if "given" in columns:
+            found[share] = _column(con, f"SELECT {share} FROM {TABLE} LEFT JOIN share_{column} ON value = {column} ORDER BY rec")
+    if "given1" in columns:
         create_nicknames(con)
-        picked.append("nickname.nick")
-        joins.append(f"LEFT JOIN {NICKNAMES} AS nickname ON nickname.name = p.given1")
-    table = con.sql(f"SELECT p.source, {', '.join(picked)} FROM {TABLE} AS p {' '.join(joins)} ORDER BY p.rec").to_arrow_table()
-    return Persons(table.combine_chunks())
+        found["nick"] = _column(con, f"SELECT nick FROM {TABLE} LEFT JOIN {NAMES} ON name = given1 ORDER BY rec")
+    return Persons(pa.table(found))
+
+
+def _column(con: duckdb.DuckDBPyConnection, query: str) -> pa.Array:
+    return con.sql(query).to_arrow_table().column(0).combine_chunks()
 
 
 def random_pairs(count: int, wanted: int, seed: int = 360) -> tuple[Ints, Ints]:
@@ -69,7 +83,7 @@ def namesakes(con: duckdb.DuckDBPyConnection, wanted: int, seed: int = 361) -> t
     found = con.execute(f"SELECT rec, hash(given, family) AS h FROM {TABLE} WHERE given IS NOT NULL AND family IS NOT NULL").fetchnumpy()
     recs, keys = np.asarray(found["rec"], np.int64), np.asarray(found["h"], np.uint64)
     recs = recs[np.lexsort((recs, keys))]
-    _, starts, sizes = np.unique(keys, return_index=True, return_counts=True)
+    sizes = np.unique(keys, return_counts=True)[1]
     starts = np.cumsum(sizes) - sizes
     pairs = np.cumsum(sizes * (sizes - 1) // 2)
     if not len(pairs) or not pairs[-1]:

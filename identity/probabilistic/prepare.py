@@ -2,7 +2,7 @@
 
 given, given1, family, middle     letters only, no accents; given1 is the first of several given names
 dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
-email, local, residue             residue: what the part before the @ says beyond the name ("82" of john.smith82)
+email, local, domain, residue     residue: what the part before the @ says beyond the name ("82" of john.smith82)
 phone                             digits
 street, house                     "main st" and "12"; postcode, city
 org                               an organisation's name without its legal form, words in order of the alphabet
@@ -21,9 +21,7 @@ TABLE = "prepared"
 
 _TITLES = r"^\s*(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|madame|monsieur|mme)\b\.?\s*|,?\s+(jr|sr|ii|iii|iv|phd|md|esq)\.?\s*$"
 _STREET_WORDS = {
-    "street": "st", "strasse": "st", "straße": "st", "str": "st", "avenue": "av", "ave": "av", "road": "rd", "drive": "dr", "lane": "ln",
-    "boulevard": "bd", "blvd": "bd", "court": "ct", "place": "pl", "square": "sq", "terrace": "tce", "crescent": "cres", "circuit": "cct",
-    "close": "cl", "parkway": "pkwy", "highway": "hwy", "north": "n", "south": "s", "east": "e", "west": "w", "apartment": "apt",
+    "street": "st", "strasse": "st", "avenue": "av", "road": "rd", "drive": "dr", "lane": "ln", "boulevard": "bd", "court": "ct", "place": "pl",
 }  # fmt: skip
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
 
@@ -45,10 +43,10 @@ def prepare(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {record})"
     if "email" in columns:
-        local = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1)"
-        rows = f"SELECT *, {_residue(columns)} AS residue FROM (SELECT *, {local} AS local FROM ({rows}))"
-        columns |= {"local": "", "residue": ""}
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS {rows}")
+        parts = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1) AS local, SPLIT_PART(email, '@', 2) AS domain"
+        rows = f"SELECT *, {_residue(columns)} AS residue FROM (SELECT *, {parts} FROM ({rows}))"
+        columns |= {"local": "", "domain": "", "residue": ""}
+    con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {rows}")
     return tuple(columns)
 
 
@@ -71,7 +69,9 @@ def _parts(raw: Mapping[Kind, str]) -> str:
 
 
 def letters(value: str) -> str:
-    return rf"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({value}), '[^\p{{L}}]', '', 'g'), '')"
+    """Letters only, without accents. Most values are plain letters already, which is quickly seen."""
+    cleaned = rf"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({value}), '[^\p{{L}}]', '', 'g'), '')"
+    return f"CASE WHEN REGEXP_FULL_MATCH({value}, '[a-z]+') THEN {value} ELSE {cleaned} END"
 
 
 def _names(raw: Mapping[Kind, str]) -> dict[str, str]:
@@ -83,13 +83,15 @@ def _names(raw: Mapping[Kind, str]) -> dict[str, str]:
     columns = {}
     if given:
         columns["given"] = letters(given)
-        columns["given1"] = rf"NULLIF(REGEXP_EXTRACT(STRIP_ACCENTS({given}), '\p{{L}}+'), '')"
+        first = rf"NULLIF(REGEXP_EXTRACT(STRIP_ACCENTS({given}), '\p{{L}}+'), '')"
+        columns["given1"] = f"CASE WHEN REGEXP_FULL_MATCH({given}, '[a-z]+') THEN {given} ELSE {first} END"
     if family:
         columns["family"] = letters(family)
     if middle:
         columns["middle"] = letters(middle)
     if Kind.ORGANISATION in raw:
-        words = rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE(STRIP_ACCENTS({raw[Kind.ORGANISATION]}), '\b({_LEGAL_FORMS})\b|[''’.]', '', 'g'), '[\p{{L}}0-9]+')"
+        plain = rf"REGEXP_REPLACE(STRIP_ACCENTS({raw[Kind.ORGANISATION]}), '\b({_LEGAL_FORMS})\b|[''’.]', '', 'g')"
+        words = rf"REGEXP_EXTRACT_ALL({plain}, '[\p{{L}}0-9]+')"
         columns["org"] = f"NULLIF(ARRAY_TO_STRING(LIST_SORT({words}), ' '), '')"
     return columns
 
@@ -119,9 +121,11 @@ def _date(con: duckdb.DuckDBPyConnection, record: str, value: str) -> str:
     iso = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{4}})\D?(\d{{1,2}})\D?(\d{{1,2}})', ['y', 'a', 'b'])"
     pad = "LPAD({0}, 2, '0')".format
     first, second = pad(f"({parts}).a"), pad(f"({parts}).b")
-    local = f"CASE WHEN ({parts}).y = '' THEN NULL WHEN {swap} THEN ({parts}).y || {first} || {second} ELSE ({parts}).y || {second} || {first} END"
+    ordered = f"CASE WHEN {swap} THEN {first} || {second} ELSE {second} || {first} END"
+    local = f"CASE WHEN ({parts}).y <> '' THEN ({parts}).y || {ordered} END"
     year = rf"RPAD(NULLIF(REGEXP_EXTRACT({value}, '^\s*(1[89]\d\d|20\d\d)\s*$', 1), ''), 8, '0')"
-    return f"CASE WHEN ({iso}).y <> '' THEN ({iso}).y || {pad(f'({iso}).a')} || {pad(f'({iso}).b')} ELSE COALESCE({local}, {year}) END"
+    spelled = f"CASE WHEN ({iso}).y <> '' THEN ({iso}).y || {pad(f'({iso}).a')} || {pad(f'({iso}).b')} ELSE COALESCE({local}, {year}) END"
+    return rf"CASE WHEN REGEXP_FULL_MATCH({value}, '\d{{4}}-\d\d-\d\d') THEN REPLACE({value}, '-', '') ELSE {spelled} END"
 
 
 def _contact(raw: Mapping[Kind, str]) -> dict[str, str]:
@@ -136,12 +140,20 @@ def _contact(raw: Mapping[Kind, str]) -> dict[str, str]:
 
 
 def _residue(columns: Columns) -> str:
-    """What the part of an e-mail address before the @ says beyond the name."""
-    rest = "local"
-    for name in ("family", "given1", "given"):
-        if name in columns:
-            rest = f"REPLACE({rest}, CASE WHEN LENGTH({name}) > 1 THEN {name} ELSE '~' END, '')"
-    return f"REGEXP_REPLACE({rest}, '[^a-z0-9]', '', 'g')"
+    """What the part of an e-mail address before the @ says beyond the name: its digits, and its letters unless they are the name's.
+
+    Letters are the name's if they are close to it as people write it in addresses (jsmith, john.smith, smithj), typing mistakes
+    in either included.
+    """
+    letters = "REGEXP_REPLACE(local, '[^a-z]', '', 'g')"
+    known = [name for name in ("given1", "family") if name in columns]
+    spelled = [f"coalesce({name}, '')" for name in known]
+    if len(known) == 2:
+        first, last = spelled
+        spelled += [f"{first} || {last}", f"{last} || {first}", f"left({first}, 1) || {last}", f"{last} || left({first}, 1)"]
+    similar = " OR ".join(f"jaro_winkler_similarity({letters}, {name}) >= 0.85" for name in spelled)
+    own = f"CASE WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
+    return f"REGEXP_REPLACE(local, '[^0-9]', '', 'g') || {own}"
 
 
 def _place(raw: Mapping[Kind, str]) -> dict[str, str]:
