@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from federation.run import Run
     from identity.crosswalk import Crosswalk
     from identity.decisions import Decision
+    from identity.engines import Generic
+    from identity.model_use import ModelUse
     from identity.plans import Plan
     from identity.report import ResolveReport
 
@@ -86,11 +88,17 @@ class Project:
                 self._connectors[name] = registry.connect(name, config.kind, config.options)
             return self._connectors[name]
 
-    def resolve(self, progress: Callable[[str, int], None] | None = None) -> ResolveReport:
-        """Link the records of every mapped table by the project's rules and publish a new crosswalk. See federation.resolving."""
+    def resolve(self, progress: Callable[[str, int], None] | None = None, reveal: Callable[[Generic], None] | None = None) -> ResolveReport:
+        """Link the records of every mapped table by rules and models, and publish a new crosswalk. See federation.resolving."""
         from federation.resolving import resolve_project
 
-        return resolve_project(self, progress)
+        return resolve_project(self, progress, reveal)
+
+    def train(self, entity: str | None = None, progress: Callable[[str, int], None] | None = None) -> tuple[ModelUse, ...]:
+        """Train the model of an entity, or of all, anew. See federation.resolving."""
+        from federation.resolving import train_project
+
+        return train_project(self, entity, progress)
 
     def plan(self, progress: Callable[[str, int], None] | None = None) -> Plan:
         """Resolve without publishing: what would change, kept beside the crosswalk for `apply`. See identity.plans."""

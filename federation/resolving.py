@@ -20,12 +20,15 @@ from federation.report import Report
 from federation.run import Run
 from identity.crosswalk import Crosswalk
 from identity.decision_log import read_decisions
-from identity.errors import CrosswalkImport
+from identity.engines import Engines, Generic
+from identity.errors import CrosswalkImport, NoModel
 from identity.importing import import_crosswalk
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
+from identity.model_use import ModelUse
 from identity.plans import Plan, apply, plan
 from identity.report import ResolveReport
-from identity.resolve import resolve
+from identity.resolve import quiet, resolve
+from identity.retrain import retrain
 from identity.rollback import rollback
 from identity.store import CrosswalkStore
 from views.branches import bare_branch, duckdb_type
@@ -39,17 +42,25 @@ SECRET_FILE = "secret"
 READ_TIMEOUT = 3600.0
 
 
-def resolve_project(project: Project, progress: Callable[[str, int], None] | None = None) -> ResolveReport:
-    """Link the records of every mapped table by the project's rules and publish a new version of the crosswalk.
+def resolve_project(
+    project: Project, progress: Callable[[str, int], None] | None = None, reveal: Callable[[Generic], None] | None = None
+) -> ResolveReport:
+    """Link the records of every mapped table by the project's rules and models, and publish a new version of the crosswalk.
 
-    Only keys and the attributes that rules and stored identifiers name are read, as streams; nothing of them is kept but keys
-    and identifiers. A project that names an existing crosswalk (`identity.import`) has that published instead. Raises what
-    identity and the sources raise; the crosswalk in use stays until the new one is complete.
+    Only keys and the attributes that rules, models and stored identifiers name are read, as streams; nothing of them is kept but
+    keys and identifiers. A model that is not there yet is trained and kept. A project that names an existing crosswalk
+    (`identity.import`) has that published instead. `reveal` is shown each value that was found to be nobody's. Raises what identity
+    and the sources raise; the crosswalk in use stays until the new one is complete.
     """
     if project.model.crosswalk is not None:
         return _imported(project, progress)
     decisions = read_decisions(project.model.decisions).active()
-    report = resolve(*_records(project), decisions=decisions, **_options(project, progress))
+    engines = _engines(project)
+    report = resolve(*_records(project), matcher=engines, decisions=decisions, **_options(project, progress))
+    engines.save()
+    if reveal is not None:
+        for generic in engines.generic:
+            reveal(generic)
     project.forget_plans()
     return report
 
@@ -58,7 +69,26 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
     """Resolve into a draft that does not serve, and tell what it would change. Raises what `resolve_project` raises."""
     if project.model.crosswalk is not None:
         raise CrosswalkImport("a project that imports its crosswalk has nothing to plan", hint="`c360 resolve` publishes the import")
-    return plan(*_records(project), decisions=read_decisions(project.model.decisions), **_options(project, progress))
+    engines = _engines(project)
+    decisions = read_decisions(project.model.decisions)
+    made = plan(*_records(project), matcher=engines, decisions=decisions, **_options(project, progress))
+    engines.save()
+    return made
+
+
+def train_project(project: Project, entity: str | None = None, progress: Callable[[str, int], None] | None = None) -> tuple[ModelUse, ...]:
+    """Train the model of an entity (default: of all that have one) anew; the next resolve goes by it. The one before is kept beside it.
+
+    Raises NoModel, and what resolving raises; then the model stays as it is.
+    """
+    models = project.model.models
+    if not models or entity not in (*models, None):
+        named = f"`{entity}` has no" if entity else "no entity has a"
+        raise NoModel(f"{named} model to train", hint="write `model: standard` under the entity in `identity:`")
+    sets, rules, store, secret = _records(project)
+    engines = Engines(secret, models, _models(project), anew=True)
+    chosen = [s for s in sets if s.entity in models and entity in (s.entity, None)]
+    return retrain(chosen, rules, store, engines, progress=progress or quiet, memory_limit=f"{project.memory >> 20}MiB")
 
 
 def apply_project(project: Project) -> Plan:
@@ -81,6 +111,18 @@ def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[Ma
     stored = stored_identifiers(model)
     sets = [record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
     return sets, model.rules, project.store, project_secret(model)
+
+
+def _engines(project: Project) -> Engines:
+    """The engine of each entity. Raises ModelMismatch if a trained model is one for other attributes: before any source is asked."""
+    model = project.model
+    engines = Engines(project_secret(model), model.models, _models(project))
+    engines.check((m.object, m.space) for m in model.mappings if model.objects[m.object].entity)
+    return engines
+
+
+def _models(project: Project) -> Path:
+    return Path(project.model.state) / "models"
 
 
 def _options(project: Project, progress: Callable[[str, int], None] | None) -> dict[str, Any]:
@@ -128,6 +170,8 @@ def project_secret(model: Model) -> bytes:
 
 def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -> tuple[str, ...]:
     named = [p.attribute for rule in model.rules.get(entity, ()) for p in rule.parts]
+    if weighed := model.models.get(entity):
+        named += [f.attribute for f in weighed.fields] + [key.attribute for key in weighed.must_not]
     named += [k.attribute for k in stored.get(entity, {}).values()]
     return tuple(dict.fromkeys(named))
 

@@ -138,7 +138,25 @@ class ModelMismatch(UserError):
     code = "C360_MODEL_MISMATCH"
 
 
+class NoModel(UserError):
+    """An entity is to be trained that is matched by rules alone."""
+
+    code = "C360_NO_MODEL"
+
+
 class UnreadableTable(UserError):
     """A file to evaluate is no table, or lacks the column of true clusters."""
 
     code = "C360_UNREADABLE_TABLE"
+
+
+class NoEvidence(UserError):
+    """This version of the crosswalk keeps no evidence: it was imported, or written by an older c360."""
+
+    code = "C360_NO_EVIDENCE"
+
+
+class UnknownRecord(UserError):
+    """There is no such record in the crosswalk."""
+
+    code = "C360_UNKNOWN_RECORD"

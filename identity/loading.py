@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -17,6 +17,8 @@ from identity.personal import kind_of_keys
 from identity.scratch import key_type
 
 Progress = Callable[[str, int], None]
+RECORD = "record"
+"""The view over all records of the (entity, space) that is being resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,26 @@ class Loaded:
     def key_types(self) -> tuple[str, ...]:
         """The DuckDB types of the key columns."""
         return tuple(key_type(column.type) for column in self.records.key)
+
+
+def load_all(
+    con: duckdb.DuckDBPyConnection, group: Sequence[RecordSet], columns: Mapping[MatchKey, str], progress: Progress
+) -> list[Loaded]:
+    """Load the record sets of one (entity, space) one after the other, and CREATE VIEW record over all of them. Raises what `load` does."""
+    loaded: list[Loaded] = []
+    for records in group:
+        first = loaded[-1].first + loaded[-1].count if loaded else 0
+        loaded.append(load(con, records, f"records_{len(loaded)}", first, columns, progress))
+    everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *columns.values()])} FROM {one.table}" for one in loaded)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {RECORD} AS {everything}")
+    return loaded
+
+
+def drop_all(con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded]) -> None:
+    """Drop what `load_all` made."""
+    con.execute(f"DROP VIEW {RECORD}")
+    for one in loaded:
+        con.execute(f"DROP TABLE {one.table}")
 
 
 def load(

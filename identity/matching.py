@@ -19,6 +19,7 @@ import numpy.typing as npt
 from identity.clustering import Ints
 from identity.constraints import NOBODY, Floats, Pairs, constrained, no_pairs
 from identity.model import MatchKey, MatchRule
+from identity.model_use import BlockingYield, ModelUse
 
 REPORTED_SHARED_VALUES = 100
 DECISION = "decision"
@@ -70,11 +71,15 @@ class SharedValue:
 
 @dataclass(frozen=True, slots=True)
 class FactorBits:
-    """What each level of a factor is worth: bits[level] = log2(how likely among matches / among two people who met by chance)."""
+    """What each level of a factor is worth: bits[level] = log2(how likely among matches / among two people who met by chance).
+
+    `household[level]` is the same for two people of one household against chance; empty if the engine has no such class.
+    """
 
     name: str
     levels: tuple[str, ...]
     bits: tuple[float, ...]
+    household: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +87,8 @@ class Scored:
     """Pairs of records that were compared, left[i] < right[i]: odds[i] is log2 of the odds that they are one.
 
     `levels[i, f]` is the level of factor f; bit r of `rules[i]` says that blocking rule r proposed the pair. The bits of a pair's
-    levels and `prior` add up to its odds against chance; what is missing to odds[i] speaks for two people of one household.
+    levels and `prior` add up to its odds against chance; what is missing to odds[i] speaks for two people of one household:
+    `household` is log2 of how many such pairs there are per pair that met by chance, None if the engine has no such class.
     """
 
     left: Ints
@@ -93,6 +99,7 @@ class Scored:
     factors: tuple[FactorBits, ...]
     blocking: tuple[str, ...]
     prior: float
+    household: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,13 +138,15 @@ class Matching:
     refused: tuple[Refused, ...] = ()
     scored: Scored | None = None
     notes: tuple[str, ...] = ()
+    blocking: tuple[BlockingYield, ...] = ()
+    model: ModelUse | None = None
 
 
 class Matcher(Protocol):
     """An engine that finds which records are one. Same records, same answer, whatever their order and the number of threads."""
 
-    def needs(self, rules: Sequence[MatchRule]) -> tuple[MatchKey, ...]:
-        """The attributes, each in its normal form, that the engine compares."""
+    def needs(self, rules: Sequence[MatchRule], entity: str) -> tuple[MatchKey, ...]:
+        """The attributes of an entity, each in its normal form, that the engine compares."""
         ...
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
@@ -156,7 +165,7 @@ class ExactRules:
     secret: bytes
     cap: int = 100
 
-    def needs(self, rules: Sequence[MatchRule]) -> tuple[MatchKey, ...]:
+    def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         return tuple(dict.fromkeys(part for rule in rules for part in rule.parts))
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
@@ -193,7 +202,7 @@ class ExactRules:
         columns = ", ".join(records.columns[part] for part in rule.parts)
         too_many = f"SELECT size, {columns} FROM block WHERE size > {self.cap:d} ORDER BY ALL DESC LIMIT {REPORTED_SHARED_VALUES}"
         return [
-            SharedValue(entity, space, rule.name, _keyed_hash(self.secret, rule.name, value), size)
+            SharedValue(entity, space, rule.name, keyed_hash(self.secret, rule.name, value), size)
             for size, *value in records.con.execute(too_many).fetchall()
         ]
 
@@ -238,7 +247,8 @@ def _joined(edges: Edges, left: Ints, must: Pairs) -> Edges:
     )
 
 
-def _keyed_hash(secret: bytes, rule: str, value: Sequence[str]) -> str:
+def keyed_hash(secret: bytes, rule: str, value: Sequence[str]) -> str:
+    """What stands for a value in reports: 16 hex digits that tell it apart, under the project's secret."""
     return hmac.digest(secret, "\x1f".join(["shared value", rule, *value]).encode(), "sha256").hex()[:16]
 
 

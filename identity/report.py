@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from identity.matching import RuleYield, SharedValue
+from identity.model_use import BlockingYield, ModelUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ResolveReport:
     """One run. `merged` ids redirect to another; `retired` counts them and the ids whose records are all gone; `minted` are new.
 
     `largest` are the ten largest clusters as (id360, records). `shared` are values on more records than the cap: they link nobody.
-    `ignored_decisions` are those on records that are not there (now).
+    `blocking` and `models` are of entities that are matched by a model. `ignored_decisions` are those on records that are not there (now).
     """
 
     run: int
@@ -55,6 +56,8 @@ class ResolveReport:
     seconds: float
     contradicted: tuple[ContradictedDecision, ...] = ()
     ignored_decisions: tuple[str, ...] = ()
+    blocking: tuple[BlockingYield, ...] = ()
+    models: tuple[ModelUse, ...] = ()
 
     @property
     def personal_keys(self) -> tuple[SourceCount, ...]:

@@ -15,10 +15,12 @@ import pyarrow as pa
 from identity.binding import Bound, bind
 from identity.clustering import Ints
 from identity.decisions import Decision
+from identity.evidence import write_evidence
 from identity.history import History
-from identity.loading import Loaded, Progress, load
+from identity.loading import RECORD, Loaded, Progress, drop_all, load_all
 from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
 from identity.model import MatchKey, MatchRule, RecordSet
+from identity.model_use import BlockingYield, ModelUse
 from identity.publishing import write_identifiers, write_links
 from identity.report import ContradictedDecision, ResolveReport, SourceCount
 from identity.risk import MOST, Merging, RiskyMerge, riskiest
@@ -41,6 +43,8 @@ class Run:
     sources: list[SourceCount] = field(default_factory=list)
     yields: list[RuleYield] = field(default_factory=list)
     shared: list[SharedValue] = field(default_factory=list)
+    blocking: list[BlockingYield] = field(default_factory=list)
+    models: list[ModelUse] = field(default_factory=list)
     sizes: Counter[str] = field(default_factory=Counter)
     largest: list[tuple[int, int]] = field(default_factory=list)
     contradicted: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
@@ -67,20 +71,14 @@ class Run:
         self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
     ) -> None:
         """Resolve the records of one (entity, space) and write their tables."""
-        wanted = dict.fromkeys([*self.engine.needs(rules), *identifiers.values()])
+        wanted = dict.fromkeys([*self.engine.needs(rules, entity), *identifiers.values()])
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
-        loaded: list[Loaded] = []
-        for records in group:
-            first = loaded[-1].first + loaded[-1].count if loaded else 0
-            loaded.append(load(self.con, records, f"records_{len(loaded)}", first, columns, self.progress))
+        loaded = load_all(self.con, group, columns, self.progress)
         count = loaded[-1].first + loaded[-1].count
-        everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *columns.values()])} FROM {one.table}" for one in loaded)
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW record AS {everything}")
-
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         bound = bind(self.con, here, loaded, self.secret)
         sources = tuple((one.records.source, one.first) for one in loaded)
-        record = Records(self.con, "record", count, columns, bound.must, bound.cannot, sources)
+        record = Records(self.con, RECORD, count, columns, bound.must, bound.cannot, sources)
         found = self.engine.match(record, rules, entity, space)
         ids = self._identify(entity, space, loaded, found, bound)
 
@@ -88,15 +86,16 @@ class Run:
             write_links(self.con, one, ids[one.first : one.first + one.count])
             self.sources.append(SourceCount(*one.records.place, one.count, one.null_keys, one.personal))
         self.sizes["ambiguous"] += write_identifiers(
-            self.con, entity, space, "record", ids, {name: (key, columns[key]) for name, key in identifiers.items()}
+            self.con, entity, space, RECORD, ids, {name: (key, columns[key]) for name, key in identifiers.items()}
         )
+        write_evidence(self.con, entity, space, found)
         self.yields += found.yields
         self.shared += found.shared
+        self.blocking += found.blocking
+        self.models += [found.model] if found.model else []
         self.ignored += bound.ignored
         self.contradicted.update((entity, space, bound.cannot_by[refused.cannot], refused.rule) for refused in found.refused)
-        self.con.execute("DROP VIEW record")
-        for one in loaded:
-            self.con.execute(f"DROP TABLE {one.table}")
+        drop_all(self.con, loaded)
 
     def _identify(self, entity: str, space: str, loaded: Sequence[Loaded], found: Matching, bound: Bound) -> Ints:
         """The id360 of each record: pinned, kept from the previous version, or minted."""
@@ -187,6 +186,8 @@ class Run:
             contradicted=tuple(ContradictedDecision(*what, count) for what, count in sorted(self.contradicted.items())),
             ignored_decisions=tuple(sorted(self.ignored)),
             seconds=seconds,
+            blocking=tuple(self.blocking),
+            models=tuple(self.models),
         )
 
 

@@ -1,0 +1,148 @@
+"""The engine of each entity: the probabilistic one where the project asks for a model, exact rules elsewhere.
+
+DIR/<entity>.json            the trained model, frozen until somebody trains again; DIR/<entity>.<space>.json within a space
+DIR/<entity>.json.previous   the one before
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from identity.errors import ModelMismatch
+from identity.matching import ExactRules, Matching, Records, keyed_hash
+from identity.model import MatchKey, MatchModel, MatchRule
+from identity.model_use import GenericCount, ModelUse
+from identity.probabilistic.drift import drifted, observe
+from identity.probabilistic.engine import Probabilistic, Settings, Use
+from identity.probabilistic.hygiene import GenericValue
+from identity.probabilistic.kinds import Kind
+from identity.probabilistic.model import Trained, load, save
+from identity.probabilistic.prepare import normal_form
+
+
+@dataclass(frozen=True, slots=True)
+class Generic:
+    """A value that was found to be nobody's, as it stands in the sources: for the eyes of whoever resolves, and not to be kept."""
+
+    entity: str
+    attribute: str
+    value: str
+    records: int
+
+
+@dataclass(slots=True)
+class Engines:
+    """A Matcher that goes by `models` (per entity) and otherwise by exact rules, with `cap` the most records a value may link.
+
+    A model found in `folder` is used as it is, unless `anew`; one that had to be trained is kept there by `save`. `generic` are
+    the values that were found to be nobody's.
+    """
+
+    secret: bytes
+    models: Mapping[str, MatchModel]
+    folder: Path
+    cap: int = 100
+    anew: bool = False
+    generic: list[Generic] = field(default_factory=list)
+    fresh: dict[Path, Trained] = field(default_factory=dict)
+
+    def needs(self, rules: Sequence[MatchRule], entity: str) -> tuple[MatchKey, ...]:
+        """The attributes that are compared of an entity, in their normal forms."""
+        exact = ExactRules(self.secret, self.cap).needs(rules, entity)
+        model = self.models.get(entity)
+        return tuple(dict.fromkeys([*(use.key for use in _uses(model)), *model.must_not, *exact])) if model else exact
+
+    def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
+        """Cluster the records of one (entity, space). Raises: ModelMismatch."""
+        model = self.models.get(entity)
+        if model is None:
+            return ExactRules(self.secret, self.cap).match(records, rules, entity, space)
+        frozen = self.frozen(entity, space)
+        settings = Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen)
+        engine = Probabilistic(settings, self.secret)
+        found = engine.match(records, rules, entity, space)
+        if engine.trained is None or found.scored is None:
+            return found
+        seen = observe(found.scored.levels, engine.trained.model)
+        if frozen is None:
+            self.fresh[self.path(entity, space)] = replace(engine.trained, attributes=_attributes(model), usual=seen.levels)
+        self.generic += [Generic(entity, _attribute(g.column, model), g.value, g.records) for g in engine.generic]
+        use = ModelUse(
+            entity=entity,
+            space=space,
+            trained=frozen is None,
+            trained_on=engine.trained.records,
+            records=records.count,
+            pairs=len(found.scored.left),
+            matches=round(seen.matches, 1),
+            households=round(seen.households, 1),
+            attributes=dict(_attributes(model)),
+            drift=drifted(frozen.factors, frozen.usual, seen.levels) if frozen else (),
+            generic=self._counted(engine.generic, model),
+        )
+        return replace(found, model=use)
+
+    def frozen(self, entity: str, space: str) -> Trained | None:
+        """The trained model of an entity that has one. Raises: ModelMismatch, if it is broken or was trained for other attributes."""
+        path = self.path(entity, space)
+        if self.anew or entity not in self.models or not path.exists():
+            return None
+        trained = load(path)
+        now = _attributes(self.models[entity])
+        if trained.attributes != now:
+            raise ModelMismatch(
+                f"the model of {entity} ({path.name}) was trained for {_told(trained.attributes)}; the project compares {_told(now)}",
+                hint=f"train it again: `c360 train {entity}`",
+            )
+        return trained
+
+    def check(self, groups: Iterable[tuple[str, str]]) -> None:
+        """Before anything is read: the models of these (entity, space) fit the project. Raises: ModelMismatch."""
+        for entity, space in groups:
+            self.frozen(entity, space)
+
+    def save(self) -> None:
+        """Keep the models that were trained; what was there before stays beside them."""
+        for path, trained in self.fresh.items():
+            if path.exists():
+                shutil.copyfile(path, path.with_name(f"{path.name}.previous"))
+            save(trained, path)
+        self.fresh.clear()
+
+    def path(self, entity: str, space: str) -> Path:
+        """The file of a model."""
+        return self.folder / (f"{entity}.{quote(space, safe='')}.json" if space else f"{entity}.json")
+
+    def _counted(self, generic: Sequence[GenericValue], model: MatchModel) -> tuple[GenericCount, ...]:
+        """Generic values as reports may hold them."""
+        return tuple(GenericCount(_attribute(g.column, model), keyed_hash(self.secret, g.column, [g.value]), g.records) for g in generic)
+
+
+def _uses(model: MatchModel) -> tuple[Use, ...]:
+    return tuple(Use(f, MatchKey(f.attribute, _normal(f.kind, model.normals.get(f.attribute, "")))) for f in model.fields)
+
+
+def _normal(kind: Kind, own: str) -> str:
+    """The form in which an attribute is read; a real date without what stands for "unknown"."""
+    return own if kind is Kind.BIRTH_DATE and own == "date" else normal_form(kind, own)
+
+
+def _attributes(model: MatchModel) -> tuple[tuple[str, str], ...]:
+    return tuple((f.attribute, f.kind.value) for f in model.fields)
+
+
+def _attribute(column: str, model: MatchModel) -> str:
+    """The attributes that a column of the engine is made of."""
+    if column.startswith("id_"):
+        return [f.attribute for f in model.fields if f.kind is Kind.IDENTIFIER][int(column.removeprefix("id_"))]
+    births = (Kind.BIRTH_DATE, Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY)
+    kinds = {"dob": births, "email": (Kind.EMAIL,), "phone": (Kind.PHONE,)}.get(column, ())
+    return ", ".join(f.attribute for f in model.fields if f.kind in kinds) or column
+
+
+def _told(attributes: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(name if name == kind else f"{name} ({kind})" for name, kind in attributes) or "nothing"
