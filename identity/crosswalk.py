@@ -93,6 +93,8 @@ class Crosswalk:
         self._opening = threading.Lock()
         self._own: duckdb.DuckDBPyConnection | None = None
         self._cursors = threading.local()
+        self.remembered: dict[object, Any] = {}
+        """What others read of this version once and keep with it."""
         con = self._connect()
         try:
             meta = dict(con.execute("SELECT key, value FROM xw.meta").fetchall())

@@ -1,0 +1,248 @@
+"""Why records are one, or nearly: kept in each version of the crosswalk, so that any link can be explained without a source.
+
+    evidence(name, entity, space, document, patterns, odds, combinations)    one row per (entity, space) with evidence
+      inside_<…>(cluster, l, r, pattern, proposed, rule)       pairs of records of one cluster
+      near_<…>(cluster, l, r, beyond, pattern, proposed)       pairs of two clusters that are nearly one; once from either side
+      cluster_<…>(cluster, records, weakest_l, …, bridge_l, …) how clusters of three or more records hang together
+
+Records are numbers (rec): first record of their link table + ord; a cluster is its smallest record. `pattern` and `proposed` are rows
+of `patterns` (a level per factor) and `combinations` (blocking rules, as bits); -1 for a pair that was never scored. `rule` is what
+joined a pair. Nothing here is a value of a record: levels say "same", not what is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from identity.clustering import Ints
+from identity.cohesion import NONE, Cohesion, cohesion
+from identity.constraints import Floats
+from identity.matching import Edges, FactorBits, Matching, RuleYield, Scored, SharedValue
+from identity.publishing import table_name
+from identity.scratch import registered
+
+NEAR = -10.0
+"""Pairs across clusters are kept from these odds (log2) on."""
+MOST_NEAR = 2
+"""At most as many pairs across clusters as this times the records; those with the best odds stay."""
+RULES, MODEL = "rules", "model"
+TABLES = ("inside", "near", "cluster")
+BINS = range(-40, 41)
+"""Scores are counted by whole bits."""
+
+_EVIDENCE = """CREATE TABLE IF NOT EXISTS new.evidence (name VARCHAR, entity VARCHAR, space VARCHAR, document VARCHAR, patterns BLOB,
+    odds BLOB, combinations BLOB)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is known of one (entity, space) besides its pairs.
+
+    `engine` is MODEL or RULES. `rules` are what `inside.rule` counts: the model, exact rules, decisions. `factors`, `prior`, `household`
+    as in matching.Scored. `compared` counts all pairs that were scored; `inside` and `across` count them by odds in whole bits
+    (from -40 or less to 40 or more). `expected` are the pairs that the scores say are one: inside clusters, across them. `pairs`: all
+    pairs of records of one cluster, scored or not. `sizes`: records per cluster → clusters. `left_out`: near pairs beyond MOST_NEAR.
+    """
+
+    engine: str
+    records: int
+    rules: tuple[str, ...]
+    factors: tuple[FactorBits, ...] = ()
+    blocking: tuple[str, ...] = ()
+    prior: float = 0.0
+    household: float | None = None
+    compared: int = 0
+    inside: tuple[int, ...] = ()
+    across: tuple[int, ...] = ()
+    expected: tuple[float, float] = (0.0, 0.0)
+    pairs: int = 0
+    sizes: dict[int, int] = field(default_factory=dict)
+    left_out: int = 0
+    yields: tuple[RuleYield, ...] = ()
+    shared: tuple[SharedValue, ...] = ()
+
+
+def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, found: Matching) -> None:
+    """Write the evidence for one (entity, space) into the draft attached as `new`, if the engine gave any."""
+    scored, edges = found.scored, found.edges
+    if edges is None:
+        return
+    engine = MODEL if scored is not None else RULES
+    if scored is None:
+        scored = _as_scored(edges, len(found.labels))
+    con.execute(_EVIDENCE)
+    pairs = _Pairs(found.labels, scored, edges, engine)
+    name = table_name("evidence", entity, space)[len("evidence_") :]
+    _write_pairs(con, name, pairs)
+    stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
+    _write_clusters(con, name, edges, cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars))
+    patterns, odds, combinations = (part.tobytes() for part in (pairs.patterns, pairs.odds.astype(np.float32), pairs.combinations))
+    document = msgspec.json.encode(_document(found, pairs, engine)).decode()
+    con.execute("INSERT INTO new.evidence VALUES (?, ?, ?, ?, ?, ?, ?)", [name, entity, space, document, patterns, odds, combinations])
+
+
+def copy_evidence(con: duckdb.DuckDBPyConnection) -> None:
+    """Write the evidence of the version attached as `old` into `new`: a rollback brings it back with the links."""
+    if not con.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'old' AND table_name = 'evidence'").fetchall():
+        return
+    con.execute(_EVIDENCE)
+    con.execute("INSERT INTO new.evidence FROM old.evidence")
+    for (name,) in con.execute("SELECT name FROM old.evidence").fetchall():
+        for kind in TABLES:
+            _create(con, kind, name)
+            con.execute(f"INSERT INTO new.{kind}_{name} FROM old.{kind}_{name}")
+
+
+def _as_scored(edges: Edges, count: int) -> Scored:
+    """Exact rules as a model sees them: a factor per rule, whose level k says that k records (255: or more) have the value; 0: differ."""
+    codes, of = np.unique(edges.left * max(count, 1) + edges.right, return_inverse=True)
+    names = [rule for rule in edges.rules if np.isfinite(edges.bits[edges.rule == edges.rules.index(rule)]).any()]
+    levels = np.zeros((len(codes), len(names)), np.uint8)
+    for factor, name in enumerate(names):
+        mine = np.flatnonzero((edges.rule == edges.rules.index(name)) & np.isfinite(edges.bits))
+        levels[of[mine], factor] = np.clip(np.rint(count / np.exp2(edges.bits[mine])), 2, 255)
+    bits = (0.0, 0.0, *(float(np.log2(max(count, 1) / k)) for k in range(2, 256)))
+    told = ("not known to agree", "", *(f"same, on {k} records" for k in range(2, 256)))
+    odds = np.asarray(bits)[levels].sum(axis=1)
+    factors = tuple(FactorBits(name, told, bits) for name in names)
+    none = np.zeros(len(codes), np.uint64)
+    return Scored(codes // max(count, 1), codes % max(count, 1), odds, levels, none, factors, (), 0.0)
+
+
+class _Pairs:
+    """The pairs worth keeping: those inside clusters, scored or only joined, and the near ones across."""
+
+    def __init__(self, labels: Ints, scored: Scored, edges: Edges, engine: str) -> None:
+        self.labels, self.scored, self.edges = labels, scored, edges
+        count = max(len(labels), 1)
+        held = labels[scored.left] == labels[scored.right]
+        self.held = held
+        near = np.flatnonzero(~held & (scored.odds > NEAR))
+        self.left_out = max(len(near) - MOST_NEAR * count, 0)
+        if self.left_out:
+            near = np.sort(near[np.lexsort((near, -scored.odds[near]))[: MOST_NEAR * count]])
+        self.near, self.inside = near, np.flatnonzero(held)
+        kept = np.concatenate([self.inside, near])
+        code = np.zeros(len(kept), np.uint64)
+        for f, factor in enumerate(scored.factors):
+            code = code * np.uint64(len(factor.levels)) + scored.levels[kept, f]
+        _, first, pattern = np.unique(code, return_index=True, return_inverse=True)
+        self.patterns, self.odds = scored.levels[kept[first]], scored.odds[kept[first]]
+        self.combinations, proposed = np.unique(scored.rules[kept], return_inverse=True)
+        self.pattern, self.proposed = pattern.astype(np.int64), proposed.astype(np.int64)
+        # what joined a pair, and pairs that were joined without ever being scored
+        joined = np.minimum(edges.left, edges.right) * count + np.maximum(edges.left, edges.right)
+        order = np.lexsort((edges.rule, joined))
+        codes, first = np.unique(joined[order], return_index=True)
+        self.by = edges.rule[order[first]]
+        self.joined, self.count, self.engine = codes, count, engine
+
+    def inside_table(self) -> pa.Table:
+        scored, n = self.scored, len(self.inside)
+        codes = scored.left[self.inside] * self.count + scored.right[self.inside]
+        at = np.minimum(np.searchsorted(self.joined, codes), max(len(self.joined) - 1, 0))
+        known = self.joined[at] == codes if len(self.joined) else np.zeros(n, bool)
+        rule = np.where(known, self.by[at], NONE) if len(self.joined) else np.full(n, NONE, np.int64)
+        unscored = np.ones(len(self.joined), bool)
+        unscored[at[known]] = False
+        more = self.joined[unscored]
+        left, right = np.concatenate([codes, more]) // self.count, np.concatenate([codes, more]) % self.count
+        none = np.full(len(more), NONE, np.int64)
+        order = np.lexsort((right, left, self.labels[left]))
+        columns = {
+            "cluster": self.labels[left], "l": left, "r": right, "pattern": np.concatenate([self.pattern[:n], none]),
+            "proposed": np.concatenate([self.proposed[:n], none]), "rule": np.concatenate([rule, self.by[unscored]]),
+        }  # fmt: skip
+        return pa.table({name: pa.array(values[order].astype(np.int32)) for name, values in columns.items()})
+
+    def near_table(self) -> pa.Table:
+        left, right = self.scored.left[self.near], self.scored.right[self.near]
+        one, other = np.concatenate([left, right]), np.concatenate([right, left])
+        n = len(self.inside)
+        order = np.lexsort((other, one, self.labels[one]))
+        columns = {
+            "cluster": self.labels[one], "l": one, "r": other, "beyond": self.labels[other],
+            "pattern": np.tile(self.pattern[n:], 2), "proposed": np.tile(self.proposed[n:], 2),
+        }  # fmt: skip
+        return pa.table({name: pa.array(values[order].astype(np.int32)) for name, values in columns.items()})
+
+
+def _write_pairs(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs) -> None:
+    for kind, table in (("inside", pairs.inside_table()), ("near", pairs.near_table())):
+        _create(con, kind, name)
+        with registered(con, "incoming", table):
+            con.execute(f"INSERT INTO new.{kind}_{name} FROM incoming")
+
+
+def _write_clusters(con: duckdb.DuckDBPyConnection, name: str, edges: Edges, found: Cohesion) -> None:
+    low, high = np.minimum(edges.left, edges.right), np.maximum(edges.left, edges.right)
+    bridged = found.bridge != NONE
+    bridge = np.where(bridged, found.bridge, 0)
+
+    def only(values: Ints | Floats) -> pa.Array:
+        return pa.array(values[bridge] if len(values) else np.zeros(len(bridge)), mask=~bridged)
+
+    table = pa.table(
+        {
+            "cluster": found.cluster, "records": found.records,
+            "weakest_l": low[found.weakest], "weakest_r": high[found.weakest], "weakest": edges.bits[found.weakest],
+            "bridge_l": only(low), "bridge_r": only(high), "bridge": only(edges.bits), "part": found.part,
+        }
+    )  # fmt: skip
+    _create(con, "cluster", name)
+    with registered(con, "incoming", table):
+        con.execute(f"INSERT INTO new.cluster_{name} FROM incoming")
+
+
+_COLUMNS = {
+    "inside": "cluster l r pattern proposed rule",
+    "near": "cluster l r beyond pattern proposed",
+    "cluster": "cluster records weakest_l weakest_r *weakest bridge_l bridge_r *bridge part",
+}
+
+
+def _create(con: duckdb.DuckDBPyConnection, kind: str, name: str) -> None:
+    """These tables are read in runs, not at scattered rows, and are many: unlike the others they are compressed."""
+    columns = [
+        f"{column[1:]} FLOAT" if column.startswith("*") else f"{column} INTEGER USING COMPRESSION bitpacking"
+        for column in _COLUMNS[kind].split()
+    ]
+    con.execute(f"CREATE TABLE new.{kind}_{name} ({', '.join(columns)})")
+
+
+def _document(found: Matching, pairs: _Pairs, engine: str) -> Document:
+    scored = pairs.scored
+    sizes = np.bincount(found.labels)
+    sizes = sizes[sizes > 0].astype(np.int64)
+    several, clusters = np.unique(sizes, return_counts=True)
+    inside = across = ()
+    if engine == MODEL:
+        whole = np.clip(np.floor(scored.odds), BINS[0], BINS[-1]).astype(np.int64) - BINS[0]
+        inside, across = (tuple(np.bincount(whole[of], minlength=len(BINS)).tolist()) for of in (pairs.held, ~pairs.held))
+    return Document(
+        engine, len(found.labels), pairs.edges.rules, scored.factors, scored.blocking, scored.prior, scored.household,
+        compared=len(scored.left) if engine == MODEL else 0, inside=inside, across=across,
+        expected=_expected(pairs, found.labels) if engine == MODEL else (0.0, 0.0),
+        pairs=int((sizes * (sizes - 1) // 2).sum()), sizes=dict(zip(several.tolist(), clusters.tolist(), strict=True)),
+        left_out=pairs.left_out, yields=found.yields, shared=found.shared,
+    )  # fmt: skip
+
+
+def _expected(pairs: _Pairs, labels: Ints) -> tuple[float, float]:
+    """Pairs that the scores say are one person: inside clusters (one never scored counts as its cluster's average), and across."""
+    likely = probability(pairs.scored.odds)
+    of = labels[pairs.scored.left[pairs.held]]
+    total, scored = np.bincount(of, likely[pairs.held], len(labels)), np.bincount(of, minlength=len(labels))
+    size = np.bincount(labels, minlength=len(labels)).astype(np.float64)
+    average = np.divide(total, scored, out=np.ones(len(labels)), where=scored > 0)
+    return float((size * (size - 1) / 2 * average).sum()), float(likely[~pairs.held].sum())
+
+
+def probability(odds: Floats) -> Floats:
+    """log2 odds as a probability."""
+    return np.asarray(1 / (1 + np.exp2(-np.clip(odds, -60, 60))), np.float64)

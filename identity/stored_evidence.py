@@ -1,0 +1,184 @@
+"""Reading the evidence that a version of the crosswalk keeps (see identity.evidence), and naming the records that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from identity.clustering import Ints
+from identity.constraints import Floats
+from identity.crosswalk import Crosswalk, Key, LinkTable
+from identity.errors import NoEvidence, UnknownRecord
+from identity.evidence import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A record of the crosswalk: its number, its table, its key in native types, and whose it is."""
+
+    rec: int
+    table: LinkTable
+    key: Key
+    id360: int
+
+    def __str__(self) -> str:
+        return f"{self.table.source}.{self.table.table}:{','.join(map(str, self.key))}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of records left[i], right[i], and what is known of each; `rule` is what joined them (-1: nothing did by itself).
+
+    Inside a cluster `beyond` equals `cluster`; a near pair is told from the side of its `cluster`, and `right` is of the cluster `beyond`.
+    `odds` are NaN for a pair that was never scored.
+    """
+
+    cluster: Ints
+    left: Ints
+    right: Ints
+    beyond: Ints
+    pattern: Ints
+    proposed: Ints
+    rule: Ints
+    odds: Floats
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def where(self, kept: npt.NDArray[np.bool_] | Ints) -> Pairs:
+        """Some of them."""
+        return Pairs(*(getattr(self, name)[kept] for name in self.__slots__))
+
+
+class StoredEvidence:
+    """The evidence of one (entity, space) in one version. Safe to use from many threads."""
+
+    def __init__(self, crosswalk: Crosswalk, entity: str, space: str) -> None:
+        """Raises: NoEvidence."""
+        self.crosswalk, self.entity, self.space = crosswalk, entity, space
+        told = "SELECT name, document, patterns, odds, combinations FROM xw.evidence WHERE (entity, space) = (?, ?)"
+        found = crosswalk.reader.execute(told, [entity, space]).fetchall() if _has_evidence(crosswalk) else []
+        if not found:
+            raise NoEvidence(
+                f"version {crosswalk.version} of the crosswalk keeps no evidence for {entity}{f' in {space}' if space else ''}",
+                hint="`c360 resolve` writes it; an imported crosswalk has none",
+            )
+        self.name, document, patterns, odds, combinations = found[0]
+        self.document = msgspec.json.decode(document, type=Document)
+        self.patterns = np.frombuffer(patterns, np.uint8).reshape(-1, len(self.document.factors))
+        self.odds = np.frombuffer(odds, np.float32).astype(np.float64)
+        self.combinations = np.frombuffer(combinations, np.uint64)
+
+    @cached_property
+    def tables(self) -> tuple[tuple[LinkTable, int], ...]:
+        """The link tables in the order of records, each with its first record."""
+        found, first = [], 0
+        mine = (t for t in self.crosswalk.links if (t.entity, t.space) == (self.entity, self.space))
+        for table in sorted(mine, key=lambda t: (t.source, t.table)):
+            found.append((table, first))
+            first += table.links
+        return tuple(found)
+
+    # --- records ----------------------------------------------------------------------------------------------------------------------
+
+    def find(self, source: str, table: str, key: Sequence[object]) -> Member:
+        """The record with this key. Raises: UnknownRecord."""
+        for link, first in self.tables:
+            if (link.source, link.table) == (source, table) and len(key) == len(link.columns):
+                same = " AND ".join(f"{k} = TRY_CAST(? AS {kind})" for k, kind in zip(link.columns, link.key_types, strict=True))
+                rows = self.crosswalk.reader.execute(
+                    f"SELECT ord, id360, {', '.join(link.columns)} FROM xw.{link.name} WHERE {same}", list(key)
+                ).fetchall()
+                if rows:
+                    return Member(first + rows[0][0], link, tuple(rows[0][2:]), rows[0][1])
+        raise UnknownRecord(
+            f"there is no record {source}.{table}:{','.join(map(str, key))} in the crosswalk",
+            hint="records are named source.table:key; one that is new comes in with the next `c360 resolve`",
+        )
+
+    def members(self, id360: int) -> tuple[Member, ...]:
+        """The records of an id, in order; () if it has none here."""
+        return tuple(
+            Member(first + ord_, link, tuple(key), id360)
+            for link, first in self.tables
+            for ord_, *key in self.crosswalk.reader.execute(
+                f"SELECT ord, {', '.join(link.columns)} FROM xw.{link.name} WHERE id360 = ? ORDER BY ord", [id360]
+            ).fetchall()
+        )
+
+    def named(self, recs: Iterable[int]) -> Mapping[int, Member]:
+        """The records with these numbers, wherever they are. One scan per link table."""
+        wanted = np.unique(np.fromiter(recs, np.int64))
+        found: dict[int, Member] = {}
+        for link, first in self.tables:
+            here = wanted[(wanted >= first) & (wanted < first + link.links)] - first
+            if len(here):
+                sql = f"SELECT ord, id360, {', '.join(link.columns)} FROM xw.{link.name} WHERE ord IN (SELECT unnest(?::INTEGER[]))"
+                rows = self.crosswalk.reader.execute(sql, [here.tolist()]).fetchall()
+                found |= {first + ord_: Member(first + ord_, link, tuple(key), id360) for ord_, id360, *key in rows}
+        return found
+
+    # --- pairs ------------------------------------------------------------------------------------------------------------------------
+
+    def inside(self, cluster: int | None = None) -> Pairs:
+        """The pairs inside one cluster (named by its smallest record), or inside any."""
+        found = self._fetch("inside", "cluster, l, r, pattern, proposed, rule", cluster)
+        of, left, right, pattern, proposed, rule = found
+        return Pairs(of, left, right, of, pattern, proposed, rule, self._odds(pattern))
+
+    def near(self, cluster: int | None = None) -> Pairs:
+        """The pairs that are nearly one, from one cluster to others; all of them, each once, without a cluster."""
+        of, left, right, beyond, pattern, proposed = self._fetch("near", "cluster, l, r, beyond, pattern, proposed", cluster)
+        pairs = Pairs(of, left, right, beyond, pattern, proposed, np.full(len(left), -1, np.int64), self._odds(pattern))
+        return pairs if cluster is not None else pairs.where(pairs.left < pairs.right)
+
+    def clusters(self, cluster: int | None = None) -> Mapping[str, npt.NDArray[np.float64]]:
+        """How the clusters of three or more (or that one) hang together: columns as in identity.evidence; NaN where there is no bridge."""
+        sql = f"SELECT * FROM xw.cluster_{self.name}" + ("" if cluster is None else " WHERE cluster = ?")
+        found = self.crosswalk.reader.execute(sql, [] if cluster is None else [cluster]).fetchnumpy()
+        return {
+            name: np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values).astype(np.float64)) for name, values in found.items()
+        }
+
+    def _fetch(self, kind: str, columns: str, cluster: int | None) -> list[Ints]:
+        sql = f"SELECT {columns} FROM xw.{kind}_{self.name}" + ("" if cluster is None else " WHERE cluster = ?")
+        found = self.crosswalk.reader.execute(sql, [] if cluster is None else [cluster]).fetchnumpy()
+        return [np.asarray(values, np.int64) for values in found.values()]
+
+    def _odds(self, pattern: Ints) -> Floats:
+        if not len(self.odds):
+            return np.full(len(pattern), np.nan)
+        return np.where(pattern >= 0, self.odds[pattern], np.nan)
+
+    def proposed(self, combination: int) -> tuple[str, ...]:
+        """The blocking rules of a pair."""
+        if combination < 0 or not len(self.combinations):
+            return ()
+        bits = int(self.combinations[combination])
+        return tuple(rule for i, rule in enumerate(self.document.blocking) if bits >> i & 1)
+
+
+def evidence_of(crosswalk: Crosswalk, entity: str, space: str) -> StoredEvidence:
+    """The evidence of one (entity, space), read once per version. Raises: NoEvidence."""
+    place = ("evidence", entity, space)
+    if place not in crosswalk.remembered:
+        crosswalk.remembered[place] = StoredEvidence(crosswalk, entity, space)
+    found: StoredEvidence = crosswalk.remembered[place]
+    return found
+
+
+def places_with_evidence(crosswalk: Crosswalk) -> tuple[tuple[str, str], ...]:
+    """Every (entity, space) of which there is evidence."""
+    if not _has_evidence(crosswalk):
+        return ()
+    return tuple(crosswalk.reader.execute("SELECT entity, space FROM xw.evidence ORDER BY ALL").fetchall())
+
+
+def _has_evidence(crosswalk: Crosswalk) -> bool:
+    sql = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'xw' AND table_name = 'evidence'"
+    return bool(crosswalk.reader.execute(sql).fetchall())

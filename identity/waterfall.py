@@ -1,0 +1,91 @@
+"""One pair's evidence, taken apart: what each factor says in bits, their sum, and what would have changed the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from identity.evidence import MODEL, Document, probability
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One factor of a pair: its level by name, and the bits it speaks for one person (negative: against)."""
+
+    factor: str
+    level: str
+    bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """If `factor` were at `level` instead, the odds would be `odds`: on the other side."""
+
+    factor: str
+    level: str
+    odds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """`prior` + the bits of all `bars` + `household` = `odds` (log2 that the two records are one person); `posterior` the same as
+    a probability. `household` ≤ 0 is what the chance that they are two people of one household takes away.
+
+    For exact rules (`engine` "rules") `odds` is only the evidence of the rules that agree, and there is no posterior. `range` tells
+    between what the odds lie if it is not known how common the values are in which the records agree.
+    """
+
+    engine: str
+    prior: float
+    bars: tuple[Bar, ...]
+    household: float
+    odds: float
+    posterior: float | None
+    flips: tuple[Flip, ...] = ()
+    range: tuple[float, float] | None = None
+
+
+def waterfall(document: Document, levels: Sequence[int], odds: float) -> Waterfall:
+    """Take a scored pair apart. `levels` is its level per factor, `odds` as stored."""
+    bars = tuple(Bar(f.name, f.levels[level], f.bits[level]) for f, level in zip(document.factors, levels, strict=True))
+    if document.engine != MODEL:
+        return Waterfall(document.engine, 0.0, tuple(b for b in bars if b.bits), 0.0, odds, None)
+    household = min(odds - document.prior - sum(bar.bits for bar in bars), 0.0)
+    return Waterfall(document.engine, document.prior, bars, household, odds, posterior(odds), flips(document, levels, odds))
+
+
+def with_range(found: Waterfall, low: float, high: float) -> Waterfall:
+    """The same, with what is not known of its odds."""
+    return replace(found, range=(low, high))
+
+
+def posterior(odds: float) -> float:
+    """log2 odds as a probability."""
+    return float(probability(np.array([odds]))[0])
+
+
+def score(document: Document, levels: Sequence[int]) -> float:
+    """The odds (log2) of a pattern, as the model gives them."""
+    match = document.prior + sum(f.bits[level] for f, level in zip(document.factors, levels, strict=True))
+    if document.household is None:
+        return match
+    mates = document.household + sum(f.household[level] for f, level in zip(document.factors, levels, strict=True))
+    return match - float(np.logaddexp2(0.0, mates))
+
+
+def flips(document: Document, levels: Sequence[int], odds: float) -> tuple[Flip, ...]:
+    """Per factor the level that would turn the answer round with the least change of odds; those nearest to turning first.
+
+    A level that never occurs (its bits are far beyond all others) is no answer.
+    """
+    found = []
+    for i, factor in enumerate(document.factors):
+        others = []
+        for level, name in enumerate(factor.levels):
+            changed = score(document, [*levels[:i], level, *levels[i + 1 :]])
+            if (changed > 0) != (odds > 0) and abs(factor.bits[level]) < 35:
+                others.append(Flip(factor.name, name, changed))
+        found += sorted(others, key=lambda f: abs(f.odds))[:1]
+    return tuple(sorted(found, key=lambda f: abs(f.odds)))

@@ -1,0 +1,208 @@
+"""Why two records are one person, or are not; and how a person's records hang together. From stored evidence alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from identity.clustering import Ints
+from identity.cohesion import spanning_forest
+from identity.constraints import Floats
+from identity.decisions import PIN, Decision
+from identity.stored_evidence import Member, Pairs, StoredEvidence
+from identity.waterfall import Waterfall, waterfall
+
+CERTAIN = 1e6
+"""More bits than any evidence has: of a pair that a rule or a steward joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairEvidence:
+    """Two records, held against each other. `proposed` are the blocking rules that had them compared; `joined` what made them one by
+    itself ("model", an exact rule, "decision"), if anything. `waterfall` is None if they were joined without being compared.
+
+    `live`: read and compared just now, for no pair of them was kept; `unmet` then tells what each blocking rule lacked.
+    """
+
+    a: str
+    b: str
+    proposed: tuple[str, ...] = ()
+    joined: str | None = None
+    waterfall: Waterfall | None = None
+    live: bool = False
+    unmet: tuple[Unmet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A blocking rule that did not have two records compared: the parts that `differ`, and those that `lack` a value."""
+
+    rule: str
+    differ: tuple[str, ...]
+    lack: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Are records `a` and `b` one, and why. `path` are the strongest pairs that lead from one to the other, if they are; `direct` is
+    their own pair, if it is known. `across` are the best pairs between their two clusters, if they are not one.
+
+    `decisions` are those of stewards that hold for these records or on the path.
+    """
+
+    entity: str
+    space: str
+    a: str
+    b: str
+    id360_a: int
+    id360_b: int
+    path: tuple[PairEvidence, ...]
+    direct: PairEvidence | None
+    across: tuple[PairEvidence, ...]
+    decisions: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether the crosswalk says that they are one person."""
+        return self.id360_a == self.id360_b
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEvidence:
+    """How the records of one id hang together. `strongest` pairs connect them all (a maximum spanning tree), weakest first; `bridge`
+    is a pair without which two parts of two or more records would fall apart, `parts` their records.
+
+    `cohesion` is the share of all pairs of records that speak for one person; `mean` the mean odds (log2) of those compared.
+    """
+
+    entity: str
+    space: str
+    id360: int
+    records: tuple[str, ...]
+    strongest: tuple[PairEvidence, ...]
+    bridge: PairEvidence | None
+    parts: tuple[int, int] | None
+    compared: int
+    cohesion: float
+    mean: float | None
+    near: tuple[PairEvidence, ...]
+    decisions: tuple[str, ...]
+
+
+def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Decision] = ()) -> Why:
+    """Why two records are one, or are not. Their own pair is None in the answer if nothing was kept of it."""
+    members = {m.rec: m for m in evidence.members(a.id360)}
+    inside = evidence.inside(min(members))
+    pair = (min(a.rec, b.rec), max(a.rec, b.rec))
+    if a.id360 == b.id360:
+        direct = inside.where((inside.left == pair[0]) & (inside.right == pair[1]))
+        steps = inside.where(path(inside, a.rec, b.rec))
+        told = _told(evidence, steps, members)
+        across: tuple[PairEvidence, ...] = ()
+    else:
+        others = evidence.members(b.id360)
+        members |= {m.rec: m for m in others}
+        near = evidence.near(int(inside.cluster[0]) if len(inside) else min(m.rec for m in members.values() if m.id360 == a.id360))
+        near = near.where(near.beyond == min(m.rec for m in others))
+        direct = near.where((np.minimum(near.left, near.right) == pair[0]) & (np.maximum(near.left, near.right) == pair[1]))
+        rest = near.where((near.left != a.rec) | (near.right != b.rec))
+        across = _told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members)
+        told = ()
+    own = _told(evidence, direct, members)
+    touched = {str(members[rec]) for rec in (a.rec, b.rec)} | {name for step in told for name in (step.a, step.b)}
+    return Why(
+        evidence.entity, evidence.space, str(a), str(b), a.id360, b.id360, told, own[0] if own else None, across,
+        _decisions(decisions, touched),
+    )  # fmt: skip
+
+
+def why_cluster(evidence: StoredEvidence, id360: int, decisions: Iterable[Decision] = ()) -> ClusterEvidence | None:
+    """How the records of an id hang together; None if it has none here."""
+    members = {m.rec: m for m in evidence.members(id360)}
+    if not members:
+        return None
+    inside, near = evidence.inside(min(members)), evidence.near(min(members))
+    weight = _weight(inside)
+    joining = np.flatnonzero(weight > 0)
+    vertices, ends = np.unique(np.concatenate([inside.left[joining], inside.right[joining]]), return_inverse=True)
+    left, right = ends[: len(joining)], ends[len(joining) :]
+    tree = joining[spanning_forest(len(vertices), left, right, weight[joining])]
+    bridge, parts = _bridge(evidence, inside, members)
+    beyond = near.where(np.argsort(-near.odds, kind="stable")[:3])
+    if len(beyond):
+        members |= evidence.named(beyond.right.tolist())
+    scored = inside.odds[~np.isnan(inside.odds)]
+    possible = len(vertices) * (len(vertices) - 1) // 2
+    return ClusterEvidence(
+        evidence.entity, evidence.space, id360, tuple(str(m) for m in members.values() if m.id360 == id360),
+        _told(evidence, inside.where(tree[np.argsort(weight[tree], kind="stable")]), members), bridge, parts, len(scored),
+        len(joining) / possible if possible else 1.0, float(scored.mean()) if len(scored) else None,
+        _told(evidence, beyond, members), _decisions(decisions, {str(m) for m in members.values() if m.id360 == id360}),
+    )  # fmt: skip
+
+
+def _bridge(evidence: StoredEvidence, inside: Pairs, members: dict[int, Member]) -> tuple[PairEvidence | None, tuple[int, int] | None]:
+    found = evidence.clusters(min(members))
+    if not len(found["cluster"]) or np.isnan(found["bridge_l"][0]):
+        return None, None
+    pair = inside.where((inside.left == found["bridge_l"][0]) & (inside.right == found["bridge_r"][0]))
+    part = int(found["part"][0])
+    return next(iter(_told(evidence, pair, members)), None), (part, len(members) - part)
+
+
+def path(pairs: Pairs, start: int, end: int) -> Ints:
+    """Indices of the pairs on the way whose weakest pair is as strong as can be: their own pair, where it speaks for them."""
+    weight = _weight(pairs)
+    own = np.flatnonzero(
+        (np.minimum(pairs.left, pairs.right) == min(start, end)) & (np.maximum(pairs.left, pairs.right) == max(start, end))
+    )
+    if len(own) and weight[own[0]] > 0:
+        return own
+    vertices, ends = np.unique(np.concatenate([pairs.left, pairs.right]), return_inverse=True)
+    left, right = ends[: len(pairs)], ends[len(pairs) :]
+    beside: dict[int, list[tuple[int, int]]] = {}
+    for edge in spanning_forest(len(vertices), left, right, weight).tolist():
+        beside.setdefault(int(pairs.left[edge]), []).append((int(pairs.right[edge]), edge))
+        beside.setdefault(int(pairs.right[edge]), []).append((int(pairs.left[edge]), edge))
+    waiting: list[tuple[int, list[int]]] = [(start, [])]
+    seen = {start}
+    while waiting:
+        at, way = waiting.pop()
+        if at == end:
+            return np.array(way, np.int64)
+        for beyond, edge in beside.get(at, ()):
+            if beyond not in seen:
+                seen.add(beyond)
+                waiting.append((beyond, [*way, edge]))
+    return np.empty(0, np.int64)
+
+
+def _weight(pairs: Pairs) -> Floats:
+    """How strongly each pair holds: what rules and decisions joined holds for sure."""
+    return np.where(np.isnan(pairs.odds), CERTAIN, np.where(pairs.rule > 0, np.maximum(pairs.odds, 17.0), pairs.odds))
+
+
+def _told(evidence: StoredEvidence, pairs: Pairs, members: dict[int, Member]) -> tuple[PairEvidence, ...]:
+    found = []
+    document = evidence.document
+    for i in range(len(pairs)):
+        pattern, rule = int(pairs.pattern[i]), int(pairs.rule[i])
+        taken = waterfall(document, evidence.patterns[pattern].tolist(), float(evidence.odds[pattern])) if pattern >= 0 else None
+        found.append(
+            PairEvidence(
+                str(members[int(pairs.left[i])]), str(members[int(pairs.right[i])]), evidence.proposed(int(pairs.proposed[i])),
+                document.rules[rule] if rule >= 0 else None, taken,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _decisions(decisions: Iterable[Decision], records: set[str]) -> tuple[str, ...]:
+    """Those about these records only: a decision on one of them and a stranger explains nothing here."""
+    return tuple(
+        f"{d.id}: {d.verdict} {d.a} {d.b or d.id360} · {d.reason} ({d.by}, {d.at:%Y-%m-%d})"
+        for d in decisions
+        if (str(d.a) in records and (d.verdict == PIN or str(d.b) in records))
+    )
