@@ -18,6 +18,7 @@ COMMANDS = {
     "discover": "Read a source's live schema and propose mappings.",
     "check": "Hold the project against its live sources.",
     "resolve": "Link the records of all sources: who is who.",
+    "train": "Train the model of an entity anew, or of all that have one.",
     "plan": "Resolve without publishing, and show what would change.",
     "apply": "Publish the plan that waits, exactly as it was shown.",
     "rollback": "Let the links of the version before serve again.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from federation.project import Project
+    from identity.engines import Generic
+    from identity.model_use import BlockingYield, ModelUse
     from identity.report import ResolveReport, SourceCount
 
 T = TypeVar("T")
+SHOWN = 20
+"""The most values that are nobody's and blocking rules that are shown."""
 
 
 @command
@@ -29,7 +34,10 @@ def resolve(app: App, output: str) -> None:
     serves until the new one is complete; Ctrl-C leaves it as it is.
     """
     project = app.project()
-    report = interruptible(lambda: watched(project, project.resolve, app.progress()), project.close)
+    generic: list[Generic] = []
+    report = interruptible(
+        lambda: watched(project, lambda progress: project.resolve(progress, generic.append), app.progress()), project.close
+    )
     if output == "json":
         import json
         from dataclasses import asdict
@@ -38,6 +46,8 @@ def resolve(app: App, output: str) -> None:
         return
     for line in lines(report):
         click.echo(line)
+    if generic and sys.stdout.isatty():  # a value of a source is shown to who watches, and goes into no file
+        click.echo(f"values that are nobody's: {', '.join(f'{g.attribute} {g.value} ({g.records:,})' for g in generic[:SHOWN])}")
 
 
 def watched(project: Project, work: Callable[[Callable[[str, int], None]], T], console: Console) -> T:
@@ -87,6 +97,9 @@ def lines(report: ResolveReport) -> list[str]:
         said.append(f"  {_name(source):{width}}  {source.records:>10,} records" + "".join(f"  · {n}" for n in notes))
     gone = f"{report.merged:,} merged into others, {report.retired:,} retired"
     said.append(f"ids: {report.minted:,} new, {gone}, {report.singletons:,} of one record only")
+    for model in report.models:
+        said += model_lines(model)
+        said += blocking_lines([b for b in report.blocking if (b.entity, b.space) == (model.entity, model.space)])
     for rule in report.rules:
         shared = f", {rule.shared_values:,} values on too many records to link" if rule.shared_values else ""
         said.append(f"  rule {rule.rule}: {rule.values:,} values link {rule.pairs:,} pairs{shared}")
@@ -101,6 +114,41 @@ def lines(report: ResolveReport) -> list[str]:
     if report.ambiguous_identifiers:
         said.append(f"identifiers of more than one person, which lead to nobody: {report.ambiguous_identifiers:,}")
     return said
+
+
+def model_lines(model: ModelUse) -> list[str]:
+    """What a model made of the records of an entity, for people."""
+    where = f"model of {model.entity}" + (f" ({model.space})" if model.space else "")
+    how = f"trained on these {model.records:,} records" if model.trained else f"as trained on {model.trained_on:,} records"
+    said = [
+        f"{where}, {how}: of {model.pairs:,} pairs compared some {model.matches:,.0f} are one person, "
+        f"{model.households:,.0f} two of one household",
+        f"  weighed: {', '.join(name if name == kind else f'{name} ({kind})' for name, kind in model.attributes.items())}",
+    ]
+    if model.generic:
+        said.append(
+            f"  values that are nobody's, neither linked nor weighed: {len(model.generic):,}; on most records: "
+            + ", ".join(f"{g.attribute} {g.keyed_hash} ({g.records:,})" for g in model.generic[:3])
+        )
+    said += [
+        f"  ! drift: {d.factor} of matches is no longer as in training (index {d.index:.2f}): "
+        f"{d.level}: {d.was:.0%} → {d.now:.0%}; look at the sources, then `c360 train {model.entity}`"
+        for d in model.drift
+    ]
+    if model.outgrown:
+        said.append(f"  ! trained on {model.trained_on:,} records, and there are {model.records:,} now: `c360 train {model.entity}`")
+    return said
+
+
+def blocking_lines(blocking: Sequence[BlockingYield]) -> list[str]:
+    """What each blocking rule did, for people: most telling ones first."""
+    ordered = sorted((b for b in blocking if b.pairs or b.left_out), key=lambda b: (-b.alone, -b.pairs, b.rule))
+    if not ordered:
+        return []
+    width = max(len("blocking rule"), *(len(b.rule) for b in ordered))
+    said = [f"  {'blocking rule':{width}} {'pairs':>12} {'its alone':>12} {'oversize blocks':>16} {'records left out':>17}"]
+    said += [f"  {b.rule:{width}} {b.pairs:>12,} {b.alone:>12,} {b.oversize_blocks:>16,} {b.left_out:>17,}" for b in ordered[:SHOWN]]
+    return said + ([f"  and {len(ordered) - SHOWN} more (-o json lists them)"] if len(ordered) > SHOWN else [])
 
 
 def _name(source: SourceCount) -> str:
