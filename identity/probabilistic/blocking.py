@@ -61,35 +61,35 @@ class Candidates:
 
 _RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("email", ("email",), "email"),
-    ("email name", ("CASE WHEN LENGTH(local) > 4 THEN local END", "left(given, 1)"), "local given"),
     ("phone", ("phone",), "phone"),
     ("family name, birth date", ("family", "dob"), "family dob"),
     ("given name, birth date", ("given1", "dob"), "given1 dob"),
-    ("initials, birth date", ("left(given, 1)", "left(family, 1)", "dob"), "given family dob"),
-    ("name, birth year", (*_ORDERED, "dob[1:4]"), "given family dob"),
-    ("name, city", (*_ORDERED, "city"), "given family city"),
-    ("name, postcode", (*_ORDERED, "postcode"), "given family postcode -city"),
     ("beginning of name, city", ("left(given, 2)", "left(family, 3)", "city"), "given family city"),
     ("beginning of name, postcode", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode -city"),
     ("street, house, postcode", ("street", "house", "postcode"), "street house postcode"),
     ("street, house, city", ("street", "house", "city"), "street house city"),
-    ("street, given name, initial", ("street", "given1", "left(family, 1)"), "street given1 family"),
-    ("street, family name", ("street", "family"), "street family"),
     ("family name, house, beginning of street", ("family", "house", "left(street, 3)"), "family house street"),
-    ("birth date, city", ("dob", "city"), "dob city"),
-    ("birth date, postcode", ("dob", "postcode"), "dob postcode -city"),
     ("organisation", ("org",), "org"),
     ("organisation, postcode", ("left(org, 5)", "postcode"), "org postcode"),
 )
 """Name, what must agree, and the columns that this needs; a rule is left out where a column marked "-" makes it superfluous."""
 
-# Rules for what typing mistakes leave whole. They propose many pairs, the more so the more records there are.
 _NAME = BlockingRule("name", _ORDERED, frozenset(("given", "family")), cap=12)
+# Rules for what typing mistakes leave whole. They propose many pairs for a few matches, the more so the more records there are.
 _WEAK_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("e-mail name, initial", ("CASE WHEN LENGTH(local) > 4 THEN local END", "left(given, 1)"), "local given"),
+    ("initials, birth date", ("left(given, 1)", "left(family, 1)", "dob"), "given family dob"),
+    ("name, birth year", (*_ORDERED, "dob[1:4]"), "given family dob"),
+    ("name, city", (*_ORDERED, "city"), "given family city"),
+    ("name, postcode", (*_ORDERED, "postcode"), "given family postcode"),
+    ("beginning of name, postcode, with city", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode city"),
+    ("birth date, city", ("dob", "city"), "dob city"),
+    ("birth date, postcode", ("dob", "postcode"), "dob postcode"),
     ("birth date", ("dob",), "dob"),
     ("street, house", ("street", "house"), "street house"),
     ("street, given name", ("street", "given1"), "street given1"),
-    ("initial of e-mail, end of domain, birthday", ("left(email, 1)", "dob[5:8]"), "email dob"),
+    ("street, family name", ("street", "family"), "street family"),
+    ("initial of e-mail, birthday", ("left(email, 1)", "dob[5:8]"), "email dob"),
     ("given name, city", ("given1", "city"), "given1 city"),
     ("family name, city", ("family", "city"), "family city"),
     ("given name, postcode", ("given1", "postcode"), "given1 postcode"),
@@ -99,9 +99,6 @@ _WEAK_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("family name, birth month", ("family", "dob[1:6]"), "family dob"),
     ("given name, birth month", ("given1", "dob[1:6]"), "given1 dob"),
     ("city, birth month", ("city", "dob[1:6]"), "city dob"),
-    ("name, postcode, with city", (*_ORDERED, "postcode"), "given family postcode city"),
-    ("beginning of name, postcode, with city", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode city"),
-    ("birth date, postcode, with city", ("dob", "postcode"), "dob postcode city"),
     ("initial, sound, birthday", ("left(given, 1)", _SKELETON.format("family"), "dob[5:8]"), "given family dob"),
     ("sound of name", (_SKELETON.format("given"), _SKELETON.format("family")), "given family"),
 )

@@ -152,7 +152,9 @@ def _residue(columns: Columns) -> str:
         first, last = spelled
         spelled += [f"{first} || {last}", f"{last} || {first}", f"left({first}, 1) || {last}", f"{last} || left({first}, 1)"]
     similar = " OR ".join(f"jaro_winkler_similarity({letters}, {name}) >= 0.85" for name in spelled)
-    own = f"CASE WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
+    # most addresses hold the name as it is, which is quickly seen
+    held = " AND ".join(f"contains(local, {name})" for name in known)
+    own = f"CASE WHEN {held} THEN '' WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
     return f"REGEXP_REPLACE(local, '[^0-9]', '', 'g') || {own}"
 
 
