@@ -49,6 +49,8 @@ class RiskyMerge:
 def riskiest(merging: Merging) -> list[RiskyMerge]:
     """The ten riskiest, worst first."""
     known = merging.before != NO_ID
+    # of the parts of a merge all but one have another id than before: only such ids are worth a look
+    known &= np.isin(merging.after, merging.after[known & (merging.before != merging.after)])
     pairs, sizes = np.unique(np.stack([merging.after[known], merging.before[known]]), axis=1, return_counts=True)
     ids, first, parts = np.unique(pairs[0], return_index=True, return_counts=True)
     merged = parts > 1

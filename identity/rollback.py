@@ -15,6 +15,7 @@ import duckdb
 from identity.changes import flows
 from identity.crosswalk import Crosswalk
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, NoSuchVersion
+from identity.evidence import copy_evidence
 from identity.history import MERGED, RESTORED, RETIRED
 from identity.publishing import copy_identifiers, copy_links
 from identity.resolve import MEMORY_LIMIT
@@ -39,13 +40,9 @@ def rollback(store: CrosswalkStore, to: int | None = None, *, memory_limit: str 
             copy_links(con, links)
         for identifiers in restored.identifiers:
             copy_identifiers(con, identifiers)
-        abandoned = _readable(store, restored.version)
-        for nth, crosswalk in enumerate(abandoned):
-            crosswalk.attach(con, f"kept{nth}")
-        _remember(con, draft, restored, abandoned)
+        copy_evidence(con)
+        _remember(con, draft, restored, store)
         con.execute(_RUN, [draft.version, time.monotonic() - started, restored.base, restored.version])
-        for nth in range(len(abandoned)):
-            con.execute(f"DETACH kept{nth}")
     found = store.current()
     assert found is not None
     return found
@@ -73,8 +70,11 @@ def _readable(store: CrosswalkStore, but: int) -> list[Crosswalk]:
     return found
 
 
-def _remember(con: duckdb.DuckDBPyConnection, draft: Draft, restored: Crosswalk, abandoned: Sequence[Crosswalk]) -> None:
+def _remember(con: duckdb.DuckDBPyConnection, draft: Draft, restored: Crosswalk, store: CrosswalkStore) -> None:
     """Write what any readable version knows of ids: the abandoned ones first, for they know what came after."""
+    abandoned = _readable(store, restored.version)
+    for nth, crosswalk in enumerate(abandoned):
+        crosswalk.attach(con, f"kept{nth}")
     known = [*(f"kept{nth}" for nth in range(len(abandoned))), "old"]
     con.execute(f"CREATE TEMP TABLE heard AS {_all(known, 'id_history')}")
     con.execute(_FATES)
@@ -94,6 +94,8 @@ def _remember(con: duckdb.DuckDBPyConnection, draft: Draft, restored: Crosswalk,
         f"INSERT INTO new.foreign_id SELECT entity, space, foreign_id, first(id360 ORDER BY nth) FROM ({_all(known, 'foreign_id')}) "
         "GROUP BY ALL ORDER BY ALL"
     )
+    for nth in range(len(abandoned)):
+        con.execute(f"DETACH kept{nth}")
 
 
 def _all(known: Sequence[str], table: str) -> str:
@@ -116,15 +118,14 @@ QUALIFY row_number() OVER (PARTITION BY was ORDER BY records DESC, now) = 1"""
 
 _LEADS = """CREATE TEMP TABLE lead AS
 WITH via AS (
-    SELECT f.entity, f.space, f.id360, r.new_id AS restored, r.run, coalesce(s.new_id, f.id360) AS via
+    SELECT f.entity, f.space, f.id360, r.new_id AS restored, r.run, if(f.retired_run IS NULL, f.id360, coalesce(s.new_id, f.id360)) AS via
     FROM fate f LEFT JOIN old.redirect r ON r.old_id = f.id360 LEFT JOIN sent s ON s.old_id = f.id360 WHERE NOT f.alive
 ), led AS (
-    SELECT v.entity, v.space, v.id360, v.run, coalesce(
-        v.restored, CASE WHEN f.alive THEN v.via END, h.now, r.new_id) AS new_id
+    SELECT v.entity, v.space, v.id360, v.run, coalesce(CASE WHEN f.alive THEN v.via END, h.now, v.restored, r.new_id) AS new_id
     FROM via v LEFT JOIN fate f ON f.id360 = v.via LEFT JOIN heir h ON h.was = v.via LEFT JOIN old.redirect r ON r.old_id = v.via
 )
 FROM led WHERE new_id IS NOT NULL"""
-"""Where each id that nobody bears now leads: as the restored version has it, else as the abandoned one, from there to the heir."""
+"""Where each id that nobody bears now leads: as the abandoned version has it, from there to the heir; else as the restored one."""
 
 _ENDED = f"""SELECT f.entity, f.space, $run, if(h.now IS NULL, '{RETIRED}', '{MERGED}'), f.id360, h.now, h.records
 FROM fate f LEFT JOIN heir h ON h.was = f.id360 WHERE NOT f.alive AND f.retired_run IS NULL"""
