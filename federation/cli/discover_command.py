@@ -75,8 +75,14 @@ def proposed(project: Project, source: str, everything: bool) -> tuple[str, int]
         lines += _mapping(proposal)
     if strange:
         lines.append(f"# like no standard object: {', '.join(strange)}")
-    if not model.rules.get("individual") and any(p.object.entity == "individual" for p in proposals):
-        lines += ["", "identity:", "  individual:", "    rules: [email, phone]   # ? records that agree on one of these are one person"]
+    matched = model.rules.get("individual") or "individual" in model.models
+    if not matched and any(p.object.entity == "individual" for p in proposals):
+        lines += [
+            "",
+            "identity:",
+            "  individual:",
+            "    model: standard   # ? weighs what records have in common; `rules: [email]` beside it: who agrees on it is one",
+        ]
     return "\n".join(lines) + "\n", len(proposals)
 
 

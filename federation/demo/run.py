@@ -159,7 +159,7 @@ def _resolved(project: Project, company: Company) -> str:
     records, truly, ids, precision, recall = row
     return (
         f"{records:,} records of {truly:,} people became {ids:,} ids: {precision:.1%} of the links are right, "
-        f"{recall:.1%} of the right ones were found, by exact rules alone"
+        f"{recall:.1%} of the right ones were found"
     )
 
 
