@@ -60,7 +60,7 @@ def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
     left, right = random_pairs(counts.records, EVERY_PAIR if exhaustive else SAMPLE)
     found = levels(con, persons, factors, left, right)
     scale = counts.total / max(len(left), 1)
-    pairs: list[Floats] = [scale * np.bincount(found[:, f], minlength=len(factor.levels)) for f, factor in enumerate(factors)]
+    pairs = [_estimate(found[:, f], factor, scale) for f, factor in enumerate(factors)]
     if not exhaustive:
         for f, factor in enumerate(factors):
             if factor.joint is not None:
@@ -69,6 +69,10 @@ def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
                 pairs[f][level] = counted
         _draw_namesakes(con, persons, factors, pairs, counts.namesakes)
     return Chance(tuple(pairs), counts.total)
+
+
+def _estimate(found: npt.NDArray[np.uint8], factor: Factor, scale: float) -> Floats:
+    return np.asarray(np.bincount(found, minlength=len(factor.levels)) * scale, np.float64)
 
 
 def _counted(con: duckdb.DuckDBPyConnection, factor: Factor) -> dict[int, float]:

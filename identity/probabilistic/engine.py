@@ -15,10 +15,11 @@ from identity.model_use import BlockingYield
 from identity.probabilistic.blocking import CAP, Candidates, candidates
 from identity.probabilistic.chance import chance, count
 from identity.probabilistic.compare import Histogram, histogram, levels
+from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.correlation import correlation_clusters
 from identity.probabilistic.edges import Weighted, inside, refused, weighted
 from identity.probabilistic.exclusion import conflicts
-from identity.probabilistic.factors import Factor, Floats, factors_for
+from identity.probabilistic.factors import Factor, Floats
 from identity.probabilistic.hygiene import GenericValue, remove_generic
 from identity.probabilistic.kinds import Field
 from identity.probabilistic.model import Trained, described

@@ -21,7 +21,8 @@ TABLE = "prepared"
 
 _TITLES = r"^\s*(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|madame|monsieur|mme)\b\.?\s*|,?\s+(jr|sr|ii|iii|iv|phd|md|esq)\.?\s*$"
 _STREET_WORDS = {
-    "street": "st", "strasse": "st", "avenue": "av", "road": "rd", "drive": "dr", "lane": "ln", "boulevard": "bd", "court": "ct", "place": "pl",
+    "street": "st", "strasse": "st", "avenue": "av", "road": "rd", "drive": "dr", "lane": "ln", "boulevard": "bd", "court": "ct",
+    "place": "pl",
 }  # fmt: skip
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from identity.probabilistic.compare import Histogram
-from identity.probabilistic.factors import BOTH_SAME, SWAPPED, Factor, Floats, Household, Joint, family_part, given_part
+from identity.probabilistic.factors import Factor, Floats, Household, Joint
+from identity.probabilistic.names import household_names
 
 PRIOR = 30.0
 """As many pairs as the expected shares of a factor's levels count for among matches."""
@@ -41,11 +42,15 @@ class Model:
 
     def logs(self, patterns: npt.NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
         """Log of share × probability of each pattern, per class."""
-        tables = (self.match, self.household, self.random)
-        return tuple(  # type: ignore[return-value]
-            np.log(max(share, 1e-300)) + sum((np.log(t[patterns[:, f]]) for f, t in enumerate(table)), np.zeros(len(patterns)))
-            for share, table in zip(self.shares, tables, strict=True)
-        )
+
+        def of(share: float, table: tuple[Floats, ...]) -> Floats:
+            logs = np.full(len(patterns), np.log(max(share, 1e-300)))
+            for f, probabilities in enumerate(table):
+                logs += np.log(probabilities[patterns[:, f]])
+            return logs
+
+        match, household, random = self.shares
+        return of(match, self.match), of(household, self.household), of(random, self.random)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
     grouped = [np.asarray(f.groups) for f in factors]
     prior = [_within(np.asarray(f.match), g) for f, g in zip(factors, grouped, strict=True)]
     expected = [_within(np.asarray(f.random), g) for f, g in zip(factors, grouped, strict=True)]
-    nothing = [np.zeros(len(f.levels)) for f in factors]
+    nothing: list[Floats] = [np.zeros(len(f.levels)) for f in factors]
     random = _random(chance, nothing, expected, grouped, factors)
     match = list(prior)
     household = [_household(f, prior[i], random[i], grouped[i]) for i, f in enumerate(factors)]
@@ -77,12 +82,12 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
         weights /= weights.sum(axis=0)
         of_match, of_household = weights[0] * counts, weights[1] * counts
         n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), 1e-3)
-        taken = []
+        taken: list[Floats] = []
         for f, factor in enumerate(factors):
             column, size = seen.patterns[:, f], len(factor.levels)
             matches = np.bincount(column, of_match, size)
             mates = np.bincount(column, of_household, size)
-            taken.append(matches + mates)
+            taken.append(np.asarray(matches + mates, np.float64))
             match[f] = _within(matches + PRIOR * prior[f], grouped[f])
             household[f] = _within(mates + PRIOR * household[f], grouped[f])
         random = _random(chance, taken, expected, grouped, factors)
@@ -134,30 +139,4 @@ def _household(factor: Factor, learned: Floats, random: Floats, groups: npt.NDAr
         same = (groups == 0) | (np.arange(len(random)) == 1)
         alike = min(max(float(learned[1]), factor.alike), factor.most_alike)
         return _within((1 - alike) * random + alike * same, groups)
-    return _household_name(factor, learned, random, groups)
-
-
-def _household_name(factor: Factor, learned: Floats, random: Floats, groups: npt.NDArray[np.int64]) -> Floats:
-    """Family name as learned × given name as by chance."""
-    level = np.arange(len(factor.levels) - 1)
-    last, first = family_part(level), given_part(level)
-    both = groups[:-1] == 3
-    family = np.bincount(last[both], learned[:-1][both], 7)
-    lone_family = np.bincount(last[groups[:-1] == 1], learned[:-1][groups[:-1] == 1], 7)
-    family = family / max(family.sum(), 1e-12) if family.sum() > 0 else lone_family
-    given = np.bincount(first[both], random[:-1][both], 10)
-    lone_given = np.bincount(first[groups[:-1] == 2], random[:-1][groups[:-1] == 2], 10)
-    given = given / max(given.sum(), 1e-12) if both.any() and given.sum() > 0 else lone_given
-    same = np.zeros(10)
-    same[1:5] = given[1:5] / max(given[1:5].sum(), 1e-12)
-    given = (1 - factor.alike) * given + factor.alike * same
-    table = np.ones(len(factor.levels))
-    table[:-1] = np.where(both, given[first] * family[last], np.where(first > 0, given[first], np.where(last > 0, family[last], 1.0)))
-    rare = np.asarray(BOTH_SAME)
-    spread = random[rare] / max(random[rare].sum(), 1e-12)
-    table[rare] = given[1:5].sum() * family[1:4].sum() * spread
-    never = both & (first >= 1) & (first <= 4) & (last >= 1) & (last <= 3)
-    never[rare] = False
-    table[:-1][never] = 1e-12
-    table[SWAPPED] = random[SWAPPED]
-    return _within(table, groups)
+    return _within(household_names(learned, random, factor.alike), groups)

@@ -1,0 +1,65 @@
+"""E-mail address and phone as factors."""
+
+from __future__ import annotations
+
+from identity.probabilistic.factors import Factor, missing, one_off, simple
+
+_LEVELS = (
+    ("same", 0.62, 1e-6, 1e-5),
+    ("same name part", 0.05, 1e-6, 1e-4),
+    ("same name part, as the name has it", 0.04, 1e-4, 3e-2),
+    ("same beyond the name", 0.04, 1e-4, 1e-3),
+    ("close", 0.06, 1e-4, 2e-2),
+    ("both as the name has it", 0.05, 0.3, 0.3),
+    ("different", 0.14, 0.7, 0.65),
+)
+
+
+def email_factor(names: bool) -> Factor:
+    """What is known of two people of one name is already in their addresses: pairs of namesakes are a group of their own."""
+    count = len(_LEVELS)
+    same_name = f"CASE WHEN l.given = r.given AND l.family = r.family THEN {count} ELSE 0 END" if names else "0"
+    sql = (
+        f"CASE WHEN {missing('email')} THEN 0 ELSE {same_name} + CASE WHEN l.email = r.email THEN 1 "
+        f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 THEN 2 ELSE 3 END "
+        f"WHEN LENGTH(l.residue) > 1 AND l.residue = r.residue THEN 4 "
+        f"WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 AND {_like('local')} >= 0.92 THEN 5 "
+        f"WHEN l.ep < -2 AND {_like('domain')} >= 0.9 AND {_like('email')} >= 0.9 THEN 5 "
+        f"WHEN LENGTH(l.residue) <= 1 AND LENGTH(r.residue) <= 1 THEN 6 ELSE 7 END END"
+    )
+    levels = ["missing", *(level[0] for level in _LEVELS), *(f"{level[0]}, as is the name" for level in _LEVELS)]
+    match = [1.0, *(level[1] for level in _LEVELS), *(level[1] for level in _LEVELS)]
+    random = [1.0, *(level[2] for level in _LEVELS), *(level[3] for level in _LEVELS)]
+    groups = [0, *([1] * count), *([2] * count)]
+    return Factor(
+        "e-mail",
+        sql,
+        tuple(levels),
+        tuple(groups),
+        tuple(match),
+        tuple(random),
+        agreeing={"email": "same"},
+        counted={2: _same_local("> 1"), 3: _same_local("<= 1")},
+        namesakes=2 if names else None,
+    )
+
+
+def _like(column: str) -> str:
+    return f"jaro_winkler_similarity(l.{column}, r.{column})"
+
+
+def _same_local(residue: str) -> str:
+    """Pairs of different addresses with one part before the @; too rare among pairs drawn at random."""
+    pairs = (
+        "SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*)::DOUBLE AS n FROM prepared WHERE LENGTH(residue) {0} GROUP BY {1} HAVING n > 1)"
+    )
+    return f"SELECT ({pairs.format(residue, 'local')}) - coalesce(({pairs.format(residue, 'email')}), 0)"
+
+
+PHONE = simple(
+    "phone",
+    f"CASE WHEN {missing('phone')} THEN 0 WHEN l.phone = r.phone THEN 1 WHEN {one_off('phone')} THEN 2 "
+    f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 ELSE 3 END",
+    (("same", 0.7, 1e-6), ("one digit off", 0.04, 1e-6), ("different", 0.26, 1.0)),
+    agreeing="phone",
+)
