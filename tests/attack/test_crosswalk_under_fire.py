@@ -158,3 +158,28 @@ def test_resolving_while_eight_threads_query(project: Project) -> None:
         thread.join(30)
     assert not wrong, wrong[:3]
     assert len(asked) > 8
+
+
+APPLY = "import sys; from federation.project import connect; connect(sys.argv[1]).apply()"
+
+
+def test_an_apply_killed_at_any_moment_can_be_repeated(project: Project) -> None:
+    """Old or new, never half; and what was planned can still be applied, or was."""
+    before, rng = _links(project), random.Random(5)
+    project.decide("different", ("crm", "contact", 0), ("crm", "contact", 500), reason="two people")
+    for _ in range(KILLS):
+        made = project.plan()
+        started = time.monotonic()
+        child = subprocess.Popen([sys.executable, "-c", APPLY, _file(project)], env={**os.environ, "PYTHONPATH": str(ROOT)})
+        time.sleep(rng.uniform(0.3, 1.2))
+        child.send_signal(signal.SIGKILL)
+        child.wait(30)
+        with connect(_file(project)) as fresh:
+            serves = fresh.store.current()
+            assert serves and serves.version in (made.version, made.base), time.monotonic() - started
+            if serves.version == made.base:
+                assert fresh.apply().version == made.version
+        after = _links(project)
+        assert len(after) == len(before) and len({row[0] for row in after}) == len({row[0] for row in before}) + 1
+        project.rollback(made.base)
+        assert _links(project) == before

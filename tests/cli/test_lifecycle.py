@@ -1,0 +1,155 @@
+"""A crosswalk's life from the command line: decide, plan, apply, roll back, look into its past."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Cli
+
+import c360
+from federation.cli.app import run
+
+RULES = "individual:\n    rules: [email, [phone, city]]\n"
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `c360 init` writes, with two exact rules, resolved."""
+    folder = tmp_path_factory.mktemp("ruled") / "project"
+    assert run(["init", "-q", str(folder)]) == 0
+    file = folder / "c360.yml"
+    text = re.sub(r"^identity:\n.*?\n(?=\S|\n)", f"identity:\n  {RULES}", file.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert RULES in text
+    file.write_text(text)
+    assert run(["resolve", "-q", "--project", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def mine(ruled: Path, tmp_path: Path) -> Path:
+    """A copy to change."""
+    return shutil.copytree(ruled, tmp_path / "mine")
+
+
+def id_of(cli: Cli, project: Path, who: str) -> int:
+    return int(json.loads(cli("profile", who, "-o", "json", project=project).out)["id360"])
+
+
+def test_decide_plan_apply_and_roll_back(cli: Cli, mine: Path) -> None:
+    ada, other = id_of(cli, mine, "crm.contact:1"), id_of(cli, mine, "crm.contact:2")
+    made = cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "asked her", "--by", "mia", project=mine)
+    assert made.code == 0 and "it holds from the next" in made.err
+    (line,) = (mine / "decisions.jsonl").read_text().splitlines()
+    assert json.loads(line)["a"] == ["crm", "contact", "1"] and json.loads(line)["by"] == "mia"
+    said = cli("plan", project=mine)
+    assert said.code == 0 and "plan for crosswalk version 2, upon version 1: 9 → 8 ids" in said.out
+    assert f"{max(ada, other)}" in said.out and "riskiest merges" in said.out and "by decision (1), decided" in said.out
+    assert id_of(cli, mine, "crm.contact:2") == other, "a plan does not serve"
+    told = json.loads(cli("plan", "-o", "json", project=mine).out)
+    assert (told["changes"]["merged"], told["base"]) == (1, 1)
+    assert "version 2 serves: 8 ids" in cli("apply", project=mine).err
+    assert id_of(cli, mine, "crm.contact:2") == id_of(cli, mine, "crm.contact:1")
+    assert id_of(cli, mine, str(ada)) == id_of(cli, mine, str(other)), "any old id finds its profile"
+    again = cli("apply", project=mine)
+    assert again.code == 1 and "[C360_NO_PLAN]" in again.err
+    assert "version 3 serves, with the links of version 1" in cli("rollback", project=mine).err
+    assert (id_of(cli, mine, "crm.contact:1"), id_of(cli, mine, "crm.contact:2")) == (ada, other)
+    shown = cli("crosswalk", "show", max(ada, other), project=mine).out + cli("crosswalk", "show", min(ada, other), project=mine).out
+    assert "restored" in shown and "merged into" in shown and "took over" in shown and "crm.contact:1\n" in shown
+    assert cli("crosswalk", "as-of", 2, ada, project=mine).out.count("crm.contact") >= 3
+    assert "1 merged" in cli("crosswalk", "diff", 1, 2, project=mine).out
+    assert "nothing changes" in cli("crosswalk", "diff", 1, 3, project=mine).out
+
+
+def test_an_old_id_finds_its_profile_through_chains_and_rollbacks(cli: Cli, mine: Path) -> None:
+    people = [id_of(cli, mine, f"crm.contact:{k}") for k in (1, 2, 3)]
+    for a, b in ((2, 3), (1, 2)):
+        cli("decide", "same", f"crm.contact:{a}", f"crm.contact:{b}", "--reason", "one", project=mine)
+        assert cli("resolve", project=mine).code == 0
+    assert len({id_of(cli, mine, str(i)) for i in people}) == 1
+    cli("rollback", project=mine)
+    assert len({id_of(cli, mine, str(i)) for i in people}) == 2
+    cli("rollback", project=mine)
+    assert [id_of(cli, mine, str(i)) for i in people] == people
+
+
+def test_different_is_honoured_and_undone(cli: Cli, mine: Path) -> None:
+    cli("decide", "different", "crm.contact:1", "shop.customer:C-1001", "--reason", "a namesake", project=mine)
+    said = cli("resolve", project=mine)
+    assert "says otherwise" in said.out
+    assert id_of(cli, mine, "crm.contact:1") != id_of(cli, mine, "shop.customer:C-1001")
+    listed = cli("decide", "list", project=mine)
+    (number,) = re.findall(
+        r"^ +1  ([0-9a-f]{8})  holds +different crm.contact:1 shop.customer:C-1001  · a namesake", listed.out, re.MULTILINE
+    )
+    assert "withdrawn" in cli("decide", "undo", number, "--reason", "no", project=mine).err
+    assert json.loads(cli("decide", "list", "-o", "json", project=mine).out)[0]["state"] == "withdrawn"
+    assert cli("resolve", project=mine).code == 0
+    assert id_of(cli, mine, "crm.contact:1") == id_of(cli, mine, "shop.customer:C-1001")
+
+
+def test_a_pin_keeps_an_id(cli: Cli, mine: Path) -> None:
+    ada, other = id_of(cli, mine, "crm.contact:1"), id_of(cli, mine, "crm.contact:2")
+    for id360 in (ada, other):
+        cli("decide", "undo", 1, "--reason", "the other", project=mine)
+        (mine / "decisions.jsonl").unlink(missing_ok=True)
+        cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "one", project=mine)
+        assert cli("decide", "pin", "crm.contact:2", id360, "--reason", "printed", project=mine).code == 0
+        cli("resolve", project=mine)
+        assert id_of(cli, mine, "crm.contact:1") == id_of(cli, mine, "crm.contact:2") == id360
+        cli("rollback", "--to", 1, project=mine)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["decide", "same", "crm.contact:1", "crm.nothing:2", "--reason", "r"], 1, "[C360_DECISION_TABLE]"),
+        (["decide", "same", "crm.contact:x", "crm.contact:2", "--reason", "r"], 1, "[C360_KEY_TYPE]"),
+        (["decide", "pin", "crm.contact:1", "77", "--reason", "r"], 1, "[C360_UNKNOWN_ID360]"),
+        (["decide", "undo", "9", "--reason", "r"], 1, "[C360_UNKNOWN_DECISION]"),
+        (["decide", "same", "crm.contact:1", "--reason", "r"], 2, "two records"),
+        (["decide", "same", "crm.contact:1", "crm.contact:2"], 2, "--reason"),
+        (["decide", "same", "contact", "crm.contact:2", "--reason", "r"], 2, "source.table:key"),
+        (["apply"], 1, "[C360_NO_PLAN]"),
+        (["rollback"], 1, "[C360_NO_SUCH_VERSION]"),
+        (["rollback", "--to", "9"], 1, "[C360_NO_SUCH_VERSION]"),
+        (["crosswalk", "show", "77"], 1, "[C360_UNKNOWN_ID360]"),
+        (["crosswalk", "diff", "1"], 2, "two versions"),
+    ],
+)
+def test_what_cannot_be_is_told(cli: Cli, mine: Path, args: list[str], code: int, said: str) -> None:
+    told = cli(*args, project=mine)
+    assert told.code == code and said in told.err
+    assert not (mine / "decisions.jsonl").exists()
+
+
+def test_contradictions_and_broken_files_stop_a_resolve(cli: Cli, mine: Path) -> None:
+    for a, b in ((1, 2), (2, 3)):
+        cli("decide", "same", f"crm.contact:{a}", f"crm.contact:{b}", "--reason", "r", project=mine)
+    told = cli("decide", "different", "crm.contact:1", "crm.contact:3", "--reason", "r", project=mine)
+    assert told.code == 1 and "[C360_CONTRADICTORY_DECISIONS]" in told.err and "crm.contact:2" in told.err
+    file = mine / "decisions.jsonl"
+    file.write_text(file.read_text() + "<<<<<<< ours\n")
+    for command in ("resolve", "plan", "decide list"):
+        told = cli(*command.split(), project=mine)
+        assert told.code == 1 and "[C360_DECISIONS_FILE] decisions.jsonl:3" in told.err
+
+
+def test_from_python(mine: Path) -> None:
+    with c360.connect(mine) as project:
+        made = project.decide("same", ("crm", "contact", 1), ("crm", "contact", 2), reason="asked", by="mia")
+        assert project.plan().changes.merged == 1 and project.apply().version == 2
+        assert project.session().profile(("crm", "contact", 1)).id360 == project.session().profile(("crm", "contact", 2)).id360
+        assert made.by == "mia" and project.rollback().restores == 1
+
+
+def test_the_decisions_lie_where_the_project_says(cli: Cli, mine: Path) -> None:
+    file = mine / "c360.yml"
+    file.write_text(re.sub(r"^identity:\n", "identity:\n  decisions: stewards/said.jsonl\n", file.read_text(), flags=re.MULTILINE))
+    (mine / "stewards").mkdir()
+    assert cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "r", project=mine).code == 0
+    assert (mine / "stewards" / "said.jsonl").is_file()
