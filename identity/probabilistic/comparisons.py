@@ -29,7 +29,8 @@ def factors_for(columns: Sequence[str], sources: int) -> tuple[Factor, ...]:
     if "gender" in have:
         found.append(_GENDER)
     if "org" in have:
-        found.append(_text("organisation", "org", "op"))
+        # people of one employer are like a household; of two organisations in one house the names differ as by chance
+        found.append(_text("organisation", "org", "op", Household.FREE if have & {"given", "family"} else Household.RANDOM))
     found += [_identifier(c) for c in columns if c.startswith("id_")]
     found += [_text(c, c, f"{c}p") for c in columns if c.startswith("text_") and not c.endswith("p")]
     if sources > 1:
@@ -102,7 +103,7 @@ def _identifier(column: str) -> Factor:
     )
 
 
-def _text(name: str, column: str, share: str) -> Factor:
+def _text(name: str, column: str, share: str, household: Household = Household.FREE) -> Factor:
     same = f"CASE WHEN l.{share} < -3.5 THEN 1 WHEN l.{share} < -2 THEN 2 ELSE 3 END"
     return simple(
         name,
@@ -115,4 +116,5 @@ def _text(name: str, column: str, share: str) -> Factor:
             ("close", 0.1, 1e-2),
             ("different", 0.3, 0.93),
         ),
+        household,
     )

@@ -21,8 +21,8 @@ def conflicts(records: Records, labels: Ints, columns: Sequence[str]) -> tuple[I
                 f"WITH known AS (SELECT label, rec, {column} AS value FROM {records.table} JOIN labelled USING (rec) "
                 f"WHERE {column} IS NOT NULL), "
                 f"mixed AS (SELECT label FROM known GROUP BY label HAVING count(DISTINCT value) > 1), "
-                f"some AS (FROM known SEMI JOIN mixed USING (label)) "
-                f"SELECT a.rec AS l, b.rec AS r FROM some a JOIN some b ON a.label = b.label AND a.rec < b.rec AND a.value <> b.value"
+                f"several AS (FROM known SEMI JOIN mixed USING (label)) "
+                f"SELECT a.rec AS l, b.rec AS r FROM several a JOIN several b ON a.label = b.label AND a.rec < b.rec AND a.value <> b.value"
             ).fetchnumpy()
             left.append(np.asarray(found["l"], np.int64))
             right.append(np.asarray(found["r"], np.int64))

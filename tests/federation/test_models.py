@@ -1,0 +1,365 @@
+"""A project that asks for a model: three live systems, messy people, and what comes out of `resolve`, `plan` and `train`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from faker import Faker
+
+import c360
+from connectors.spi.errors import C360Error, SourceError
+from identity.errors import ModelMismatch, NoModel
+from identity.matching import DECISION
+from tests.support.faults import FaultProxy
+from tests.support.postgres import TestPostgres
+
+COLUMNS = ("id", "given", "family", "born", "mail", "tel", "street", "zip", "town", "passport", "notes")
+Row = tuple[str | None, ...]
+Key = tuple[str, str]
+
+PROJECT = """
+version: 1
+name: messy
+objects:
+  individual:
+    attributes:
+      passport: {{type: text, description: Number of the passport.}}
+      notes: {{type: text, description: What somebody wrote down.}}
+sources:
+  crm: {{kind: sqlite, path: crm.db}}
+  loyalty: {{kind: files, tables: {{member: {{path: member.csv, key: [id], columns: {{zip: VARCHAR, tel: VARCHAR, born: VARCHAR}}}}}}}}
+  shop: {{kind: postgres, uri: "{uri}"}}
+mappings:
+  - {{object: individual, source: crm, table: person, key: id, attributes: {{{all}}}}}
+  - {{object: individual, source: loyalty, table: member, key: id, attributes: {{{all}}}}}
+  - {{object: individual, source: shop, table: public.customer, key: id, attributes: {{{all}}}}}
+identity:
+  secret: ${{env:MESSY_SECRET:-sixteen bytes at least}}
+  individual: {individual}
+"""
+ALL = (
+    "first_name: given, last_name: family, birth_date: born, email: mail, phone: tel, street: street, postal_code: zip, city: town, "
+    "passport: passport, notes: notes"
+)
+
+BRISTOL = ("BS1 4XX", "Bristol")
+MILL_ROW = ("+44 113 496 0001", "3 Mill Row", "LS1 1AA", "Leeds")
+HAND_MADE: dict[Key, tuple[str, Row]] = {
+    # a name misspelt, an address of its own in each system, born on the same day
+    ("crm", "1"): ("magda", ("Magdalena", "Wojciechowska", "1961-03-05", None, None, "12 Harbour Lane", *BRISTOL, "P100", None)),
+    ("shop", "1"): ("magda", ("Magdalena", "Wojcechowska", "1961-03-05", "mw@u.example", None, "12 Harbour Ln", *BRISTOL, None, None)),
+    # a nickname and the same number
+    ("crm", "2"): ("william", ("William", "Featherstone", None, None, "+44 7700 900123", None, None, "Leeds", None, None)),
+    ("loyalty", "2"): ("william", ("Bill", "Featherstone", "1979-08-14", None, "07700 900123", None, None, "Leeds", None, None)),
+    # one household: address, family name and number in common, and two people
+    ("crm", "3"): ("anne", ("Anne", "Quartermain", "1980-02-11", None, *MILL_ROW, None, None)),
+    ("shop", "3"): ("peter", ("Peter", "Quartermain", "1977-10-30", None, *MILL_ROW, None, None)),
+    # namesakes far apart
+    ("crm", "4"): ("smith in york", ("John", "Smith", "1950-01-17", None, None, "1 Low Street", "YO1 1AA", "York", None, None)),
+    ("shop", "4"): ("smith in bath", ("John", "Smith", "1988-06-21", None, None, "77 Hill Road", "BA1 2BB", "Bath", None, None)),
+    # all in common but the passport, of which a person has one
+    ("crm", "5"): ("ida", ("Ida", "Thornbury", "1990-09-09", "ida@home.example", None, "5 Elm Walk", "OX1 3CC", "Oxford", "A1", None)),
+    ("loyalty", "5"): ("ida?", ("Ida", "Thornbury", "1990-09-09", "ida@home.example", None, "5 Elm Walk", "OX1 3CC", "Oxford", "B2", None)),
+}  # fmt: skip
+
+
+def strangers(count: int, seed: int = 7) -> dict[Key, tuple[str, Row]]:
+    """People of whom one or two systems know something: with a typing mistake, without an address, or with another number."""
+    fake = Faker("en_GB")
+    fake.seed_instance(seed)
+    found: dict[Key, tuple[str, Row]] = {}
+    systems = ("crm", "shop", "loyalty")
+    for n in range(100, 100 + count):
+        first, last = fake.first_name(), fake.last_name()
+        born, mail = fake.date_of_birth(minimum_age=18, maximum_age=85).isoformat(), f"{first}.{last}{n}@{fake.free_email_domain()}".lower()
+        phone, street, code, town = fake.numerify("07#########"), fake.street_address().split("\n")[0], fake.postcode(), fake.city()
+        one: Row = (first, last, born, mail, phone, street, code, town, None, None)
+        found[systems[n % 3], str(n)] = f"stranger {n}", one
+        if n % 2:
+            slip = first[:-1] if n % 5 == 0 else first
+            other = mail if n % 4 == 1 else None
+            again: Row = (
+                slip,
+                last,
+                born if n % 3 else None,
+                other,
+                fake.numerify("07#########") if other else phone,
+                street,
+                code,
+                town,
+                None,
+                None,
+            )
+            found[systems[(n + 1) % 3], str(n)] = f"stranger {n}", again
+    return found
+
+
+def build(folder: Path, uri: str, rows: dict[Key, tuple[str, Row]], *, model: str) -> None:
+    """The project file and the two systems in files; shop is filled by its maker."""
+    by_system = {s: [(key, *row) for (system, key), (_, row) in rows.items() if system == s] for s in ("crm", "loyalty")}
+    with sqlite3.connect(folder / "crm.db") as db:
+        db.execute(f"create table person ({', '.join(f'{c} text' for c in COLUMNS)})")
+        db.executemany(f"insert into person values ({', '.join('?' * len(COLUMNS))})", by_system["crm"])
+    db.close()
+    with (folder / "member.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *by_system["loyalty"]])
+    write(folder, uri, model)
+
+
+def write(folder: Path, uri: str, model: str) -> None:
+    (folder / "c360.yml").write_text(PROJECT.format(uri=uri, individual=model, all=ALL))
+
+
+def shop_of(postgres: TestPostgres, rows: dict[Key, tuple[str, Row]]) -> str:
+    def quoted(value: str | None) -> str:
+        return "null" if value is None else "'" + value.replace("'", "''") + "'"
+
+    values = [f"({', '.join(map(quoted, (key, *row)))})" for (system, key), (_, row) in rows.items() if system == "shop"]
+    return postgres.database(
+        f"create table customer ({', '.join(f'{c} text' for c in COLUMNS)})", f"insert into customer values {', '.join(values)}"
+    )
+
+
+PEOPLE = {**HAND_MADE, **strangers(500)}
+MODEL = "{model: {attributes: {phone: phone(GB)}, must_not: [passport]}}"
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres: TestPostgres) -> str:
+    return shop_of(postgres, PEOPLE)
+
+
+@pytest.fixture
+def make(tmp_path: Path, postgres: TestPostgres, shop: str) -> Iterator[Make]:
+    def made(model: str = MODEL, rows: dict[Key, tuple[str, Row]] = PEOPLE, uri: str = "") -> Path:
+        build(tmp_path, uri or postgres.uri(shop), rows, model=model)
+        return tmp_path
+
+    yield made
+
+
+def ids(project: c360.Project) -> dict[Key, int]:
+    found = project.session().sql("SELECT source, key, id360 FROM crosswalk WHERE entity = 'individual'")
+    return {(source, key): id360 for source, key, id360 in found.fetchall()}
+
+
+def test_messy_people_of_three_systems_are_told_apart(make: Make) -> None:
+    with c360.connect(make()) as project:
+        report = project.resolve()
+        found = ids(project)
+    truth = {key: who for key, (who, _) in PEOPLE.items()}
+    for key in HAND_MADE:
+        together = {other for other, id360 in found.items() if id360 == found[key]}
+        assert together == {other for other, who in truth.items() if who == truth[key]}, key
+    twice = [keys for n in range(100, 600) if len(keys := [key for key in found if key[1] == str(n)]) == 2]
+    assert len(twice) == 250 and sum(found[one] == found[other] for one, other in twice) >= 245
+    assert len(set(found.values())) >= 0.99 * len(set(truth.values()))
+    (use,) = report.models
+    assert use.trained and use.records == len(PEOPLE) and use.attributes["phone"] == "phone" and "notes" not in use.attributes
+    assert 200 <= use.matches <= 300 and not use.drift and report.blocking[0].pairs == use.pairs
+
+
+def test_the_model_is_trained_once_and_then_used_as_it_is(make: Make) -> None:
+    folder = make()
+    file = folder / ".c360" / "models" / "individual.json"
+    with c360.connect(folder) as project:
+        project.resolve()
+        written, before = file.read_bytes(), ids(project)
+        again = project.resolve()
+        assert not again.models[0].trained and again.models[0].trained_on == len(PEOPLE)
+        assert ids(project) == before and (again.minted, again.retired) == (0, 0)
+    assert file.read_bytes() == written and not list(file.parent.glob("*.previous"))
+    assert not any(str(value) in file.read_text() for _, row in HAND_MADE.values() for value in row if value and "@" in value)
+
+
+def test_training_anew_keeps_the_model_before_and_changes_nobody_s_id(make: Make) -> None:
+    folder = make()
+    models = folder / ".c360" / "models"
+    with c360.connect(folder) as project:
+        project.resolve()
+        first, before = (models / "individual.json").read_bytes(), ids(project)
+        with sqlite3.connect(folder / "crm.db") as db:
+            db.execute("delete from person where cast(id as integer) > 300")
+        db.close()
+        (use,) = project.train("individual")
+        assert use.trained and use.records < len(PEOPLE) and ids(project) == before
+        assert (models / "individual.json.previous").read_bytes() == first
+        assert json.loads((models / "individual.json").read_text())["records"] == use.records
+        assert project.resolve().models[0].trained_on == use.records
+        with pytest.raises(NoModel, match="`account` has no model"):
+            project.train("account")
+
+
+def test_a_plan_trains_and_applies_what_it_showed(make: Make) -> None:
+    folder = make()
+    with c360.connect(folder) as project:
+        planned = project.plan()
+        assert planned.report.models[0].trained and (folder / ".c360" / "models" / "individual.json").exists()
+        project.apply()
+        assert len(set(ids(project).values())) == planned.changes.ids_after
+        assert not project.resolve().models[0].trained
+
+
+def test_a_model_for_other_attributes_is_refused_before_anything_is_read(make: Make, postgres: TestPostgres, shop: str) -> None:
+    folder = make()
+    with c360.connect(folder) as project:
+        project.resolve()
+    write(folder, "postgresql:///nobody?host=/nowhere", "{model: {attributes: {notes: text}}}")
+    with c360.connect(folder) as project:
+        with pytest.raises(ModelMismatch, match=r"trained for .*passport \(identifier\); the project compares .*notes \(text\)") as caught:
+            project.resolve()
+        assert "c360 train individual" in caught.value.hint
+    write(folder, postgres.uri(shop), "{model: {attributes: {notes: text}}}")
+    with c360.connect(folder) as project:
+        project.train()
+        assert not project.resolve().models[0].trained
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 99}', '{"format": 1, "records": 3}', "[1, 2]", '{"format": 1, "factors": 3}'])
+def test_a_broken_model_file_is_a_coded_error(make: Make, text: str) -> None:
+    folder = make()
+    (folder / ".c360" / "models").mkdir(parents=True)
+    (folder / ".c360" / "models" / "individual.json").write_text(text)
+    with c360.connect(folder) as project, pytest.raises(ModelMismatch, match="is no model"):
+        project.resolve()
+
+
+def test_drift_is_told_by_factor(make: Make, postgres: TestPostgres) -> None:
+    folder = make()
+    with c360.connect(folder) as project:
+        project.resolve()
+    later = {key: (who, (*row[:2], None, *row[3:])) for key, (who, row) in PEOPLE.items()}  # no system keeps birth dates any more
+    for old in ("crm.db", "member.csv"):
+        (folder / old).unlink()
+    build(folder, postgres.uri(shop_of(postgres, later)), later, model=MODEL)
+    with c360.connect(folder) as project:
+        (use,) = project.resolve().models
+    assert [d.factor for d in use.drift] == ["birth date"] and use.drift[0].index > 0.25
+    assert use.drift[0].level in ("missing", "same") and not use.outgrown
+
+
+def test_exact_rules_are_honoured_and_what_one_person_has_one_of_is_stronger(make: Make) -> None:
+    folder = make("{model: {must_not: [passport]}, rules: [email, [last_name, city]]}")
+    with c360.connect(folder) as project:
+        report = project.resolve()
+        found = ids(project)
+    assert found["crm", "3"] == found["shop", "3"]  # [last_name, city] says so, against the model
+    assert found["crm", "5"] != found["loyalty", "5"]  # `email` says they are one, the passport that they are not
+    assert {r.rule for r in report.rules} == {"email", "last_name+city"}
+
+
+def test_without_must_not_the_same_two_are_one(make: Make) -> None:
+    with c360.connect(make("{model: {attributes: {passport: ignored}}}")) as project:
+        project.resolve()
+        found = ids(project)
+    assert found["crm", "5"] == found["loyalty", "5"]
+
+
+def test_a_steward_is_stronger_than_the_model(make: Make) -> None:
+    with c360.connect(make()) as project:
+        project.resolve()
+        project.decide("different", ("crm", "person", "1"), ("shop", "public.customer", "1"), reason="mother and daughter")
+        project.decide("same", ("crm", "person", "4"), ("shop", "public.customer", "4"), reason="he moved")
+        report = project.resolve()
+        found = ids(project)
+    assert found["crm", "1"] != found["shop", "1"] and found["crm", "4"] == found["shop", "4"]
+    assert DECISION not in {r.rule for r in report.rules}
+
+
+def test_a_column_that_is_always_empty_and_one_of_numbers(make: Make) -> None:
+    """`notes` is NULL everywhere; the CSV's zip is text like any other although its mapping makes a number of it."""
+    folder = make("{model: {attributes: {notes: identifier}, must_not: [notes]}}")
+    text = (folder / "c360.yml").read_text().replace("passport: passport, notes: notes}", "passport: 4711, notes: notes}", 1)
+    (folder / "c360.yml").write_text(text)
+    with c360.connect(folder) as project:
+        project.resolve()
+        found = ids(project)
+    assert found["crm", "1"] == found["shop", "1"]
+
+
+def test_a_value_that_is_no_date_is_a_coded_error_or_nothing(make: Make) -> None:
+    rows = {**PEOPLE, ("crm", "1"): ("magda", ("Magdalena", "Wojciechowska", "soon", *HAND_MADE["crm", "1"][1][3:]))}
+    with c360.connect(make(rows=rows)) as project:
+        with pytest.raises(C360Error) as caught:
+            project.resolve()
+        assert caught.value.code.startswith("C360_") and "soon" not in str(caught.value)
+        assert project.store.current() is None
+
+
+def test_a_source_that_fails_in_mid_read_leaves_everything_as_it_was(make: Make, postgres: TestPostgres, shop: str) -> None:
+    with FaultProxy(postgres.port) as proxy:
+        folder = make(uri=postgres.uri(shop, port=proxy.port))
+        models = folder / ".c360" / "models"
+        with c360.connect(folder) as project:
+            project.source("shop").table("public.customer")
+            proxy.cut_after(9_000)
+            with pytest.raises(SourceError):
+                project.resolve()
+            assert project.store.current() is None and not models.exists()
+            proxy.heal()
+            assert project.resolve().version == 1
+            written = (models / "individual.json").read_bytes()
+            proxy.cut_after(9_000)
+            with pytest.raises(SourceError):
+                project.train()
+            assert (models / "individual.json").read_bytes() == written and project.store.current().version == 1  # type: ignore[union-attr]
+
+
+def test_one_value_on_everybody_makes_no_run_quadratic(make: Make, postgres: TestPostgres) -> None:
+    """Everybody lives at one address, and half have the birth date that gets them past a form: the blocks are cut, told of, and the rest goes on."""
+    fake = Faker("en_GB")
+    fake.seed_instance(3)
+    rows: dict[Key, tuple[str, Row]] = {}
+    for n in range(1000, 2800):
+        first, last = fake.first_name(), fake.last_name()
+        mail = f"{first}{last}{n}@mail.example".lower()
+        born = "2008-01-01" if n % 2 else fake.date_of_birth(minimum_age=18).isoformat()
+        row: Row = (first, last, born, mail, None, "1 Form Street", "AB1 2CD", "Formtown", None, None)
+        rows["crm", str(n)] = f"p{n}", row
+        if n % 3 == 0:
+            rows["shop", str(n)] = f"p{n}", (first, last, None, mail, None, "1 Form Street", "AB1 2CD", "Formtown", None, None)
+    for n in range(3000, 3030):
+        rows["crm", str(n)] = f"p{n}", ("Ng", "Ng", None, f"contact{n}@host{n}.example", *[None] * 6)
+    seen: list[str] = []
+    folder = make(rows=rows, uri=postgres.uri(shop_of(postgres, rows)), model="{model: {block_cap: 20}}")
+    with c360.connect(folder) as project:
+        report = project.resolve(reveal=lambda generic: seen.append(f"{generic.attribute} {generic.value} {generic.records}"))
+        found = ids(project)
+    assert seen == ["birth_date 20080101 900"]
+    (use,) = report.models
+    assert [(g.attribute, g.records) for g in use.generic] == [("birth_date", 900)] and "2008" not in json.dumps(str(use))
+    assert use.pairs < 100_000
+    oversize = {b.rule: (b.oversize_blocks, b.left_out) for b in report.blocking}
+    assert oversize["name"] == (1, 30) and sum(blocks for blocks, _ in oversize.values()) > 5
+    assert all(found["crm", key] == found["shop", key] for source, key in rows if source == "shop")
+
+
+def test_accounts_are_weighed_too(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        db.execute("create table company (id integer, name text, street text, zip text, town text, vat text, boss text)")
+        fake = Faker("en_GB")
+        fake.seed_instance(5)
+        rows = [
+            (n, fake.company(), fake.street_address().split("\n")[0], fake.postcode(), fake.city(), None, fake.name()) for n in range(200)
+        ]
+        rows += [(1000 + n, f"The {name} Ltd", street, code, town, None, "X") for n, name, street, code, town, _, _ in rows[:40]]
+        db.executemany("insert into company values (?, ?, ?, ?, ?, ?, ?)", rows)
+    db.close()
+    (tmp_path / "c360.yml").write_text(
+        "version: 1\nname: firms\nsources: {a: {kind: sqlite, path: a.db}}\nmappings:\n"
+        "  - {object: account, source: a, table: company, key: id, attributes: "
+        "{name: name, street: street, postal_code: zip, city: town, tax_number: vat, owner_name: boss}}\n"
+        "identity: {account: {model: standard}}\n"
+    )
+    with c360.connect(tmp_path) as project:
+        report = project.resolve()
+        found = {int(k): v for k, v in project.session().sql("SELECT key, id360 FROM crosswalk").fetchall()}
+    assert report.models[0].attributes["name"] == "organisation_name" and "owner_name" not in report.models[0].attributes
+    assert sum(found[n] == found[1000 + n] for n in range(40)) >= 38
+    assert len(set(found.values())) >= 195
