@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
@@ -46,14 +47,39 @@ class Loaded:
 def load_all(
     con: duckdb.DuckDBPyConnection, group: Sequence[RecordSet], columns: Mapping[MatchKey, str], progress: Progress
 ) -> list[Loaded]:
-    """Load the record sets of one (entity, space) one after the other, and CREATE VIEW record over all of them. Raises what `load` does."""
+    """Read the record sets of one (entity, space) side by side, and CREATE VIEW record over all of them.
+
+    Raises: DuplicateKeys; KeyType; what a source raises (a failure without a code becomes SourceBroken).
+    """
+    tables = [f"records_{i}" for i in range(len(group))]
+    read_all(con, group, tables, columns, progress)
     loaded: list[Loaded] = []
-    for records in group:
+    for records, table in zip(group, tables, strict=True):
         first = loaded[-1].first + loaded[-1].count if loaded else 0
-        loaded.append(load(con, records, f"records_{len(loaded)}", first, columns, progress))
+        loaded.append(number(con, records, table, first))
     everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *columns.values()])} FROM {one.table}" for one in loaded)
     con.execute(f"CREATE OR REPLACE TEMP VIEW {RECORD} AS {everything}")
     return loaded
+
+
+def read_all(
+    con: duckdb.DuckDBPyConnection, group: Sequence[RecordSet], tables: Sequence[str], columns: Mapping[MatchKey, str], progress: Progress
+) -> None:
+    """CREATE TABLE <table>_unsorted for each record set, as many at a time as there are threads; a failure ends the others too."""
+    ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
+    cursors = [con.cursor() for _ in group]
+    pool = ThreadPoolExecutor(int(threads))
+    try:
+        for _ in pool.map(lambda i: _read(cursors[i], group[i], tables[i], columns, progress), range(len(group))):
+            pass
+    except BaseException:
+        for cursor in cursors:
+            cursor.interrupt()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for cursor in cursors:
+            cursor.close()
 
 
 def drop_all(con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded]) -> None:
@@ -63,31 +89,26 @@ def drop_all(con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded]) -> None:
         con.execute(f"DROP TABLE {one.table}")
 
 
-def load(
-    con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, first: int, columns: Mapping[MatchKey, str], progress: Progress
-) -> Loaded:
-    """Stream `records` into `table`. Rows with a NULL in the key are left out and counted.
-
-    Raises: DuplicateKeys; KeyType; what the source raises (a failure without a code becomes SourceBroken).
-    """
+def number(con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, first: int) -> Loaded:
+    """Put what was read in the order of its keys, each record with its number. Rows with a NULL in the key are left out and counted."""
     keys = ", ".join(f"k{i}" for i in range(len(records.key)))
-    _read(con, records, columns, progress)
     null_key = " OR ".join(f"k{i} IS NULL" for i in range(len(records.key)))
     null_keys, duplicates = (
-        _count(con, f"SELECT count(*) FROM unsorted WHERE {null_key}"),
-        _count(con, f"SELECT count(*) FROM (SELECT {keys} FROM unsorted WHERE NOT ({null_key}) GROUP BY ALL HAVING count(*) > 1)"),
+        _count(con, f"SELECT count(*) FROM {table}_unsorted WHERE {null_key}"),
+        _count(con, f"SELECT count(*) FROM (SELECT {keys} FROM {table}_unsorted WHERE NOT ({null_key}) GROUP BY ALL HAVING count(*) > 1)"),
     )
     if duplicates:
         raise DuplicateKeys(records.label, duplicates)
     con.execute(
-        f"CREATE TABLE {table} AS SELECT row_number() OVER (ORDER BY {keys}) - 1 + {first:d} AS rec, * FROM unsorted WHERE NOT ({null_key})"
+        f"CREATE TABLE {table} AS SELECT row_number() OVER (ORDER BY {keys}) - 1 + {first:d} AS rec, * "
+        f"FROM {table}_unsorted WHERE NOT ({null_key})"
     )
-    con.execute("DROP TABLE unsorted")
+    con.execute(f"DROP TABLE {table}_unsorted")
     return Loaded(records, table, first, _count(con, f"SELECT count(*) FROM {table}"), null_keys, kind_of_keys(con, table, records))
 
 
-def _read(con: duckdb.DuckDBPyConnection, records: RecordSet, columns: Mapping[MatchKey, str], progress: Progress) -> None:
-    """CREATE TABLE unsorted (k0 …, normal forms), straight from the stream."""
+def _read(con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, columns: Mapping[MatchKey, str], progress: Progress) -> None:
+    """CREATE TABLE <table>_unsorted (k0 …, normal forms), straight from the stream."""
     keys = [f"CAST(k{i} AS {key_type(column.type)}) AS k{i}" for i, column in enumerate(records.key)]
     forms = [f"{_form(records, key)} AS {column}" for key, column in columns.items()]
     with records.read() as stream:
@@ -97,7 +118,7 @@ def _read(con: duckdb.DuckDBPyConnection, records: RecordSet, columns: Mapping[M
         incoming = pa.RecordBatchReader.from_batches(stream.schema, watched.batches())
         con.register("incoming", incoming)
         try:
-            con.execute(f"CREATE TABLE unsorted AS SELECT {', '.join(keys + forms)} FROM incoming")
+            con.execute(f"CREATE TABLE {table}_unsorted AS SELECT {', '.join(keys + forms)} FROM incoming")
         except duckdb.ConversionException as cause:
             if watched.failure is None:
                 types = ", ".join(f"{column.name} {column.type}" for column in records.key)

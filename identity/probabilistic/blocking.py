@@ -113,7 +113,7 @@ _REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone",
 
 
 def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
-    """The rules whose columns are there, for a table of `count` records."""
+    """The rules whose columns are there, for a table of `count` records (see `rule_size`)."""
     own = [(name, (name,), name) for name in columns if name.startswith("id_")]
     weak = _WEAK_RULES if count <= WEAK_UP_TO else ()
     have = {*columns, *(f"-{column}" for column in _REFINEMENTS if column not in columns)}
@@ -126,11 +126,24 @@ def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
     return tuple(rule for rule in (*rules, _NAME) if rule.columns <= have)
 
 
-def candidates(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], count: int, cap: int = CAP) -> Candidates:
-    """Every pair that some rule proposes. `table` has rec (0 … count-1) and `columns`."""
-    if count <= ALL_UP_TO:
+def rule_size(count: int, trained_on: int | None = None) -> int:
+    """The number of records by which rules are chosen: that of training, as long as there are no more than twice as many as it bears.
+
+    Rules are part of a model: which pairs are compared must not change because a record came.
+    """
+    if trained_on is None:
+        return count
+    return count if any(trained_on <= bound and count > 2 * bound for bound in (ALL_UP_TO, WEAK_UP_TO)) else trained_on
+
+
+def candidates(
+    con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], count: int, cap: int = CAP, size: int | None = None
+) -> Candidates:
+    """Every pair that some rule proposes. `table` has rec (0 … count-1) and `columns`. `size` is what `rule_size` says (default: count)."""
+    size = count if size is None else size
+    if size <= ALL_UP_TO:
         return _every_pair(count)
-    rules = rules_for(columns, count)
+    rules = rules_for(columns, size)
     refinements = [column for column in _REFINEMENTS if column in columns]
 
     def propose(rule: BlockingRule) -> tuple[Ints, int, int]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from identity.clustering import Ints
 from identity.probabilistic.compare import levels
 from identity.probabilistic.factors import Factor, Floats, Joint
-from identity.probabilistic.persons import Persons, namesakes, random_pairs, share_of
+from identity.probabilistic.persons import Persons, namesakes, random_pairs
 from identity.probabilistic.prepare import TABLE
 from identity.probabilistic.training import Chance
 
@@ -136,6 +136,5 @@ def _shares(con: duckdb.DuckDBPyConnection, same: tuple[str, str] | None) -> dic
         return {}
     column, bins = same
     ((known,),) = con.execute(f"SELECT count({column}) FROM {TABLE}").fetchall()
-    values = f"SELECT {bins} AS bin, round(pow(10, {share_of(column)}) * {known}) AS n FROM share_{column}"
-    found = con.execute(f"SELECT bin, {_PAIRS} FROM ({values}) GROUP BY bin").fetchall()
+    found = con.execute(f"SELECT bin, {_PAIRS} FROM (SELECT {bins} AS bin, n::DOUBLE AS n FROM share_{column}) GROUP BY bin").fetchall()
     return {int(bin): float(pairs) / max(known * (known - 1) / 2, 1.0) for bin, pairs in found}

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from identity.errors import ModelMismatch
 from identity.probabilistic.factors import Factor, Floats
+from identity.probabilistic.known import Known, as_document, from_document
 from identity.probabilistic.training import Model
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A model with what it was trained on: the factors with their levels, and the number of records.
 
-    `attributes` are those compared, each with its kind; `usual[f][level]` is how many matches were seen at a level then.
+    `attributes` are those compared, each with its kind; `usual[f][level]` is how many matches were seen at a level then; `known` is
+    what was counted of single values.
     """
 
     factors: tuple[tuple[str, tuple[str, ...]], ...]
@@ -29,6 +31,7 @@ class Trained:
     records: int
     attributes: tuple[tuple[str, str], ...] = ()
     usual: tuple[Floats, ...] = ()
+    known: Known = field(default_factory=Known)
 
     def fits(self, factors: Sequence[Factor]) -> bool:
         """Whether the model speaks of these factors and levels."""
@@ -41,7 +44,7 @@ def described(factors: Sequence[Factor]) -> tuple[tuple[str, tuple[str, ...]], .
 
 
 def save(trained: Trained, path: Path) -> None:
-    """Write the model. The file holds shares of levels, and no value of any record."""
+    """Write the model. The file holds shares of levels and keyed hashes of common values, and no value of any record."""
     model = trained.model
     usual = trained.usual or tuple(np.zeros(len(levels)) for _, levels in trained.factors)
     document = {
@@ -65,6 +68,7 @@ def save(trained: Trained, path: Path) -> None:
             }
             for f, (name, levels) in enumerate(trained.factors)
         ],
+        "known": as_document(trained.known),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
@@ -90,7 +94,8 @@ def load(path: Path) -> Trained:
         attributes = tuple((str(name), str(kind)) for name, kind in document["attributes"])
         match, household, random = (float(document["shares"][name]) for name in ("match", "household", "random"))
         shares = (match, household, random)
-        return Trained(factors, Model(**tables, shares=shares), int(document["records"]), attributes, usual)
+        known = from_document(document["known"])
+        return Trained(factors, Model(**tables, shares=shares), int(document["records"]), attributes, usual, known)
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as cause:
         raise ModelMismatch(
             f"{path} is no model of format {FORMAT}", hint="train it again with `c360 train`, which writes a new one"

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.probabilistic.known import Known, Shares, count_shares, recall_shares
 from identity.probabilistic.nicknames import NAMES, create_nicknames
 from identity.probabilistic.prepare import TABLE
 
@@ -36,10 +37,17 @@ def share_of(column: str) -> str | None:
     return known.get(column) or (f"{column}p" if column.startswith("text_") else None)
 
 
-def persons(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> Persons:
+def persons(
+    con: duckdb.DuckDBPyConnection,
+    columns: Sequence[str],
+    secret: bytes = b"",
+    known: Known | None = None,
+    counted: dict[str, Shares] | None = None,
+) -> Persons:
     """Read the prepared table whole, column by column, so that it is in memory once.
 
-    Leaves a table share_<column> (value, share) for each column whose values are weighed by how common they are.
+    Leaves a table share_<column> (value, share) for each column whose values are weighed by how common they are: as is `known`, or
+    else by counting (with n, the records of each value); what was counted goes into `counted`, under keyed hashes.
     """
     recs = _column(con, f"SELECT rec FROM {TABLE}").to_numpy()
     found = {"source": _column(con, f"SELECT source FROM {TABLE}")}
@@ -52,10 +60,12 @@ def persons(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> Persons:
         found = {column: values.take(order) for column, values in found.items()}
     for column in columns:
         if share := share_of(column):
-            con.execute(
-                f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT {column} AS value, "
-                f"log10(count(*) / sum(count(*)) OVER ())::FLOAT AS {share} FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
-            )
+            if known is not None:
+                recall_shares(con, column, share, secret, known.shares[column])
+            else:
+                found_shares = count_shares(con, column, share, secret)
+                if counted is not None:
+                    counted[column] = found_shares
             found[share] = _column(con, f"SELECT {share} FROM {TABLE} LEFT JOIN share_{column} ON value = {column} ORDER BY rec")
     if "given1" in columns:
         create_nicknames(con)

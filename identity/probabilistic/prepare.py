@@ -37,10 +37,15 @@ def normal_form(kind: Kind, own: str = "") -> str:
     return own if kind is Kind.BIRTH_DATE and own.startswith("date(") else "exact" if kind is Kind.BIRTH_DATE else "lower"
 
 
-def prepare(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]]) -> tuple[str, ...]:
-    """CREATE TABLE prepared from `record` (rec, source, and a column for each field, named beside it). Returns its further columns."""
+def prepare(
+    con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]], month_first: Sequence[int] | None = None
+) -> tuple[str, ...]:
+    """CREATE TABLE prepared from `record` (rec, source, and a column for each field, named beside it). Returns its further columns.
+
+    `month_first` are the sources whose dates have the month first (default: what `sources_month_first` finds).
+    """
     raw = _by_kind(fields)
-    columns = {**_names(raw), **_birth(con, record, raw), **_contact(raw), **_place(raw), **_others(fields)}
+    columns = {**_names(raw), **_birth(raw, sources_month_first(con, record, fields) if month_first is None else month_first), **_contact(raw), **_place(raw), **_others(fields)}
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {record})"
     if "email" in columns:
@@ -71,7 +76,7 @@ def _parts(raw: Mapping[Kind, str]) -> str:
 
 def letters(value: str) -> str:
     """Letters only, without accents. Most values are plain letters already, which is quickly seen."""
-    cleaned = rf"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({value}), '[^\p{{L}}]', '', 'g'), '')"
+    cleaned = rf"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({value}), '[^\p{{L}}]+', '', 'g'), '')"
     return f"CASE WHEN REGEXP_FULL_MATCH({value}, '[a-z]+') THEN {value} ELSE {cleaned} END"
 
 
@@ -97,9 +102,9 @@ def _names(raw: Mapping[Kind, str]) -> dict[str, str]:
     return columns
 
 
-def _birth(con: duckdb.DuckDBPyConnection, record: str, raw: Mapping[Kind, str]) -> dict[str, str]:
+def _birth(raw: Mapping[Kind, str], month_first: Sequence[int]) -> dict[str, str]:
     if Kind.BIRTH_DATE in raw:
-        return {"dob": _date(con, record, raw[Kind.BIRTH_DATE])}
+        return {"dob": _date(raw[Kind.BIRTH_DATE], month_first)}
     if Kind.BIRTH_YEAR in raw:
         parts = [(raw.get(kind, "NULL"), width) for kind, width in ((Kind.BIRTH_YEAR, 4), (Kind.BIRTH_MONTH, 2), (Kind.BIRTH_DAY, 2))]
         digits = [rf"COALESCE(LPAD(REGEXP_EXTRACT({value}, '\d+'), {width}, '0'), '{'0' * width}')" for value, width in parts]
@@ -107,17 +112,24 @@ def _birth(con: duckdb.DuckDBPyConnection, record: str, raw: Mapping[Kind, str])
     return {}
 
 
-def _date(con: duckdb.DuckDBPyConnection, record: str, value: str) -> str:
-    """Year first where four digits say so; else by what the source's own dates allow (a 13 is no month)."""
-    parts = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{1,2}})\D(\d{{1,2}})\D(\d{{4}})', ['a', 'b', 'y'])"
-    month_first = [
-        source
-        for source, first, second in con.execute(
-            f"SELECT source, count(*) FILTER (TRY_CAST(d.a AS INT) > 12), count(*) FILTER (TRY_CAST(d.b AS INT) > 12) "
-            f"FROM (SELECT source, {parts} AS d FROM {record} WHERE {value} IS NOT NULL) WHERE d.y <> '' GROUP BY source"
-        ).fetchall()
-        if second > first
-    ]
+_DAY_MONTH_YEAR = r"REGEXP_EXTRACT({0}, '^\s*(\d{{1,2}})\D(\d{{1,2}})\D(\d{{4}})', ['a', 'b', 'y'])"
+
+
+def sources_month_first(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]]) -> tuple[int, ...]:
+    """The sources whose own dates tell that they write the month first (a 13 is no month)."""
+    value = _by_kind(fields).get(Kind.BIRTH_DATE)
+    if value is None:
+        return ()
+    counted = con.execute(
+        f"SELECT source, count(*) FILTER (TRY_CAST(d.a AS INT) > 12), count(*) FILTER (TRY_CAST(d.b AS INT) > 12) "
+        f"FROM (SELECT source, {_DAY_MONTH_YEAR.format(value)} AS d FROM {record} WHERE {value} IS NOT NULL) WHERE d.y <> '' GROUP BY source"
+    ).fetchall()
+    return tuple(sorted(source for source, first, second in counted if second > first))
+
+
+def _date(value: str, month_first: Sequence[int]) -> str:
+    """Year first where four digits say so; else by what the source's own dates allow."""
+    parts = _DAY_MONTH_YEAR.format(value)
     swap = f"source IN ({', '.join(str(int(s)) for s in month_first)})" if month_first else "false"
     iso = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{4}})\D?(\d{{1,2}})\D?(\d{{1,2}})', ['y', 'a', 'b'])"
     pad = "LPAD({0}, 2, '0')".format
@@ -146,17 +158,17 @@ def _residue(columns: Columns) -> str:
     Letters are the name's if they are close to it as people write it in addresses (jsmith, john.smith, smithj), typing mistakes
     in either included.
     """
-    letters = "REGEXP_REPLACE(local, '[^a-z]', '', 'g')"
+    letters = "REGEXP_REPLACE(local, '[^a-z]+', '', 'g')"
     known = [name for name in ("given1", "family") if name in columns]
     spelled = [f"coalesce({name}, '')" for name in known]
     if len(known) == 2:
         first, last = spelled
         spelled += [f"{first} || {last}", f"{last} || {first}", f"left({first}, 1) || {last}", f"{last} || left({first}, 1)"]
     similar = " OR ".join(f"jaro_winkler_similarity({letters}, {name}) >= 0.85" for name in spelled)
-    # most addresses hold the name as it is, which is quickly seen
-    held = " AND ".join(f"contains(local, {name})" for name in known)
+    # most addresses hold a name as it is, which is quickly seen
+    held = " OR ".join(f"(LENGTH({name}) > 2 AND contains(local, {name}))" for name in known)
     own = f"CASE WHEN {held} THEN '' WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
-    return f"REGEXP_REPLACE(local, '[^0-9]', '', 'g') || {own}"
+    return f"REGEXP_EXTRACT(local, '[0-9]+') || {own}"
 
 
 def _place(raw: Mapping[Kind, str]) -> dict[str, str]:
@@ -166,7 +178,7 @@ def _place(raw: Mapping[Kind, str]) -> dict[str, str]:
         words = street
         for word, short in _STREET_WORDS.items():
             words = f"REPLACE({words}, ' {word}', ' {short}')"
-        columns["street"] = rf"NULLIF(REGEXP_REPLACE({words}, '^\s*\d+\s*[a-z]?\b|[^\p{{L}}0-9]', '', 'g'), '')"
+        columns["street"] = rf"NULLIF(REGEXP_REPLACE({words}, '^\s*\d+\s*[a-z]?\b|[^\p{{L}}0-9]+', '', 'g'), '')"
         columns["house"] = rf"COALESCE(NULLIF(REGEXP_EXTRACT({house}, '\d+'), ''), NULLIF(REGEXP_EXTRACT({street}, '\d+'), ''))"
     if Kind.POSTCODE in raw:
         columns["postcode"] = raw[Kind.POSTCODE]
@@ -180,5 +192,5 @@ def _others(fields: Sequence[tuple[Field, str]]) -> dict[str, str]:
     columns = {}
     for kind, stem in ((Kind.IDENTIFIER, "id"), (Kind.TEXT, "text")):
         for i, column in enumerate(column for field, column in fields if field.kind is kind):
-            columns[f"{stem}_{i}"] = f"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({column}), '[^\\p{{L}}0-9]', '', 'g'), '')"
+            columns[f"{stem}_{i}"] = f"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({column}), '[^\\p{{L}}0-9]+', '', 'g'), '')"
     return columns
