@@ -62,8 +62,7 @@ class Engines:
         if model is None:
             return ExactRules(self.secret, self.cap).match(records, rules, entity, space)
         frozen = self.frozen(entity, space)
-        settings = Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen)
-        engine = Probabilistic(settings, self.secret)
+        engine = Probabilistic(_settings(model, frozen), self.secret)
         found = engine.match(records, rules, entity, space)
         if engine.trained is None or found.scored is None:
             return found
@@ -83,8 +82,13 @@ class Engines:
             attributes=dict(_attributes(model)),
             drift=drifted(frozen.factors, frozen.usual, seen.levels) if frozen else (),
             generic=self._counted(engine.generic, model),
+            suspect=self._counted(engine.suspect, model),
         )
         return replace(found, model=use)
+
+    def settings(self, entity: str) -> Settings | None:
+        """How an entity that has a model is matched; without the trained model."""
+        return _settings(self.models[entity], None) if entity in self.models else None
 
     def frozen(self, entity: str, space: str) -> Trained | None:
         """The trained model of an entity that has one. Raises: ModelMismatch, if it is broken or was trained for other attributes."""
@@ -120,6 +124,10 @@ class Engines:
     def _counted(self, generic: Sequence[GenericValue], model: MatchModel) -> tuple[GenericCount, ...]:
         """Generic values as reports may hold them."""
         return tuple(GenericCount(_attribute(g.column, model), keyed_hash(self.secret, g.column, [g.value]), g.records) for g in generic)
+
+
+def _settings(model: MatchModel, frozen: Trained | None) -> Settings:
+    return Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen)
 
 
 def _uses(model: MatchModel) -> tuple[Use, ...]:

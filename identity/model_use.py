@@ -49,7 +49,8 @@ class ModelUse:
     """One model in one run. `trained` says that it was made in this run, from `trained_on` records, and not loaded.
 
     `matches` and `households` are how many of the `pairs` that were compared are, by the model's account, one person or two of
-    one household. `attributes` are those compared, with the kind of each.
+    one household. `attributes` are those compared, with the kind of each. `suspect` are values that look like nobody's and did not in
+    training: they count until the model is trained again.
     """
 
     entity: str
@@ -63,6 +64,7 @@ class ModelUse:
     attributes: dict[str, str] = field(default_factory=dict)
     drift: tuple[Drift, ...] = ()
     generic: tuple[GenericCount, ...] = ()
+    suspect: tuple[GenericCount, ...] = ()
 
     @property
     def outgrown(self) -> bool:

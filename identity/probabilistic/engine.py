@@ -9,10 +9,11 @@ import numpy as np
 
 from identity.clustering import Ints
 from identity.errors import ModelMismatch
+from identity.keyed import probe
 from identity.matching import ExactRules, FactorBits, Matching, Records, Scored
 from identity.model import MatchKey, MatchRule
 from identity.model_use import BlockingYield
-from identity.probabilistic.blocking import CAP, Candidates, candidates
+from identity.probabilistic.blocking import CAP, Candidates, candidates, rule_size
 from identity.probabilistic.chance import chance, count
 from identity.probabilistic.compare import Histogram, histogram, levels
 from identity.probabilistic.comparisons import factors_for
@@ -20,11 +21,12 @@ from identity.probabilistic.correlation import correlation_clusters
 from identity.probabilistic.edges import Weighted, inside, refused, weighted
 from identity.probabilistic.exclusion import conflicts
 from identity.probabilistic.factors import Factor, Floats
-from identity.probabilistic.hygiene import GenericValue, remove_generic
+from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_hash, remove_generic, remove_known
 from identity.probabilistic.kinds import Field
+from identity.probabilistic.known import Known, Shares
 from identity.probabilistic.model import Trained, described
 from identity.probabilistic.persons import persons
-from identity.probabilistic.prepare import TABLE, normal_form, prepare
+from identity.probabilistic.prepare import TABLE, normal_form, prepare, sources_month_first
 from identity.probabilistic.training import Model, train
 
 
@@ -68,6 +70,7 @@ class Probabilistic:
     secret: bytes
     trained: Trained | None = None
     generic: list[GenericValue] = field(default_factory=list)
+    suspect: list[GenericValue] = field(default_factory=list)
 
     def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         own = [use.key for use in self.settings.uses]
@@ -76,25 +79,25 @@ class Probabilistic:
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records. Raises: ModelMismatch, if the frozen model is one for other attributes."""
         exact = ExactRules(self.secret).match(records, rules, entity, space)
-        columns = self._prepare(records)
-        found = candidates(records.con, TABLE, columns, records.count, self.settings.cap)
-        people = persons(records.con, columns)
-        factors = factors_for(columns, len({source for source, _ in records.sources}))
         frozen = self.settings.trained
+        columns, month_first = self._read(records)
+        size = rule_size(records.count, frozen.records if frozen else None)
+        found = candidates(records.con, TABLE, columns, records.count, self.settings.cap, size)
+        shares: dict[str, Shares] = {}
+        people = persons(records.con, columns, self.secret, frozen.known if frozen else None, shares)
+        factors = factors_for(columns, len({source for source, _ in records.sources}))
+        if frozen is not None:
+            self._suit(frozen, factors, entity)
         counts = None if frozen else count(records.con, factors, records.count)
         records.con.execute(f"DROP TABLE {TABLE}")
         seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
         if counts is not None:
             model = train(factors, seen, chance(records.con, people, factors, counts), records.count)
-            frozen = Trained(described(factors), model, records.count)
+            known = Known(shares, known_by_hash(records.con, self.secret, self.generic), month_first, probe(records.con, self.secret))
+            frozen = Trained(described(factors), model, records.count, known=known)
         assert frozen is not None
         self.trained = frozen
-        if not self.trained.fits(factors):
-            raise ModelMismatch(
-                f"the model of {entity} was trained for {_names(self.trained.factors)}; compared now: {_names(described(factors))}",
-                hint="train it again: `c360 train`",
-            )
-        odds = self.trained.model.logits(seen.patterns)[seen.of]
+        odds = frozen.model.logits(seen.patterns)[seen.of]
         edges = weighted(records, found.left, found.right, odds - _logit(self.settings.threshold), exact.edges)
         labels, edges = self._cluster(records, edges)
         return Matching(
@@ -103,9 +106,16 @@ class Probabilistic:
             exact.shared,
             inside(labels, edges),
             refused(labels, records, edges),
-            _scored(found, seen, odds, factors, self.trained.model),
+            _scored(found, seen, odds, factors, frozen.model),
             blocking=tuple(BlockingYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks, y.left_out) for y in found.yields),
         )
+
+    def _suit(self, frozen: Trained, factors: Sequence[Factor], entity: str) -> None:
+        if not frozen.fits(factors):
+            raise ModelMismatch(
+                f"the model of {entity} was trained for {_names(frozen.factors)}; compared now: {_names(described(factors))}",
+                hint="train it again: `c360 train`",
+            )
 
     def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
         """Cluster until no cluster holds two values of what one person has only one of."""
@@ -119,16 +129,39 @@ class Probabilistic:
             edges = apart
 
     def _prepare(self, records: Records) -> tuple[str, ...]:
+        return self._read(records)[0]
+
+    def _read(self, records: Records) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """CREATE TABLE prepared. Returns its columns, and the sources that write dates month first.
+
+        What is known of single values is as in training: then `suspect` are values that by now look like nobody's, and count all the same.
+        """
         starts = sorted({source for source, _ in records.sources})
-        whens = "".join(
-            f"WHEN rec >= {first:d} THEN {starts.index(source):d} " for source, first in sorted(records.sources, key=lambda s: -s[1])
-        )
+        # the last of several that begin with one record: those before it are empty
+        ordered = sorted(enumerate(records.sources), key=lambda s: (-s[1][1], -s[0]))
+        whens = "".join(f"WHEN rec >= {first:d} THEN {starts.index(source):d} " for _, (source, first) in ordered)
         source = f"CASE {whens}ELSE 0 END" if whens else "0"
-        records.con.execute(f"CREATE OR REPLACE TEMP VIEW compared AS SELECT *, {source} AS source FROM {records.table}")
-        columns = prepare(records.con, "compared", [(use.field, records.columns[use.key]) for use in self.settings.uses])
-        records.con.execute("DROP VIEW compared")
-        self.generic = remove_generic(records.con, columns)
-        return columns
+        con, fields = records.con, [(use.field, records.columns[use.key]) for use in self.settings.uses]
+        frozen = self.settings.trained
+        con.execute(f"CREATE OR REPLACE TEMP VIEW compared AS SELECT *, {source} AS source FROM {records.table}")
+        first = (
+            [starts.index(name) for name in frozen.known.month_first if name in starts]
+            if frozen
+            else sources_month_first(con, "compared", fields)
+        )
+        columns = prepare(con, "compared", fields, first)
+        con.execute("DROP VIEW compared")
+        if frozen is None:
+            self.generic = remove_generic(con, columns)
+        elif frozen.known.probe != probe(con, self.secret):
+            raise ModelMismatch(
+                "the model was trained under another secret, or by a release of DuckDB that hashes differently",
+                hint="train it again: `c360 train`",
+            )
+        else:
+            self.generic = remove_known(con, self.secret, frozen.known.generic)
+            self.suspect = find_generic(con, columns)
+        return columns, tuple(starts[i] for i in first)
 
 
 def _logit(probability: float) -> float:

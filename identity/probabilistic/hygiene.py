@@ -5,12 +5,16 @@ Such a value is set to NULL before anything is blocked or compared, and reported
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
+from identity.keyed import UInts, keyed
 from identity.probabilistic.prepare import TABLE
+from identity.scratch import registered
 
 _ROLES = (
     "info|office|sales|contact|admin|support|hello|mail|noreply|no-reply|service|billing|team|reception|enquiries|kontakt|post|webmaster"
@@ -31,6 +35,14 @@ class GenericValue:
 
 def remove_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> list[GenericValue]:
     """Set generic values of the prepared table to NULL. Returns them, most frequent first."""
+    found = find_generic(con, columns)
+    for column in {generic.column: None for generic in found}:
+        _remove(con, column, pa.array([g.value for g in found if g.column == column], pa.string()))
+    return found
+
+
+def find_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> list[GenericValue]:
+    """The generic values of the prepared table, most frequent first."""
     found: list[GenericValue] = []
     names = "family" if "family" in columns else "given" if "given" in columns else None
     for column in columns:
@@ -40,15 +52,39 @@ def remove_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> li
             query = _many_people(column, names)
         else:
             continue
-        con.execute(f"CREATE OR REPLACE TEMP TABLE generic AS {query}")
-        values = con.execute("SELECT value, n FROM generic ORDER BY n DESC, value").fetchall()
-        if not values:
-            continue
-        found += [GenericValue(column, str(value), int(n)) for value, n in values]
-        parts = [column, "local", "domain", "residue"] if column == "email" else [column]
-        con.execute(f"UPDATE {TABLE} SET {', '.join(f'{part} = NULL' for part in parts)} WHERE {column} IN (SELECT value FROM generic)")
-    con.execute("DROP TABLE IF EXISTS generic")
+        found += [GenericValue(column, str(value), int(n)) for value, n in con.execute(query).fetchall()]
     return sorted(found, key=lambda g: (-g.records, g.column, g.value))
+
+
+def remove_known(con: duckdb.DuckDBPyConnection, secret: bytes, known: Mapping[str, UInts]) -> list[GenericValue]:
+    """The same for values that were found before, and are known by keyed hash."""
+    found: list[GenericValue] = []
+    for column, hashes in known.items():
+        counted = con.sql(
+            f"SELECT {column} AS value, hash({column}) AS h, count(*) AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY ALL"
+        )
+        values = counted.to_arrow_table()
+        here = values.filter(pa.array(np.isin(keyed(values.column("h").to_numpy(), secret, column), hashes)))
+        found += [GenericValue(column, row["value"], row["n"]) for row in here.to_pylist()]
+        if here.num_rows:
+            _remove(con, column, here.column("value").combine_chunks())
+    return sorted(found, key=lambda g: (-g.records, g.column, g.value))
+
+
+def known_by_hash(con: duckdb.DuckDBPyConnection, secret: bytes, found: Sequence[GenericValue]) -> dict[str, UInts]:
+    """What a model keeps of generic values."""
+    kept: dict[str, UInts] = {}
+    for column in {generic.column: None for generic in found}:
+        with registered(con, "generic", pa.table({"value": pa.array([g.value for g in found if g.column == column], pa.string())})):
+            hashes = con.execute("SELECT hash(value) AS h FROM generic").fetchnumpy()["h"]
+        kept[column] = np.sort(keyed(np.asarray(hashes, np.uint64), secret, column))
+    return kept
+
+
+def _remove(con: duckdb.DuckDBPyConnection, column: str, values: pa.Array) -> None:
+    parts = [column, "local", "domain", "residue"] if column == "email" else [column]
+    with registered(con, "generic", pa.table({"value": values})):
+        con.execute(f"UPDATE {TABLE} SET {', '.join(f'{part} = NULL' for part in parts)} WHERE {column} IN (SELECT value FROM generic)")
 
 
 def _too_frequent(column: str) -> str:

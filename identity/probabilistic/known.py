@@ -55,10 +55,11 @@ class Known:
 
 def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes) -> Shares:
     """CREATE TABLE share_<column> (value, n, share) by counting the prepared table."""
+    clipped = f"(CASE WHEN p < {COMMON} THEN greatest({RAREST}, -log10(total)) ELSE p END)::FLOAT"
+    counted = f"SELECT {column} AS value, count(*) AS n, sum(n) OVER () AS total FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT value, n, (CASE WHEN p < {COMMON} THEN rare ELSE p END)::FLOAT AS {share} FROM ("
-        f"SELECT {column} AS value, count(*) AS n, log10(n / sum(n) OVER ()) AS p, greatest({RAREST}, -log10(sum(n) OVER ())) AS rare "
-        f"FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column})"
+        f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT value, n, {clipped} AS {share} "
+        f"FROM (SELECT *, log10(n / total) AS p FROM ({counted}))"
     )
     ((total,),) = con.execute(f"SELECT coalesce(sum(n), 1) FROM share_{column}").fetchall()
     common = con.execute(f"SELECT hash(value) AS h, {share} AS p FROM share_{column} WHERE {share} >= {COMMON}").fetchnumpy()
@@ -69,7 +70,9 @@ def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret
 
 def recall_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes, known: Shares) -> None:
     """CREATE TABLE share_<column> (value, share) for the values of the prepared table, by what is known of them."""
-    values = con.sql(f"SELECT {column} AS value, hash({column}) AS h FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}").to_arrow_table()
+    values = con.sql(
+        f"SELECT {column} AS value, hash({column}) AS h FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
+    ).to_arrow_table()
     found = known.of(keyed(values.column("h").to_numpy(), secret, column))
     with registered(con, "recalled", pa.table({"value": values.column("value"), share: found})):
         con.execute(f"CREATE OR REPLACE TEMP TABLE share_{column} AS FROM recalled")
@@ -79,7 +82,8 @@ def as_document(known: Known) -> dict[str, Any]:
     """For a model file: numbers as base64 of little-endian bytes."""
     return {
         "shares": {
-            column: {"values": _packed(s.values, "<u8"), "log10": _packed(s.share, "<f4"), "rare": s.rare} for column, s in known.shares.items()
+            column: {"values": _packed(s.values, "<u8"), "log10": _packed(s.share, "<f4"), "rare": s.rare}
+            for column, s in known.shares.items()
         },
         "generic": {column: _packed(values, "<u8") for column, values in known.generic.items()},
         "month_first": list(known.month_first),

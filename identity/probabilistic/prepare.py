@@ -45,7 +45,13 @@ def prepare(
     `month_first` are the sources whose dates have the month first (default: what `sources_month_first` finds).
     """
     raw = _by_kind(fields)
-    columns = {**_names(raw), **_birth(raw, sources_month_first(con, record, fields) if month_first is None else month_first), **_contact(raw), **_place(raw), **_others(fields)}
+    columns = {
+        **_names(raw),
+        **_birth(raw, sources_month_first(con, record, fields) if month_first is None else month_first),
+        **_contact(raw),
+        **_place(raw),
+        **_others(fields),
+    }
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {record})"
     if "email" in columns:
@@ -120,9 +126,10 @@ def sources_month_first(con: duckdb.DuckDBPyConnection, record: str, fields: Seq
     value = _by_kind(fields).get(Kind.BIRTH_DATE)
     if value is None:
         return ()
+    dates = f"SELECT source, {_DAY_MONTH_YEAR.format(value)} AS d FROM {record} WHERE {value} IS NOT NULL"
     counted = con.execute(
         f"SELECT source, count(*) FILTER (TRY_CAST(d.a AS INT) > 12), count(*) FILTER (TRY_CAST(d.b AS INT) > 12) "
-        f"FROM (SELECT source, {_DAY_MONTH_YEAR.format(value)} AS d FROM {record} WHERE {value} IS NOT NULL) WHERE d.y <> '' GROUP BY source"
+        f"FROM ({dates}) WHERE d.y <> '' GROUP BY source"
     ).fetchall()
     return tuple(sorted(source for source, first, second in counted if second > first))
 
