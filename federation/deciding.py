@@ -40,7 +40,7 @@ def decide_records(
     """
     crosswalk = project.store.current()
     records = [record for record in (a, b) if not isinstance(record, int)]
-    mappings = _mappings(project, records)
+    mappings = mappings_of(project, records)
     names = [_named(project, crosswalk, mapping, record[2:]) for mapping, record in zip(mappings, records, strict=True)]
     id360 = b if isinstance(b, int) else None
     if verdict == PIN and crosswalk is not None and id360 is not None:
@@ -57,7 +57,7 @@ def undo_decision(project: Project, which: str, *, reason: str, by: str | None =
     return withdraw(project.model.decisions, which, reason=reason, by=by or getpass.getuser())
 
 
-def _mappings(project: Project, records: list[Key]) -> list[Mapping]:
+def mappings_of(project: Project, records: list[Key]) -> list[Mapping]:
     """The mapping of each record's table, all of one entity and space. Raises: DecisionTable."""
     resolved = [m for m in project.model.mappings if project.model.objects[m.object].entity]
     found = [{(m.object, m.space): m for m in resolved if (m.source, m.table) == record[:2]} for record in records]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from identity.model_use import ModelUse
     from identity.plans import Plan
     from identity.report import ResolveReport
+    from identity.why import ClusterEvidence, Why
 
 LOCAL = "local"
 """Who a session is for when nobody is named: the person at this machine. Policies bind `local` like anybody, unless exempt."""
@@ -120,6 +121,17 @@ class Project:
         from federation.deciding import decide_records
 
         return decide_records(self, verdict, a, b, reason=reason, by=by, until=until)
+
+    def why(self, a: Key | int, b: Key | None = None) -> Why | ClusterEvidence:
+        """Why records ("crm", "contact", 42) and ("shop", "customer", "C-3") are one person, or are not: the pairs that lead from one
+        to the other, each with its evidence. Of an id360 alone: how its records hang together. See federation.explaining."""
+        from federation.explaining import why_id360, why_records
+
+        if isinstance(a, int):
+            return why_id360(self, a)
+        if b is None:
+            raise TypeError("why() takes two records, or one id360")
+        return why_records(self, a, b)
 
     def rollback(self, to: int | None = None) -> Crosswalk:
         """Let the version before (or version `to`) serve again, as a new version; no id is lost or reused. See identity.rollback."""

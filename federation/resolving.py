@@ -55,7 +55,7 @@ def resolve_project(
     if project.model.crosswalk is not None:
         return _imported(project, progress)
     decisions = read_decisions(project.model.decisions).active()
-    engines = _engines(project)
+    engines = engines_of(project)
     report = resolve(*_records(project), matcher=engines, decisions=decisions, **_options(project, progress))
     engines.save()
     if reveal is not None:
@@ -69,7 +69,7 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
     """Resolve into a draft that does not serve, and tell what it would change. Raises what `resolve_project` raises."""
     if project.model.crosswalk is not None:
         raise CrosswalkImport("a project that imports its crosswalk has nothing to plan", hint="`c360 resolve` publishes the import")
-    engines = _engines(project)
+    engines = engines_of(project)
     decisions = read_decisions(project.model.decisions)
     made = plan(*_records(project), matcher=engines, decisions=decisions, **_options(project, progress))
     engines.save()
@@ -113,7 +113,7 @@ def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[Ma
     return sets, model.rules, project.store, project_secret(model)
 
 
-def _engines(project: Project) -> Engines:
+def engines_of(project: Project) -> Engines:
     """The engine of each entity. Raises ModelMismatch if a trained model is one for other attributes: before any source is asked."""
     model = project.model
     engines = Engines(project_secret(model), model.models, _models(project))
@@ -166,6 +166,11 @@ def project_secret(model: Model) -> bytes:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
     return path.read_text().strip().encode()
+
+
+def needed_attributes(project: Project, entity: str) -> tuple[str, ...]:
+    """The attributes of an entity that resolving reads."""
+    return _needed(project.model, entity, stored_identifiers(project.model))
 
 
 def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -> tuple[str, ...]:

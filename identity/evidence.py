@@ -23,6 +23,7 @@ from identity.clustering import Ints
 from identity.cohesion import NONE, Cohesion, cohesion
 from identity.constraints import Floats
 from identity.matching import Edges, FactorBits, Matching, RuleYield, Scored, SharedValue
+from identity.model_use import BlockingYield, ModelUse
 from identity.publishing import table_name
 from identity.scratch import registered
 
@@ -65,6 +66,8 @@ class Document:
     left_out: int = 0
     yields: tuple[RuleYield, ...] = ()
     shared: tuple[SharedValue, ...] = ()
+    proposals: tuple[BlockingYield, ...] = ()
+    model: ModelUse | None = None
 
 
 def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, found: Matching) -> None:
@@ -229,7 +232,7 @@ def _document(found: Matching, pairs: _Pairs, engine: str) -> Document:
         compared=len(scored.left) if engine == MODEL else 0, inside=inside, across=across,
         expected=_expected(pairs, found.labels) if engine == MODEL else (0.0, 0.0),
         pairs=int((sizes * (sizes - 1) // 2).sum()), sizes=dict(zip(several.tolist(), clusters.tolist(), strict=True)),
-        left_out=pairs.left_out, yields=found.yields, shared=found.shared,
+        left_out=pairs.left_out, yields=found.yields, shared=found.shared, proposals=found.blocking, model=found.model,
     )  # fmt: skip
 
 

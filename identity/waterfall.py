@@ -29,6 +29,17 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmet:
+    """A rule that did not link two records, or have them compared: what of it `differ`s and what they `lack`; or their value is shared
+    by a `crowd` of so many records that it links nobody."""
+
+    rule: str
+    differ: tuple[str, ...]
+    lack: tuple[str, ...]
+    crowd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Waterfall:
     """`prior` + the bits of all `bars` + `household` = `odds` (log2 that the two records are one person); `posterior` the same as
     a probability. `household` ≤ 0 is what the chance that they are two people of one household takes away.
@@ -78,12 +89,14 @@ def score(document: Document, levels: Sequence[int]) -> float:
 def flips(document: Document, levels: Sequence[int], odds: float) -> tuple[Flip, ...]:
     """Per factor the level that would turn the answer round with the least change of odds; those nearest to turning first.
 
-    A level that never occurs (its bits are far beyond all others) is no answer.
+    A level that never occurs (its bits are far beyond all others) is no answer, nor is a value that would have to be missing.
     """
     found = []
     for i, factor in enumerate(document.factors):
         others = []
         for level, name in enumerate(factor.levels):
+            if "missing" in name:
+                continue
             changed = score(document, [*levels[:i], level, *levels[i + 1 :]])
             if (changed > 0) != (odds > 0) and abs(factor.bits[level]) < 35:
                 others.append(Flip(factor.name, name, changed))

@@ -12,7 +12,7 @@ from identity.cohesion import spanning_forest
 from identity.constraints import Floats
 from identity.decisions import PIN, Decision
 from identity.stored_evidence import Member, Pairs, StoredEvidence
-from identity.waterfall import Waterfall, waterfall
+from identity.waterfall import Unmet, Waterfall, waterfall
 
 CERTAIN = 1e6
 """More bits than any evidence has: of a pair that a rule or a steward joined."""
@@ -23,7 +23,8 @@ class PairEvidence:
     """Two records, held against each other. `proposed` are the blocking rules that had them compared; `joined` what made them one by
     itself ("model", an exact rule, "decision"), if anything. `waterfall` is None if they were joined without being compared.
 
-    `live`: read and compared just now, for no pair of them was kept; `unmet` then tells what each blocking rule lacked.
+    `live`: read and compared just now, for no pair of them was kept; `unmet` then tells what each other rule lacked. What was
+    `proposed` all the same had less than identity.evidence.NEAR bits when it was resolved.
     """
 
     a: str
@@ -33,15 +34,6 @@ class PairEvidence:
     waterfall: Waterfall | None = None
     live: bool = False
     unmet: tuple[Unmet, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Unmet:
-    """A blocking rule that did not have two records compared: the parts that `differ`, and those that `lack` a value."""
-
-    rule: str
-    differ: tuple[str, ...]
-    lack: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ COMMANDS = {
     "apply": "Publish the plan that waits, exactly as it was shown.",
     "rollback": "Let the links of the version before serve again.",
     "decide": "Note what a steward knows: two records are one, or are not.",
+    "why": "Show why two records are one person, or are not.",
     "sql": "Answer one SELECT over the customer.",
     "explain": "Show what a query asks of whom, and what stays local.",
     "profile": "Show one person, live.",

@@ -97,7 +97,8 @@ def interruptible(work: Callable[[], T], stop: Callable[[], None]) -> T:
         finally:
             done.set()
 
-    threading.Thread(target=run, name="c360-command", daemon=True).start()
+    thread = threading.Thread(target=run, name="c360-command", daemon=True)
+    thread.start()
     try:
         while not done.wait(0.2):
             pass
@@ -108,6 +109,7 @@ def interruptible(work: Callable[[], T], stop: Callable[[], None]) -> T:
                 if done.wait(0.25):
                     break
         raise Interrupted(clean=done.is_set()) from None
+    thread.join(INTERRUPT_GRACE)  # a cursor of its own that it still closes when the interpreter goes would abort the process
     if failure:
         raise failure[0]
     return outcome[0]  # type: ignore[no-any-return]

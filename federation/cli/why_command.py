@@ -1,0 +1,169 @@
+"""`c360 why`: why two records are one person, or are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from federation.cli.decide_command import record_of
+from federation.cli.shared import App, command, interruptible
+
+if TYPE_CHECKING:
+    from identity.why import ClusterEvidence, PairEvidence, Why
+
+BAR = 36
+SHOWN_RULES = 6
+
+
+@command
+@click.argument("a")
+@click.argument("b", required=False)
+@click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it as a page with pictures as well.")
+@click.pass_obj
+def why(app: App, a: str, b: str | None, output: str, html: Path | None) -> None:
+    """Show why two records are one person, or are not.
+
+    Two that were never compared are read from their sources and compared now. Nothing of them is shown or kept but how well they agree.
+
+    \b
+    c360 why crm.contact:17 shop.customer:C-3
+    c360 why 123456789012345                  how a person's records hang together
+    """
+    project = app.project()
+    if b is None and not a.isdigit():
+        raise click.UsageError("name two records (source.table:key), or one id360")
+    found = interruptible(
+        lambda: project.why(int(a)) if b is None else project.why(record_of(project, a), record_of(project, b)), project.close
+    )
+    if html is not None:
+        from federation.pages import write_page
+        from federation.why_page import why_page
+
+        write_page(html, why_page(found))
+        app.say(f"written: {html}")
+    if output == "json":
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in lines(found):
+        click.echo(line)
+
+
+def lines(found: Why | ClusterEvidence) -> list[str]:
+    """An explanation for people."""
+    from identity.why import Why
+
+    return _pair_lines(found) if isinstance(found, Why) else _cluster_lines(found)
+
+
+def _pair_lines(found: Why) -> list[str]:
+    if found.same:
+        said = [f"{found.a} and {found.b} are one person: {found.id360_a}"]
+        if len(found.path) > 1:
+            said.append(f"over {len(found.path)} pairs:")
+        for step in found.path:
+            said += pair_lines(step)
+        if found.direct is not None and found.direct not in found.path:
+            said += ["", "their own pair says otherwise:", *pair_lines(found.direct)]
+    else:
+        said = [f"{found.a} and {found.b} are two people: {found.id360_a} and {found.id360_b}"]
+        said += pair_lines(found.direct) if found.direct else ["one of them is not in its source any more"]
+        if found.across:
+            said += ["", "what else is known between the two people:"]
+            said += [f"  {p.a} – {p.b}  {_score(p)}" for p in found.across]
+    return said + _decided(found.decisions)
+
+
+def _cluster_lines(found: ClusterEvidence) -> list[str]:
+    count = len(found.records)
+    said = [f"{found.id360}: {count} record{'s' * (count != 1)}", *(f"  {name}" for name in found.records)]
+    if count > 1:
+        mean = f", {found.mean:+.1f} bits on average" if found.mean is not None else ""
+        said.append(f"cohesion {found.cohesion:.0%} of all pairs speak for one person ({found.compared} compared{mean})")
+        said += ["", "what holds them together, weakest first:"]
+        said += [f"  {p.a} – {p.b}  {_score(p)}" for p in found.strongest]
+        said += ["", "the weakest of these:", *pair_lines(found.strongest[0])] if found.strongest else []
+    if found.bridge and found.parts:
+        said += ["", f"all hangs on one pair between {found.parts[0]} and {found.parts[1]} records: {found.bridge.a} – {found.bridge.b}"]
+    if found.near:
+        said += ["", "nearly the same person:", *(f"  {p.a} – {p.b}  {_score(p)}" for p in found.near)]
+    return said + _decided(found.decisions)
+
+
+def _decided(decisions: tuple[str, ...]) -> list[str]:
+    return ["", "decided:", *(f"  {d}" for d in decisions)] if decisions else []
+
+
+def _score(pair: PairEvidence) -> str:
+    fall = pair.waterfall
+    by = f" by {pair.joined}" if pair.joined not in (None, "model") else ""
+    if fall is None:
+        return by.strip() or "never compared"
+    return f"{fall.odds:+.1f} bits" + (f" ({fall.posterior:.1%})" if fall.posterior is not None else "") + by
+
+
+def pair_lines(pair: PairEvidence) -> list[str]:
+    """One pair, with a bar for each factor: from where the ones before ended to where it takes them."""
+    said = ["", f"{pair.a} – {pair.b}  {_score(pair)}"]
+    if pair.live:
+        from identity.evidence import NEAR
+
+        why = f"when resolved it had less than {NEAR:+.0f} bits" if pair.proposed else "no rule had it compared"
+        said.append(f"  nothing was kept of this pair, for {why}: read and compared just now")
+    if pair.proposed:
+        more = len(pair.proposed) - SHOWN_RULES
+        said.append("  compared because of: " + ", ".join(pair.proposed[:SHOWN_RULES]) + (f" and {more} more" if more > 0 else ""))
+    said += _bars(pair)
+    if pair.waterfall is not None and pair.waterfall.range is not None:
+        low, high = pair.waterfall.range
+        said.append(f"  how common their values are is not known here: between {low:+.1f} and {high:+.1f} bits")
+    if pair.waterfall is not None and pair.waterfall.flips:
+        said.append("  it would be otherwise with")
+        said += [f"    {flip.factor}: {flip.level} ({flip.odds:+.1f} bits)" for flip in pair.waterfall.flips]
+    if pair.unmet:
+        said.append("  nearest to linking them, or having them compared:" if pair.waterfall else "  nearest to linking them:")
+        nearest = sorted(pair.unmet, key=lambda u: len(u.differ) + len(u.lack))
+        said += [f"    {u.rule}: {_unmet(u.differ, u.lack, u.crowd)}" for u in nearest[:SHOWN_RULES]]
+        said += [f"    and {len(nearest) - SHOWN_RULES} rules more (-o json lists them)"] if len(nearest) > SHOWN_RULES else []
+    return said
+
+
+def _unmet(differ: tuple[str, ...], lack: tuple[str, ...], crowd: int | None) -> str:
+    if crowd:
+        return f"they agree, but on a value of {crowd:,} records, which links nobody"
+    return "; ".join(f"{what} {', '.join(names)}" for what, names in (("other", differ), ("no", lack)) if names)
+
+
+def _bars(pair: PairEvidence) -> list[str]:
+    fall = pair.waterfall
+    if fall is None:
+        return []
+    steps = [("what chance gives", fall.prior)] if fall.prior else []
+    steps += [(f"{bar.factor}: {bar.level}", bar.bits) for bar in fall.bars]
+    steps += [("may be one household", fall.household)] if fall.household < -0.05 else []
+    ends = [0.0]
+    for _, bits in steps:
+        ends.append(ends[-1] + bits)
+    low, high = min(*ends, 0.0), max(*ends, 1.0)
+    width = max((len(name) for name, _ in steps), default=0)
+
+    def column(bits: float) -> int:
+        return round((bits - low) / (high - low) * BAR)
+
+    said = []
+    for i, (name, bits) in enumerate(steps):
+        first, last = sorted((column(ends[i]), column(ends[i + 1])))
+        drawn = [" "] * (BAR + 1)
+        drawn[column(0)] = "│"
+        if abs(bits) >= 0.05:
+            drawn[first : max(last, first + 1)] = ("█" if bits >= 0 else "░") * max(last - first, 1)
+        said.append(f"  {name:{width}} {bits:+7.1f}  {''.join(drawn).rstrip()}")
+    posterior = f", that is {fall.posterior:.2%}" if fall.posterior is not None else ""
+    return [*said, f"  {'together':{width}} {fall.odds:+7.1f}  bits{posterior}"]
+
+
+command = why

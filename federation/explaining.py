@@ -1,0 +1,91 @@
+"""Why the crosswalk says what it says, for a project: from the evidence it keeps, and for pairs of which it keeps none, live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from federation.deciding import Key, mappings_of, project_decisions
+from federation.errors import NoCrosswalk
+from federation.resolving import engines_of, needed_attributes, record_set
+from identity.crosswalk import Crosswalk
+from identity.errors import UnknownId360
+from identity.live_comparison import compare_live
+from identity.model import RecordSet
+from identity.stored_evidence import Member, StoredEvidence, evidence_of, places_with_evidence
+from identity.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
+from views.model import Mapping
+
+if TYPE_CHECKING:
+    from federation.project import Project
+
+
+def why_records(project: Project, a: Key, b: Key, *, live: bool = True) -> Why:
+    """Why records ("crm", "contact", 42) and ("shop", "customer", "C-3") are one person, or are not.
+
+    Of a pair that the crosswalk kept nothing of, the two records are read from their sources now and compared (`live` False: not).
+    Raises: NoCrosswalk, NoEvidence, UnknownRecord, DecisionTable; for a live comparison what the sources raise.
+    """
+    crosswalk = current(project)
+    mapping, other = mappings_of(project, [a, b])
+    evidence = evidence_of(crosswalk, mapping.object, mapping.space)
+    one, two = evidence.find(a[0], a[1], a[2:]), evidence.find(b[0], b[1], b[2:])
+    found = why(evidence, one, two, project_decisions(project).active())
+    if found.direct is None and not found.path and live and one.rec != two.rec:
+        return replace(found, direct=_live(project, evidence, (mapping, other), (one, two)))
+    return found
+
+
+def why_id360(project: Project, id360: int) -> ClusterEvidence:
+    """How the records of an id (of now, or one merged into it) hang together. Raises: NoCrosswalk, NoEvidence, UnknownId360."""
+    crosswalk = current(project)
+    now = crosswalk.canonical(id360)
+    decisions = project_decisions(project).active()
+    for place in places_with_evidence(crosswalk):
+        if found := why_cluster(evidence_of(crosswalk, *place), now, decisions):
+            return found
+    raise UnknownId360(f"no record has the id360 {id360}, or nothing is kept of why", hint="`c360 crosswalk show ID360` tells its history")
+
+
+def current(project: Project) -> Crosswalk:
+    """The crosswalk that serves. Raises: NoCrosswalk."""
+    found = project.store.current()
+    if found is None:
+        raise NoCrosswalk("there is no crosswalk yet", hint="run `c360 resolve`")
+    return found
+
+
+def _live(project: Project, evidence: StoredEvidence, mappings: Sequence[Mapping], members: Sequence[Member]) -> PairEvidence | None:
+    """The two records compared now; None if one of them is gone."""
+    entity = evidence.entity
+    engines = engines_of(project)
+    sets = [_one(project, m, (member,)) for m, member in zip(mappings, members, strict=True)]
+    if sets[0].place == sets[1].place:
+        sets = [_one(project, mappings[0], members)]
+    sets.sort(key=lambda s: s.place)
+    compared = compare_live(sets, evidence.document, project.model.rules.get(entity, ()), engines, entity)
+    if compared is None:
+        return None
+    found, proposed, unmet = compared
+    return PairEvidence(str(members[0]), str(members[1]), proposed, None, found, live=True, unmet=unmet)
+
+
+def _one(project: Project, mapping: Mapping, members: Sequence[Member]) -> RecordSet:
+    """Only these records of a mapped table."""
+    keys = [exp.and_(*(_is(k, v, t) for k, v, t in zip(mapping.key, m.key, m.table.key_types, strict=True))) for m in members]
+    chosen = exp.paren(exp.or_(*keys))
+    where = exp.and_(mapping.where.copy(), chosen) if mapping.where is not None else chosen
+    return record_set(project, replace(mapping, where=where), needed_attributes(project, mapping.object))
+
+
+def _is(column: str, value: Any, kind: str) -> exp.Expr:
+    if isinstance(value, int):
+        literal: exp.Expr = exp.Literal.number(value)
+    elif isinstance(value, str):
+        literal = exp.Literal.string(value)
+    else:
+        literal = exp.cast(exp.Literal.string(str(value)), kind)
+    return exp.EQ(this=exp.column(column, quoted=True), expression=literal)
