@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from identity.model import MatchKey, MatchModel, MatchRule
 from identity.probabilistic.kinds import Field, Kind, kind_of
@@ -73,11 +73,11 @@ def _comparable(kind: Kind, type_: str) -> bool:
     return type_ == "BIGINT" and kind in (*_NUMBERS, *_PARTS)
 
 
-def _attribute(name: str, object_: ObjectType, mapped: Iterable[str], node: Node) -> Attribute:
+def _attribute(name: str, object_: ObjectType, mapped: Collection[str], node: Node) -> Attribute:
     if name not in object_.attributes:
         hint = did_you_mean(name, object_.attributes)
         raise UnknownAttribute(f"`{object_.name}` has no attribute `{name}`", node.key(), hint=hint)
-    if name not in mapped:
+    if mapped and name not in mapped:
         raise WrongValue(f"no mapping of `{object_.name}` gives `{name}`", node.key(), hint="add it to a mapping, or take it out here")
     return object_.attributes[name]
 
