@@ -66,7 +66,7 @@ def _live(project: Project, evidence: StoredEvidence, mappings: Sequence[Mapping
     if sets[0].place == sets[1].place:
         sets = [_one(project, mappings[0], members)]
     sets.sort(key=lambda s: s.place)
-    compared = compare_live(sets, evidence.document, project.model.rules.get(entity, ()), engines, entity)
+    compared = compare_live(sets, evidence.document, project.model.rules.get(entity, ()), engines, entity, evidence.space)
     if compared is None:
         return None
     found, proposed, unmet = compared

@@ -1,44 +1,36 @@
-"""Two records held against each other now: read from their sources, compared as a resolve would, and forgotten.
-
-How common a value is, is not known of two records alone. Where they agree in a name, a place or a text, its level is taken for a value
-of usual frequency, and it is told between what the odds lie if each is anything from very rare to very common.
-"""
+"""Two records held against each other now: read from their sources, compared by the frozen model as a resolve would, and forgotten."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from dataclasses import replace
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 
 from identity.engines import Engines
 from identity.evidence import Document
 from identity.loading import RECORD, load_all
 from identity.matching import Records, keyed_hash
 from identity.model import MatchRule, RecordSet
-from identity.probabilistic.blocking import rules_for
+from identity.probabilistic.blocking import rule_size, rules_for
 from identity.probabilistic.compare import levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.engine import Probabilistic
-from identity.probabilistic.factors import Factor
-from identity.probabilistic.model import described
-from identity.probabilistic.persons import Persons, persons, share_of
+from identity.probabilistic.model import Trained, described
+from identity.probabilistic.persons import persons
 from identity.probabilistic.prepare import TABLE
 from identity.resolve import quiet
 from identity.scratch import scratch
-from identity.waterfall import Unmet, Waterfall, score, waterfall, with_range
+from identity.waterfall import Unmet, Waterfall, score, waterfall
 
-SHARES = (-6.0, -3.0, -1.0)
-"""log10 of the share of records that have a value: very rare, usual, very common."""
 MEMORY_LIMIT = "256MiB"
 EVERY_PAIR = "every pair"
 """The blocking rule of few records: all are compared with all."""
 
 
 def compare_live(
-    sets: Sequence[RecordSet], document: Document, rules: Sequence[MatchRule], engines: Engines, entity: str
+    sets: Sequence[RecordSet], document: Document, rules: Sequence[MatchRule], engines: Engines, entity: str, space: str
 ) -> tuple[Waterfall | None, tuple[str, ...], tuple[Unmet, ...]] | None:
     """Read and compare the two records that `sets` (one or two) consist of; None if one of them is not there any more.
 
@@ -53,51 +45,28 @@ def compare_live(
             return None
         records = Records(con, RECORD, 2, columns, sources=tuple((one.records.source, one.first) for one in loaded))
         unmet = [_rule_unmet(con, rule, records, document, engines.secret) for rule in rules]
-        settings = engines.settings(entity)
-        if settings is None:
+        settings, trained = engines.settings(entity), engines.frozen(entity, space)
+        if settings is None or trained is None:
             return None, (), tuple(u for u in unmet if u)
-        engine = Probabilistic(settings, engines.secret)
-        prepared = engine._prepare(records)
-        _remove_known_generic(con, prepared, document, engines.secret)
-        blocking = rules_for(prepared, document.records) if document.blocking != (EVERY_PAIR,) else ()
+        prepared = Probabilistic(replace(settings, trained=trained), engines.secret)._prepare(records)
+        size = rule_size(document.records, trained.records)
+        blocking = rules_for(prepared, size) if document.blocking != (EVERY_PAIR,) else ()
         asked = {rule.name: _blocking_unmet(con, rule.name, rule.parts, sorted(rule.columns)) for rule in blocking}
         proposed = tuple(name for name, lacks in asked.items() if lacks is None) if blocking else (EVERY_PAIR,)
-        return _scored(con, prepared, document), proposed, tuple(u for u in (*unmet, *asked.values()) if u)
+        found = _scored(con, prepared, document, trained, engines.secret)
+        return found, proposed, tuple(u for u in (*unmet, *asked.values()) if u)
 
 
-def _scored(con: duckdb.DuckDBPyConnection, columns: Sequence[str], document: Document) -> Waterfall | None:
+def _scored(
+    con: duckdb.DuckDBPyConnection, columns: Sequence[str], document: Document, trained: Trained, secret: bytes
+) -> Waterfall | None:
     several = any(factor.name == "source" for factor in document.factors)
     factors = factors_for(columns, 2 if several else 1)
-    if described(factors) != tuple((f.name, f.levels) for f in document.factors):
+    if not trained.fits(factors) or described(factors) != tuple((f.name, f.levels) for f in document.factors):
         return None
-    patterns = _patterns(con, columns, factors)
-    odds = [score(document, pattern) for pattern in patterns]
-    usual = len(patterns) // 2
-    found = waterfall(document, patterns[usual], odds[usual])
-    return found if max(odds) - min(odds) < 0.05 else with_range(found, min(odds), max(odds))
-
-
-def _patterns(con: duckdb.DuckDBPyConnection, columns: Sequence[str], factors: Sequence[Factor]) -> list[list[int]]:
-    """The levels of the two records for all combinations of SHARES; the usual ones are in the middle."""
-    both = persons(con, columns).table
-    weighed = [column for column in filter(None, map(share_of, columns)) if column in both.column_names]
-    shares = list(product(SHARES, repeat=len(weighed)))
-    rows = both.take(pa.array([0, 1] * len(shares)))
-    for i, column in enumerate(weighed):
-        values = pa.array([share[i] for share in shares for _ in range(2)], pa.float32())
-        rows = rows.set_column(rows.column_names.index(column), column, values)
-    first = np.arange(len(shares)) * 2
-    return [list(map(int, pattern)) for pattern in levels(con, Persons(rows), factors, first, first + 1)]
-
-
-def _remove_known_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str], document: Document, secret: bytes) -> None:
-    """Values that the resolve found to be nobody's are nobody's here too."""
-    known = {generic.keyed_hash for generic in document.model.generic} if document.model else set()
-    for column in (c for c in columns if known and (c in ("dob", "email", "phone") or c.startswith("id_"))):
-        parts = [column, "local", "residue"] if column == "email" else [column]
-        for (value,) in con.execute(f"SELECT DISTINCT {column} FROM {TABLE} WHERE {column} IS NOT NULL").fetchall():
-            if keyed_hash(secret, column, [str(value)]) in known:
-                con.execute(f"UPDATE {TABLE} SET {', '.join(f'{part} = NULL' for part in parts)} WHERE {column} = ?", [value])
+    pattern = levels(con, persons(con, columns, secret, trained.known), factors, np.array([0]), np.array([1]))
+    found = list(map(int, pattern[0]))
+    return waterfall(document, found, score(document, found))
 
 
 def _blocking_unmet(con: duckdb.DuckDBPyConnection, name: str, parts: Sequence[str], columns: Sequence[str]) -> Unmet | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,8 +44,7 @@ class Waterfall:
     """`prior` + the bits of all `bars` + `household` = `odds` (log2 that the two records are one person); `posterior` the same as
     a probability. `household` ≤ 0 is what the chance that they are two people of one household takes away.
 
-    For exact rules (`engine` "rules") `odds` is only the evidence of the rules that agree, and there is no posterior. `range` tells
-    between what the odds lie if it is not known how common the values are in which the records agree.
+    For exact rules (`engine` "rules") `odds` is only the evidence of the rules that agree, and there is no posterior.
     """
 
     engine: str
@@ -55,7 +54,6 @@ class Waterfall:
     odds: float
     posterior: float | None
     flips: tuple[Flip, ...] = ()
-    range: tuple[float, float] | None = None
 
 
 def waterfall(document: Document, levels: Sequence[int], odds: float) -> Waterfall:
@@ -65,11 +63,6 @@ def waterfall(document: Document, levels: Sequence[int], odds: float) -> Waterfa
         return Waterfall(document.engine, 0.0, tuple(b for b in bars if b.bits), 0.0, odds, None)
     household = min(odds - document.prior - sum(bar.bits for bar in bars), 0.0)
     return Waterfall(document.engine, document.prior, bars, household, odds, posterior(odds), flips(document, levels, odds))
-
-
-def with_range(found: Waterfall, low: float, high: float) -> Waterfall:
-    """The same, with what is not known of its odds."""
-    return replace(found, range=(low, high))
 
 
 def posterior(odds: float) -> float:

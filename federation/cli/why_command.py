@@ -118,9 +118,6 @@ def pair_lines(pair: PairEvidence) -> list[str]:
         more = len(pair.proposed) - SHOWN_RULES
         said.append("  compared because of: " + ", ".join(pair.proposed[:SHOWN_RULES]) + (f" and {more} more" if more > 0 else ""))
     said += _bars(pair)
-    if pair.waterfall is not None and pair.waterfall.range is not None:
-        low, high = pair.waterfall.range
-        said.append(f"  how common their values are is not known here: between {low:+.1f} and {high:+.1f} bits")
     if pair.waterfall is not None and pair.waterfall.flips:
         said.append("  it would be otherwise with")
         said += [f"    {flip.factor}: {flip.level} ({flip.odds:+.1f} bits)" for flip in pair.waterfall.flips]
