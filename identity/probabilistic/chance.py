@@ -136,5 +136,6 @@ def _shares(con: duckdb.DuckDBPyConnection, same: tuple[str, str] | None) -> dic
         return {}
     column, bins = same
     ((known,),) = con.execute(f"SELECT count({column}) FROM {TABLE}").fetchall()
-    found = con.execute(f"SELECT bin, {_PAIRS} FROM (SELECT {bins} AS bin, n::DOUBLE AS n FROM share_{column}) GROUP BY bin").fetchall()
+    binned = f"SELECT {bins} AS bin, records::DOUBLE AS n FROM share_{column}"
+    found = con.execute(f"SELECT bin, {_PAIRS} FROM ({binned}) GROUP BY bin").fetchall()
     return {int(bin): float(pairs) / max(known * (known - 1) / 2, 1.0) for bin, pairs in found}

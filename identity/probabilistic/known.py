@@ -54,14 +54,14 @@ class Known:
 
 
 def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes) -> Shares:
-    """CREATE TABLE share_<column> (value, n, share) by counting the prepared table."""
+    """CREATE TABLE share_<column> (value, records, share) by counting the prepared table."""
     clipped = f"(CASE WHEN p < {COMMON} THEN greatest({RAREST}, -log10(total)) ELSE p END)::FLOAT"
     counted = f"SELECT {column} AS value, count(*) AS n, sum(n) OVER () AS total FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT value, n, {clipped} AS {share} "
+        f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT value, n AS records, {clipped} AS {share} "
         f"FROM (SELECT *, log10(n / total) AS p FROM ({counted}))"
     )
-    ((total,),) = con.execute(f"SELECT coalesce(sum(n), 1) FROM share_{column}").fetchall()
+    ((total,),) = con.execute(f"SELECT coalesce(sum(records), 1) FROM share_{column}").fetchall()
     common = con.execute(f"SELECT hash(value) AS h, {share} AS p FROM share_{column} WHERE {share} >= {COMMON}").fetchnumpy()
     hashes = keyed(np.asarray(common["h"], np.uint64), secret, column)
     order = np.argsort(hashes)
