@@ -107,7 +107,8 @@ def _template(name: str, option: str) -> str | None:
         ("email", ""): _EMAIL,
         ("email", "drop_tags"): rf"REGEXP_REPLACE({_EMAIL}, '^([^+@]+)\+[^@]*@', '\1@')",
         # what stands for nothing may come to light only now: "n-a"
-        ("name", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(LOWER(STRIP_ACCENTS({_TEXT})), '[^\p{{L}}]', '', 'g'), '{_NOTHING}', ''), '')",
+        ("name", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(LOWER(STRIP_ACCENTS({_TEXT})), '[^\p{{L}}]', '', 'g'), "
+        rf"'{_NOTHING}', ''), '')",
         ("postcode", ""): r"NULLIF(REGEXP_EXTRACT(REGEXP_REPLACE(REGEXP_REPLACE(UPPER(CAST(__v AS VARCHAR)), "
         r"'^\s*([0-9]{5})-[0-9]{4}\s*$', '\1'), '[^A-Z0-9]', '', 'g'), '^[A-Z0-9]{3,10}$'), '')",
         ("digits", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(CAST(__v AS VARCHAR), '[^0-9]', '', 'g'), '^({_SAME_DIGIT})$', ''), '')",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from identity.clustering import Ints
+from identity.clustering import Ints, components
 from identity.constraints import Pairs
 from identity.matching import DECISION, Edges, Records, Refused
 from identity.probabilistic.correlation import FORBIDDEN, REQUIRED
@@ -33,17 +33,35 @@ class Weighted:
     cannot: Pairs
 
     def forbidding(self, left: Ints, right: Ints) -> Weighted:
-        """The same, with further pairs that must never be one. Itself if there is nothing new."""
-        codes = _code(left, right, self.count)
-        known = _code(self.left, self.right, self.count)[self.weight == FORBIDDEN]
-        codes = np.setdiff1d(codes, known)
-        if not len(codes):
-            return self
+        """The same, with further pairs that must never be one, but for those that stewards made one. Itself if there is nothing new."""
+        required = self.weight == REQUIRED
+        together = components(self.count, self.left[required], self.right[required])
+        apart = together[left] != together[right]
+        known = self.weight == FORBIDDEN
+        codes = np.setdiff1d(_code(left[apart], right[apart], self.count), _code(self.left[known], self.right[known], self.count))
+        return self._with(codes, FORBIDDEN) if len(codes) else self
+
+    def undecided(self) -> Weighted:
+        """The same without the pairs that stewards made one."""
+        free = self.weight != REQUIRED
+        return replace(self, left=self.left[free], right=self.right[free], weight=self.weight[free], rule=self.rule[free])
+
+    def joining_whole(self, labels: Ints) -> Weighted:
+        """The same, so that where a steward made two records one, their clusters by `labels` become one, unless that is forbidden."""
+        required, forbidden = self.weight == REQUIRED, self.weight == FORBIDDEN
+        records = np.arange(self.count, dtype=np.int64)
+        group = components(self.count, np.concatenate([self.left[required], records]), np.concatenate([self.right[required], labels]))
+        torn = group[self.left[forbidden]][group[self.left[forbidden]] == group[self.right[forbidden]]]
+        whole = np.setdiff1d(group[self.left[required]], torn)
+        members = np.flatnonzero(np.isin(group, whole) & (group != records))
+        return self._with(_code(group[members], members, self.count), REQUIRED)
+
+    def _with(self, codes: Ints, weight: int) -> Weighted:
         return _distinct(
             self,
             np.concatenate([codes, _code(self.left, self.right, self.count)]),
-            np.concatenate([np.full(len(codes), FORBIDDEN, np.int64), self.weight]),
-            np.concatenate([np.zeros(len(codes), np.int64), self.rule]),
+            np.concatenate([np.full(len(codes), weight, np.int64), self.weight]),
+            np.concatenate([np.full(len(codes), self.rules.index(DECISION), np.int64), self.rule]),
         )
 
 

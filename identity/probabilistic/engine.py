@@ -118,12 +118,15 @@ class Probabilistic:
             )
 
     def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
-        """Cluster until no cluster holds two values of what one person has only one of."""
+        """Cluster until no cluster holds two values of what one person has only one of. What a steward joins, it joins whole."""
         columns = [records.columns[key] for key in self.settings.must_not]
         while True:
-            labels = correlation_clusters(records.count, edges.left, edges.right, edges.weight, most=self.settings.most)
-            left, right = conflicts(records, labels, columns)
-            apart = edges.forbidding(left, right)
+            free = edges.undecided() if len(records.must) else edges
+            labels = correlation_clusters(records.count, free.left, free.right, free.weight, most=self.settings.most)
+            if len(records.must):
+                bound = edges.joining_whole(labels)
+                labels = correlation_clusters(records.count, bound.left, bound.right, bound.weight, most=self.settings.most)
+            apart = edges.forbidding(*conflicts(records, labels, columns))
             if apart is edges:
                 return labels, edges
             edges = apart
@@ -185,6 +188,6 @@ def _scored(found: Candidates, seen: Histogram, odds: Floats, factors: Sequence[
         found.rules,
         tuple(FactorBits(factor.name, factor.levels, b, h) for factor, b, h in zip(factors, bits, mates, strict=True)),
         tuple(y.rule for y in found.yields),
-        float(np.log2(model.shares[0] / model.shares[2])),
-        float(np.log2(model.shares[1] / model.shares[2])),
+        float(np.log2(max(model.shares[0], 1e-300) / model.shares[2])),
+        float(np.log2(max(model.shares[1], 1e-300) / model.shares[2])),
     )

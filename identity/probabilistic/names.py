@@ -76,7 +76,7 @@ def _name_counts() -> dict[int, str]:
     """Queries for the pairs that agree on both names, by how common the full name is; and for those that have them swapped."""
     groups = "SELECT given, family, count(*)::DOUBLE AS n FROM prepared WHERE given <> family GROUP BY given, family"
     shared = (
-        f"SELECT n, gp + fp AS p FROM ({groups} HAVING count(*) > 1) "
+        f"SELECT shared.n AS n, gp + fp AS p FROM ({groups} HAVING count(*) > 1) AS shared "
         f"JOIN share_given AS g ON g.value = given JOIN share_family AS f ON f.value = family"
     )
     counts = {

@@ -39,7 +39,7 @@ def place_factor(have: set[str]) -> Factor:
     counted = {}
     if "street" in have and "house" in have and known:
         places = f"SELECT {known} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, v HAVING n > 1"
-        shared = f"SELECT {bins} AS bin, n FROM ({places}) JOIN share_{known} ON value = v"
+        shared = f"SELECT {bins} AS bin, place.n AS n FROM ({places}) AS place JOIN share_{known} ON value = v"
         counted = {len(_LOCALITY) + k: f"SELECT sum(n * (n - 1) / 2) FROM ({shared}) WHERE bin = {k}" for k in (1, 2, 3)}
     joint = Joint(len(_STREET), len(_LOCALITY), None, (known, bins) if known else None, counted)
     return Factor("place", sql, tuple(names), tuple(groups), tuple(match), tuple(random), joint=joint)
