@@ -121,7 +121,9 @@ def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken
 
 def _hashed(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, generation: int) -> Ints:
     """LOW + (first 64 bits of HMAC-SHA256(secret, anchor#generation)) mod SPAN: one pass over all."""
-    con.register("anchors_to_mint", pa.table({"nth": pa.array(np.arange(len(anchors))), "anchor": anchors}))
+    # in pieces, for DuckDB reads a piece per thread
+    table = pa.table({"nth": pa.array(np.arange(len(anchors))), "anchor": anchors})
+    con.register("anchors_to_mint", pa.Table.from_batches(table.to_batches(max_chunksize=1 << 16), table.schema))
     digest = HMAC.format(text="anchor || '#' || ?")
     hashed = con.execute(
         f"SELECT ? + (('0x' || substr({digest}, 1, 16))::UBIGINT % ?)::BIGINT AS id FROM anchors_to_mint ORDER BY nth",

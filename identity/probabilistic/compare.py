@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.probabilistic.factors import Factor
@@ -36,6 +37,7 @@ def levels(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
     ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
     with ThreadPoolExecutor(int(threads)) as pool:
         list(pool.map(compare, range(0, len(left), CHUNK)))
+    pa.default_memory_pool().release_unused()
     return found
 
 

@@ -34,6 +34,8 @@ class Weighted:
 
     def forbidding(self, left: Ints, right: Ints) -> Weighted:
         """The same, with further pairs that must never be one, but for those that stewards made one. Itself if there is nothing new."""
+        if not len(left):
+            return self
         required = self.weight == REQUIRED
         together = components(self.count, self.left[required], self.right[required])
         apart = together[left] != together[right]

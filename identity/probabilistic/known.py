@@ -21,7 +21,8 @@ from identity.probabilistic.prepare import TABLE
 from identity.scratch import registered
 
 COMMON = -4.5
-"""Values with at least this share of records (log10) are told apart; all rarer ones count as RAREST."""
+"""Values with at least this share of records (log10) are told apart; all rarer ones count as RAREST, or as standing on two records: no
+pair agrees on a value that stands on one."""
 RAREST = -5.0
 
 
@@ -55,7 +56,7 @@ class Known:
 
 def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes) -> Shares:
     """CREATE TABLE share_<column> (value, records, share) by counting the prepared table."""
-    clipped = f"(CASE WHEN p < {COMMON} THEN greatest({RAREST}, -log10(total)) ELSE p END)::FLOAT"
+    clipped = f"(CASE WHEN p < {COMMON} THEN greatest({RAREST}, log10(2 / total)) ELSE p END)::FLOAT"
     counted = f"SELECT {column} AS value, count(*) AS n, sum(n) OVER () AS total FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT value, n AS records, {clipped} AS {share} "
@@ -65,7 +66,7 @@ def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret
     common = con.execute(f"SELECT hash(value) AS h, {share} AS p FROM share_{column} WHERE {share} >= {COMMON}").fetchnumpy()
     hashes = keyed(np.asarray(common["h"], np.uint64), secret, column)
     order = np.argsort(hashes)
-    return Shares(hashes[order], np.asarray(common["p"], np.float32)[order], max(RAREST, -float(np.log10(float(total)))))
+    return Shares(hashes[order], np.asarray(common["p"], np.float32)[order], max(RAREST, float(np.log10(2 / max(float(total), 2.0)))))
 
 
 def recall_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes, known: Shares) -> None:
