@@ -10,11 +10,12 @@ from sqlglot import exp
 
 from federation.deciding import Key, mappings_of, project_decisions
 from federation.errors import NoCrosswalk
-from federation.resolving import engines_of, needed_attributes, record_set
+from federation.resolving import engines_of, needed_attributes, project_secret, record_set
 from identity.crosswalk import Crosswalk
 from identity.errors import UnknownId360
 from identity.live_comparison import compare_live
 from identity.model import RecordSet
+from identity.review import Item, review
 from identity.stored_evidence import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
 from views.model import Mapping
@@ -48,6 +49,17 @@ def why_id360(project: Project, id360: int) -> ClusterEvidence:
         if found := why_cluster(evidence_of(crosswalk, *place), now, decisions):
             return found
     raise UnknownId360(f"no record has the id360 {id360}, or nothing is kept of why", hint="`c360 crosswalk show ID360` tells its history")
+
+
+def review_project(project: Project, limit: int = 20) -> list[Item]:
+    """What is worth a steward's look, of all entities, weightiest first. Raises: NoCrosswalk, DecisionsFile."""
+    crosswalk, decisions = current(project), project_decisions(project).active()
+    found = [
+        item
+        for place in places_with_evidence(crosswalk)
+        for item in review(evidence_of(crosswalk, *place), project_secret(project.model), decisions, limit)
+    ]
+    return sorted(found, key=lambda item: -item.weight)[:limit]
 
 
 def current(project: Project) -> Crosswalk:

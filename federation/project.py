@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from identity.model_use import ModelUse
     from identity.plans import Plan
     from identity.report import ResolveReport
+    from identity.review import Item
     from identity.why import ClusterEvidence, Why
 
 LOCAL = "local"
@@ -132,6 +133,12 @@ class Project:
         if b is None:
             raise TypeError("why() takes two records, or one id360")
         return why_records(self, a, b)
+
+    def review(self, limit: int = 20) -> list[Item]:
+        """What is worth a steward's look, weightiest first. See identity.review."""
+        from federation.explaining import review_project
+
+        return review_project(self, limit)
 
     def rollback(self, to: int | None = None) -> Crosswalk:
         """Let the version before (or version `to`) serve again, as a new version; no id is lost or reused. See identity.rollback."""

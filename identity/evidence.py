@@ -32,6 +32,8 @@ NEAR = -10.0
 MOST_NEAR = 2
 """At most as many pairs across clusters as this times the records; those with the best odds stay."""
 RULES, MODEL = "rules", "model"
+BY_MODEL = 0
+"""Where a model is, it is the first of `Document.rules`."""
 TABLES = ("inside", "near", "cluster")
 BINS = range(-40, 41)
 """Scores are counted by whole bits."""
@@ -103,7 +105,8 @@ def copy_evidence(con: duckdb.DuckDBPyConnection) -> None:
 
 def _as_scored(edges: Edges, count: int) -> Scored:
     """Exact rules as a model sees them: a factor per rule, whose level k says that k records (255: or more) have the value; 0: differ."""
-    codes, of = np.unique(edges.left * max(count, 1) + edges.right, return_inverse=True)
+    low, high = np.minimum(edges.left, edges.right), np.maximum(edges.left, edges.right)
+    codes, of = np.unique(low * max(count, 1) + high, return_inverse=True)
     names = [rule for rule in edges.rules if np.isfinite(edges.bits[edges.rule == edges.rules.index(rule)]).any()]
     levels = np.zeros((len(codes), len(names)), np.uint8)
     for factor, name in enumerate(names):
@@ -141,9 +144,8 @@ class _Pairs:
         # what joined a pair, and pairs that were joined without ever being scored
         joined = np.minimum(edges.left, edges.right) * count + np.maximum(edges.left, edges.right)
         order = np.lexsort((edges.rule, joined))
-        codes, first = np.unique(joined[order], return_index=True)
-        self.by = edges.rule[order[first]]
-        self.joined, self.count, self.engine = codes, count, engine
+        order = order[np.diff(joined[order], prepend=-1) != 0]
+        self.joined, self.by, self.count, self.engine = joined[order], edges.rule[order], count, engine
 
     def inside_table(self) -> pa.Table:
         scored, n = self.scored, len(self.inside)
@@ -156,18 +158,23 @@ class _Pairs:
         more = self.joined[unscored]
         left, right = np.concatenate([codes, more]) // self.count, np.concatenate([codes, more]) % self.count
         none = np.full(len(more), NONE, np.int64)
-        order = np.lexsort((right, left, self.labels[left]))
+        order = self._order(left, right)
         columns = {
             "cluster": self.labels[left], "l": left, "r": right, "pattern": np.concatenate([self.pattern[:n], none]),
             "proposed": np.concatenate([self.proposed[:n], none]), "rule": np.concatenate([rule, self.by[unscored]]),
         }  # fmt: skip
         return pa.table({name: pa.array(values[order].astype(np.int32)) for name, values in columns.items()})
 
+    def _order(self, left: Ints, right: Ints) -> Ints:
+        """By cluster, then records. Sorted nearly, as pairs are, they are sorted soon."""
+        order = np.argsort(left * self.count + right, kind="stable")
+        return order[np.argsort(self.labels[left[order]], kind="stable")]
+
     def near_table(self) -> pa.Table:
         left, right = self.scored.left[self.near], self.scored.right[self.near]
         one, other = np.concatenate([left, right]), np.concatenate([right, left])
         n = len(self.inside)
-        order = np.lexsort((other, one, self.labels[one]))
+        order = self._order(one, other)
         columns = {
             "cluster": self.labels[one], "l": one, "r": other, "beyond": self.labels[other],
             "pattern": np.tile(self.pattern[n:], 2), "proposed": np.tile(self.proposed[n:], 2),

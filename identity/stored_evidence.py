@@ -145,6 +145,14 @@ class StoredEvidence:
             name: np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values).astype(np.float64)) for name, values in found.items()
         }
 
+    def cluster_sizes(self) -> Ints:
+        """Records per cluster, at the place of its smallest record (1 at the others')."""
+        sizes = np.ones(self.document.records, np.int64)
+        sizes[self._fetch("inside", "cluster", None)[0]] = 2
+        several = self.clusters()
+        sizes[several["cluster"].astype(np.int64)] = several["records"].astype(np.int64)
+        return sizes
+
     def _fetch(self, kind: str, columns: str, cluster: int | None) -> list[Ints]:
         sql = f"SELECT {columns} FROM xw.{kind}_{self.name}" + ("" if cluster is None else " WHERE cluster = ?")
         found = self.crosswalk.reader.execute(sql, [] if cluster is None else [cluster]).fetchnumpy()

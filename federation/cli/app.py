@@ -24,6 +24,7 @@ COMMANDS = {
     "rollback": "Let the links of the version before serve again.",
     "decide": "Note what a steward knows: two records are one, or are not.",
     "why": "Show why two records are one person, or are not.",
+    "review": "List what is worth a steward's look, weightiest first.",
     "sql": "Answer one SELECT over the customer.",
     "explain": "Show what a query asks of whom, and what stays local.",
     "profile": "Show one person, live.",

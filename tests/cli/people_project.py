@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "identity"))
 
-from people import ATTRIBUTES, Row, kin, strangers
+from people import ATTRIBUTES, Row, kin, moved, strangers
 
 MAPPED = "{first_name: first_name, last_name: last_name, birth_date: birth_date, email: email, phone: phone, street: street, " + (
     "postal_code: postcode, city: city}"
@@ -26,10 +26,12 @@ identity: {{individual: {{{how}}}}}
 """
 
 
-def people_project(folder: Path, count: int = 200, how: str = "model: standard") -> list[Row]:
-    """`count` people in the CRM (keys 1 …), a third of them in the shop too (keys C-1 … in the same order), then kin of a tenth."""
+def people_project(folder: Path, count: int = 200, how: str = "model: standard", *, doubtful: bool = False) -> list[Row]:
+    """`count` people in the CRM (keys 1 …), a third of them in the shop too (keys C-1 … in the same order), then kin of a tenth;
+    with `doubtful` also records of whom nobody knows for sure."""
     rows = strangers(count, count // 3)
     rows += kin(rows[count // 2 : count // 2 + count // 10])
+    rows += moved(rows[count * 2 // 3 : count * 2 // 3 + count // 8]) if doubtful else []
     folder.mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(folder / "crm.db") as con:
         con.execute(f"CREATE TABLE contact (id INTEGER PRIMARY KEY, {', '.join(f'{name} TEXT' for name in ATTRIBUTES)})")

@@ -40,6 +40,18 @@ def kin(rows: list[Row], seed: int = 2) -> list[Row]:
     return [{**row, "first_name": fake.first_name(), "birth_date": None, "email": None} for row in rows]
 
 
+def moved(rows: list[Row], seed: int = 3) -> list[Row]:
+    """Maybe the same people, elsewhere: some of the name, the birth date or the phone is left, in another mixture for each."""
+    fake = Faker("en_GB")
+    fake.seed_instance(seed)
+    there = [{**row, "street": f"{fake.building_number()} {fake.street_name()}", "postcode": fake.postcode(), "email": None} for row in rows]
+    for i, row in enumerate(there):
+        row["birth_date"] = None if i % 4 < 2 else row["birth_date"]
+        row["phone"] = fake.numerify("07#########") if i % 2 else None
+        row["city"] = row["city"] if i % 3 else fake.city()
+    return there
+
+
 def people_set(rows: list[Row], source: str = "crm", key: str = "id", kind: str = "BIGINT") -> RecordSet:
     """The rows as records 1, 2, … of a source (or by the keys that they have)."""
     keyed = [{"k0": row.get("key", i), **{name: row.get(name) for name in ATTRIBUTES}} for i, row in enumerate(rows, 1)]
@@ -58,4 +70,4 @@ def resolved(store: CrosswalkStore, *sets: RecordSet, **options: Any) -> Crosswa
     return found
 
 
-__all__ = ["ATTRIBUTES", "Row", "engine", "kin", "people_set", "resolved", "strangers"]
+__all__ = ["ATTRIBUTES", "Row", "engine", "kin", "moved", "people_set", "resolved", "strangers"]

@@ -1,0 +1,32 @@
+"""`c360 review` on a real project: the commands that it prints settle what it shows."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from conftest import Cli
+from people_project import people_project, values
+
+
+def test_the_commands_it_prints_settle_it(cli: Cli, tmp_path: Path) -> None:
+    rows = people_project(tmp_path, 300, doubtful=True)
+    assert cli("resolve", project=tmp_path).code == 0
+    told = cli("review", "-o", "json", project=tmp_path)
+    found = json.loads(told.out)
+    assert found and [i["weight"] for i in found] == sorted((i["weight"] for i in found), reverse=True)
+    assert not [value for value in values(rows) if value in told.out.lower().encode()]
+    pair = next(item for item in found if item["decide"])
+    assert f"{pair['a']} – {pair['b']}" in cli("review", project=tmp_path).out
+    command = shlex.split(pair["decide"][1].replace("…", "asked them"))
+    assert command[:2] == ["c360", "decide"] and cli(*command[1:], project=tmp_path).code == 0
+    left = json.loads(cli("review", "-o", "json", project=tmp_path).out)
+    assert (pair["a"], pair["b"]) not in [(i["a"], i["b"]) for i in left] and len(left) == len(found) - 1
+    assert cli("resolve", project=tmp_path).code == 0
+    assert (pair["a"], pair["b"]) not in [(i["a"], i["b"]) for i in json.loads(cli("review", "-o", "json", project=tmp_path).out)]
+
+
+def test_without_a_crosswalk(cli: Cli, tmp_path: Path) -> None:
+    people_project(tmp_path)
+    assert "[C360_NO_CROSSWALK]" in cli("review", project=tmp_path).err

@@ -1,0 +1,138 @@
+"""The review queue: what is doubtful comes first, what was decided leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from people import Row, engine, kin, moved, people_set, resolved, strangers
+from records import RULES, SECRET, record_set
+
+from identity.binding import key_hash
+from identity.decisions import DIFFERENT, SAME, Decision, RecordName
+from identity.model import MatchKey
+from identity.resolve import resolve
+from identity.review import BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, entropy, review
+from identity.store import CrosswalkStore
+from identity.stored_evidence import StoredEvidence, evidence_of
+
+
+def rows() -> list[Row]:
+    people = strangers(300, 100)
+    return people + kin(people[150:170]) + moved(people[200:240])
+
+
+def evidence(store: CrosswalkStore) -> StoredEvidence:
+    crosswalk = store.current()
+    assert crosswalk is not None
+    return evidence_of(crosswalk, "individual", "")
+
+
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory: pytest.TempPathFactory) -> StoredEvidence:
+    """Joined only from 70 % on, so that what lies between is near."""
+    store = CrosswalkStore(tmp_path_factory.mktemp("review"))
+    made = rows()
+    resolved(store, people_set(made[:300]), people_set(made[300:], "shop"), matcher=engine(threshold=0.7))
+    return evidence(store)
+
+
+def decision(verdict: str, a: RecordName, b: RecordName) -> Decision:
+    return Decision(verdict, "individual", "", a, b, None, "asked", "mia", datetime.now(UTC), None, "d1")
+
+
+def kinds(found: Sequence[Item]) -> set[str]:
+    return {item.kind for item in found}
+
+
+def test_doubtful_pairs_come_weightiest_first(doubtful: StoredEvidence) -> None:
+    found = review(doubtful, SECRET)
+    assert found and kinds(found) == {NEAR}
+    assert [item.weight for item in found] == sorted((item.weight for item in found), reverse=True)
+    for item in found:
+        assert item.posterior is not None and 0.2 <= item.posterior <= 0.8 and item.records == 2 and len(item.ids) == 2
+        assert item.decide[0] == f"c360 decide same {item.a} {item.b} --reason '…'"
+
+
+def test_a_limit_cuts_the_tail(doubtful: StoredEvidence) -> None:
+    assert review(doubtful, SECRET, limit=2) == review(doubtful, SECRET)[:2]
+
+
+def test_decided_pairs_leave(doubtful: StoredEvidence) -> None:
+    first = review(doubtful, SECRET)[0]
+    names = [RecordName(*str(name).split(":")[0].split("."), (str(name).split(":")[1],)) for name in (first.a, first.b)]
+    for verdict in (SAME, DIFFERENT):
+        left = review(doubtful, SECRET, [decision(verdict, names[1], names[0])])
+        assert first not in left and len(left) == len(review(doubtful, SECRET)) - 1
+    stranger = RecordName("crm", "contact", ("1",))
+    assert first in review(doubtful, SECRET, [decision(SAME, names[0], stranger)])
+
+
+def test_weak_links_are_doubted_too(tmp_path: Path) -> None:
+    store, made = CrosswalkStore(tmp_path), rows()
+    resolved(store, people_set(made[:300]), people_set(made[300:], "shop"))
+    found = review(evidence(store), SECRET)
+    assert kinds(found) == {WEAK} and all(len(item.ids) == 1 for item in found)
+
+
+def test_what_a_must_not_keeps_apart_is_a_refused_merge(tmp_path: Path) -> None:
+    made = strangers(200, 40)
+    store = CrosswalkStore(tmp_path)
+    apart = engine(must_not=(MatchKey("phone", "phone"),))
+    resolved(store, people_set(made), matcher=apart)
+    found = review(evidence(store), SECRET, limit=100)
+    assert kinds(found) == {REFUSED} and len(found) == 40 and found[0].posterior is not None and found[0].posterior > 0.8
+
+
+def crowd(k: int) -> list[dict[str, object]]:
+    """Two groups of k records with one e-mail each, and one phone that one of either has."""
+    one = [{"k0": i, "email": "a@example.org"} for i in range(k)]
+    other = [{"k0": k + i, "email": "b@example.org"} for i in range(k)]
+    one[0]["phone"] = other[0]["phone"] = "0441234567"
+    return [*one, *other]
+
+
+def test_bridges_and_shared_values(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    many = [{"k0": 1000 + i, "email": "info@example.org"} for i in range(150)]
+    resolve([record_set([*crowd(5), *many])], RULES, store, SECRET)
+    found = {item.kind: item for item in review(evidence(store), SECRET)}
+    assert found.keys() == {BRIDGE, CROWD}
+    assert (found[BRIDGE].a, found[BRIDGE].b, found[BRIDGE].records) == ("crm.contact:0", "crm.contact:5", 10)
+    assert "5 and 5 records" in found[BRIDGE].detail and found[BRIDGE].posterior is None
+    assert found[CROWD].records == 150 and "info@" not in found[CROWD].detail
+    names = [RecordName("crm", "contact", (key,)) for key in ("0", "5")]
+    assert BRIDGE not in kinds(review(evidence(store), SECRET, [decision(SAME, *names)]))
+
+
+def test_ids_that_moved(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    before = crowd(3)
+    before[0] = {**before[0], "phone": None}
+    resolve([record_set(before)], RULES, store, SECRET)
+    resolve([record_set(crowd(3))], RULES, store, SECRET)
+    churn = [item for item in review(evidence(store), SECRET) if item.kind == CHURN]
+    assert len(churn) == 1 and churn[0].records == 3 and "was merged into" in churn[0].detail
+
+
+def test_decisions_on_personal_keys_are_found_by_their_hash(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    made = [{**row, "key": f"{row['email']}.{i}"} for i, row in enumerate(rows()) if row["email"]]
+    made += [{**row, "key": f"moved{i}@example.org"} for i, row in enumerate(moved(rows()[200:240]))]
+    resolved(store, people_set(made, key="mail", kind="VARCHAR"))
+    kept = evidence(store)
+    assert kept.tables[0][0].personal == "email"
+    found = review(kept, SECRET)
+    assert found and found[0].a and found[0].b
+    keys = [name.split(":", 1)[1] for name in (found[0].a, found[0].b)]
+    names = [RecordName("crm", "contact", (key_hash(SECRET, "crm", "contact", [key]),), hashed=True) for key in keys]
+    assert found[0] not in review(kept, SECRET, [decision(SAME, *names)])
+
+
+def test_half_and_half_is_most_unsure() -> None:
+    import numpy as np
+
+    unsure = entropy(np.array([0.0, 3.0, -3.0, 40.0]))
+    assert unsure[0] == pytest.approx(1.0) and unsure[1] == pytest.approx(unsure[2]) and unsure[3] < 1e-6
