@@ -130,6 +130,13 @@ def model_lines(model: ModelUse) -> list[str]:
             f"  values that are nobody's, neither linked nor weighed: {len(model.generic):,}; on most records: "
             + ", ".join(f"{g.attribute} {g.keyed_hash} ({g.records:,})" for g in model.generic[:3])
         )
+    if model.suspect:
+        said.append(
+            "  ! values that look like nobody's by now, and did not in training: "
+            + ", ".join(f"{g.attribute} {g.keyed_hash} ({g.records:,})" for g in model.suspect[:3])
+            + (f" and {len(model.suspect) - 3:,} more" if len(model.suspect) > 3 else "")
+            + f"; `c360 train {model.entity}` leaves them out"
+        )
     said += [
         f"  ! drift: {d.factor} of matches is no longer as in training (index {d.index:.2f}): "
         f"{d.level}: {d.was:.0%} → {d.now:.0%}; look at the sources, then `c360 train {model.entity}`"
