@@ -70,7 +70,7 @@ def save(trained: Trained, path: Path) -> None:
         ],
         "known": as_document(trained.known),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
     with draft.open("w") as file:
         file.write(json.dumps(document, indent=1) + "\n")

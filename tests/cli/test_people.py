@@ -179,3 +179,22 @@ def _change(folder: Path, sql: str) -> None:
     with duckdb.connect(str(changed)) as con:
         con.execute(sql)
     changed.replace(folder / "desk.duckdb")
+
+
+def test_training_and_what_a_model_made_of_the_records(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    cli("init", "-q", folder)
+    first = cli("resolve", project=folder)
+    assert "model of individual, trained on these 15 records: of 105 pairs compared some 7 are one person" in first.out
+    assert "full_name" in first.out and "every pair" in first.out
+    assert "as trained on 15 records" in cli("resolve", project=folder).out
+    assert "as trained on 15 records" in cli("plan", project=folder).out
+    trained = cli("train", project=folder)
+    assert trained.code == 0 and "trained on these 15 records" in trained.out and "c360 plan" in trained.err
+    assert (folder / ".c360" / "models" / "individual.json.previous").exists()
+    (told,) = json.loads(cli("train", "individual", "-o", "json", project=folder).out)
+    assert told["trained"] and told["records"] == 15 and told["attributes"]["full_name"] == "full_name"
+    assert "[C360_NO_MODEL]" in cli("train", "account", project=folder).err
+    (folder / "c360.yml").write_text((folder / "c360.yml").read_text().replace("model: standard", "model: {attributes: {phone: ignored}}"))
+    said = cli("resolve", project=folder)
+    assert said.code == 1 and "[C360_MODEL_MISMATCH]" in said.err and "next: train it again: `c360 train individual`" in said.err

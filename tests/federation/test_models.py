@@ -312,7 +312,7 @@ def test_a_source_that_fails_in_mid_read_leaves_everything_as_it_was(make: Make,
 
 
 def test_one_value_on_everybody_makes_no_run_quadratic(make: Make, postgres: TestPostgres) -> None:
-    """Everybody lives at one address, and half have the birth date that gets them past a form: the blocks are cut, told of, and the rest goes on."""
+    """One address on everybody, one birth date on half: blocks are cut, told of, and the rest goes on."""
     fake = Faker("en_GB")
     fake.seed_instance(3)
     rows: dict[Key, tuple[str, Row]] = {}
@@ -363,3 +363,54 @@ def test_accounts_are_weighed_too(tmp_path: Path) -> None:
     assert report.models[0].attributes["name"] == "organisation_name" and "owner_name" not in report.models[0].attributes
     assert sum(found[n] == found[1000 + n] for n in range(40)) >= 38
     assert len(set(found.values())) >= 195
+
+
+def test_only_what_is_weighed_is_read(make: Make, postgres: TestPostgres, shop: str) -> None:
+    with c360.connect(make()) as project:
+        project.source("shop").table("public.customer")
+        with postgres.statements(shop) as seen:
+            project.resolve()
+    (asked,) = [sql for sql in seen if "customer" in sql and "pg_" not in sql and "information_schema" not in sql]
+    assert '"passport"' in asked and '"notes"' not in asked and "*" not in asked.split("FROM")[0]
+
+
+def test_more_people_of_the_same_kind_are_no_drift(make: Make, postgres: TestPostgres) -> None:
+    fewer = {key: known for key, known in PEOPLE.items() if len(key[1]) == 1 or int(key[1]) < 450}
+    folder = make(rows=fewer, uri=postgres.uri(shop_of(postgres, fewer)))
+    with c360.connect(folder) as project:
+        project.resolve()
+    for old in ("crm.db", "member.csv"):
+        (folder / old).unlink()
+    build(folder, postgres.uri(shop_of(postgres, PEOPLE)), PEOPLE, model=MODEL)
+    with c360.connect(folder) as project:
+        (use,) = project.resolve().models
+        found = ids(project)
+    assert (use.trained_on, use.records) == (len(fewer), len(PEOPLE)) and not use.drift
+    assert all(found["crm", n] == found["shop", n] for n in ("1",)) and found["crm", "3"] != found["shop", "3"]
+
+
+def test_each_space_has_a_model_of_its_own_and_a_new_source_needs_training(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        for table in ("de", "uk"):
+            db.execute(f"create table {table} ({', '.join(f'{c} text' for c in COLUMNS)})")
+            rows = [(f"{key}-{system}", *row) for (system, key), (_, row) in strangers(60, seed=len(table) + ord(table[0])).items()]
+            db.executemany(f"insert into {table} values ({', '.join('?' * len(COLUMNS))})", rows)
+    db.close()
+    one = "  - {{object: individual, source: {source}, table: {table}, key: id, space: {space}, attributes: {{first_name: given, "
+    one += "last_name: family, birth_date: born, email: mail}}}}\n"
+    both = one.format(source="a", table="de", space="Nord & Ost") + one.format(source="a", table="uk", space="uk")
+    text = "version: 1\nname: s\nsources: {a: {kind: sqlite, path: a.db}, b: {kind: sqlite, path: a.db}}\nmappings:\n%s"
+    text += "identity: {individual: {model: standard}}\n"
+    (tmp_path / "c360.yml").write_text(text % both)
+    with c360.connect(tmp_path) as project:
+        report = project.resolve()
+    assert [use.space for use in report.models] == ["Nord & Ost", "uk"]
+    models = tmp_path / ".c360" / "models"
+    assert sorted(p.name for p in models.iterdir()) == ["individual.Nord%20%26%20Ost.json", "individual.uk.json"]
+    (tmp_path / "c360.yml").write_text(text % (both + one.format(source="b", table="de", space="uk")))
+    with c360.connect(tmp_path) as project:
+        with pytest.raises(ModelMismatch, match="compared now: name, birth date, e-mail, source"):
+            project.resolve()
+        assert project.store.current().version == 1  # type: ignore[union-attr]
+        assert {use.space for use in project.train()} == {"Nord & Ost", "uk"}
+        assert project.resolve().version == 2
