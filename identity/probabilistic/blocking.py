@@ -109,14 +109,14 @@ WEAK_UP_TO = 100_000
 ALL_UP_TO = 1_500
 """Up to this many records every pair is compared."""
 
-_REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone", "street")
+REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone", "street")
 
 
 def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
     """The rules whose columns are there, for a table of `count` records (see `rule_size`)."""
     own = [(name, (name,), name) for name in columns if name.startswith("id_")]
     weak = _WEAK_RULES if count <= WEAK_UP_TO else ()
-    have = {*columns, *(f"-{column}" for column in _REFINEMENTS if column not in columns)}
+    have = {*columns, *(f"-{column}" for column in REFINEMENTS if column not in columns)}
     needed = [(name, parts, set(needs.split())) for name, parts, needs in (*own, *_RULES, *weak)]
     rules = (
         BlockingRule(name, parts, frozenset(column for column in needs if not column.startswith("-")))
@@ -144,7 +144,7 @@ def candidates(
     if size <= ALL_UP_TO:
         return _every_pair(count)
     rules = rules_for(columns, size)
-    refinements = [column for column in _REFINEMENTS if column in columns]
+    refinements = [column for column in REFINEMENTS if column in columns]
 
     def propose(rule: BlockingRule) -> tuple[Ints, int, int]:
         further = [column for column in refinements if column not in rule.columns] if rule.cap is None else []

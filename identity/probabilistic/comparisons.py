@@ -16,6 +16,8 @@ def factors_for(columns: Sequence[str], sources: int) -> tuple[Factor, ...]:
     found: list[Factor] = []
     if "given" in have or "family" in have:
         found.append(name_factor("given" in have, "family" in have))
+    if "generation" in have:
+        found.append(_GENERATION)
     if "middle" in have:
         found.append(_MIDDLE)
     if "dob" in have:
@@ -30,7 +32,7 @@ def factors_for(columns: Sequence[str], sources: int) -> tuple[Factor, ...]:
         found.append(_GENDER)
     if "org" in have:
         # people of one employer are like a household; of two organisations in one house the names differ as by chance
-        found.append(_text("organisation", "org", "op", Household.FREE if have & {"given", "family"} else Household.RANDOM))
+        found.append(_organisation(Household.FREE if have & {"given", "family"} else Household.RANDOM))
     found += [_identifier(c) for c in columns if c.startswith("id_")]
     found += [_text(c, c, f"{c}p") for c in columns if c.startswith("text_") and not c.endswith("p")]
     if sources > 1:
@@ -81,6 +83,12 @@ _GENDER = simple(
     (("same", 0.97, 0.5), ("different", 0.03, 0.5)),
     Household.RANDOM,
 )
+_GENERATION = simple(
+    "generation",
+    f"CASE WHEN {missing('generation')} THEN 0 WHEN l.generation = r.generation THEN 1 ELSE 2 END",
+    (("same", 0.995, 0.5), ("different", 0.005, 0.5)),
+    Household.RANDOM,
+)
 _MIDDLE = simple(
     "middle name",
     f"CASE WHEN {missing('middle')} THEN 0 WHEN l.middle = r.middle THEN CASE WHEN LENGTH(l.middle) > 1 THEN 1 ELSE 2 END "
@@ -100,6 +108,29 @@ def _identifier(column: str) -> Factor:
         0.002,
         0.05,
         column,
+    )
+
+
+def _organisation(household: Household) -> Factor:
+    """Names of organisations: spelled alike, or made of the same words."""
+    left, right = (f"string_split({side}.org, ' ')" for side in "lr")
+    shared = f"len(list_intersect({left}, {right})) / least(len({left}), len({right}))"
+    return simple(
+        "organisation",
+        f"CASE WHEN {missing('org')} THEN 0 "
+        f"WHEN l.org = r.org THEN CASE WHEN l.op < -3 THEN 1 WHEN l.op < -2 THEN 2 ELSE 3 END "
+        f"WHEN jaro_winkler_similarity(l.org, r.org) >= 0.94 THEN 4 "
+        f"WHEN {shared} >= 0.99 THEN 5 WHEN {shared} >= 0.5 THEN 6 ELSE 7 END",
+        (
+            ("same (rare)", 0.3, 1e-4),
+            ("same", 0.25, 1e-3),
+            ("same (common)", 0.1, 5e-3),
+            ("close", 0.1, 1e-3),
+            ("all words of the shorter", 0.1, 5e-3),
+            ("half of the words", 0.08, 3e-2),
+            ("different", 0.07, 0.95),
+        ),
+        household,
     )
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from identity.clustering import Ints
 from identity.errors import ModelMismatch
 from identity.keyed import probe
+from identity.keyrows import KeyRows, KeyRule, key_rows
 from identity.matching import ExactRules, FactorBits, Matching, Records, Scored
 from identity.model import MatchKey, MatchRule
 from identity.model_use import BlockingYield
-from identity.probabilistic.blocking import CAP, Candidates, candidates, rule_size
+from identity.probabilistic.blocking import ALL_UP_TO, CAP, REFINEMENTS, Candidates, candidates, rule_size, rules_for
 from identity.probabilistic.chance import chance, count
 from identity.probabilistic.compare import Histogram, histogram, levels
 from identity.probabilistic.comparisons import factors_for
@@ -26,7 +27,7 @@ from identity.probabilistic.kinds import Field
 from identity.probabilistic.known import Known, Shares
 from identity.probabilistic.model import Trained, described
 from identity.probabilistic.persons import persons
-from identity.probabilistic.prepare import TABLE, normal_form, prepare, sources_month_first
+from identity.probabilistic.prepare import TABLE, months_first, normal_form, prepare
 from identity.probabilistic.training import Model, train
 
 
@@ -63,7 +64,8 @@ def uses(fields: Sequence[Field], normals: dict[str, str] | None = None) -> tupl
 class Probabilistic:
     """Fellegi–Sunter with a household class, blocking with a cap, correlation clustering. See the package's own words.
 
-    After `match`, `trained` is the model that was used and `generic` the values that were found to be nobody's.
+    After `match`, `trained` is the model that was used and `generic` the values that were found to be nobody's; `hopeful` are the pairs
+    that something speaks for, and with `index`, `rows` the keys under which the records meet.
     """
 
     settings: Settings
@@ -71,6 +73,9 @@ class Probabilistic:
     trained: Trained | None = None
     generic: list[GenericValue] = field(default_factory=list)
     suspect: list[GenericValue] = field(default_factory=list)
+    index: bool = False
+    rows: KeyRows | None = None
+    hopeful: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64))
 
     def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         own = [use.key for use in self.settings.uses]
@@ -82,6 +87,8 @@ class Probabilistic:
         frozen = self.settings.trained
         columns, month_first = self._read(records)
         size = rule_size(records.count, frozen.records if frozen else None)
+        if self.index:
+            self.rows = key_rows(records.con, self.key_rules(columns, size), self.secret)
         found = candidates(records.con, TABLE, columns, records.count, self.settings.cap, size)
         shares: dict[str, Shares] = {}
         people = persons(records.con, columns, self.secret, frozen.known if frozen else None, shares)
@@ -97,8 +104,52 @@ class Probabilistic:
             frozen = Trained(described(factors), model, records.count, known=known)
         assert frozen is not None
         self.trained = frozen
+        return self._matched(records, exact, found, seen, factors, frozen, entity, space)
+
+    def rematch(self, records: Records, exact: Matching, found: Candidates, entity: str, space: str) -> Matching:
+        """Cluster by the frozen model when it is known already which pairs meet, and what exact rules make of the records."""
+        frozen = self.settings.trained
+        assert frozen is not None
+        columns, _ = self._read(records)
+        people = persons(records.con, columns, self.secret, frozen.known)
+        factors = factors_for(columns, len({source for source, _ in records.sources}))
+        self._suit(frozen, factors, entity)
+        records.con.execute(f"DROP TABLE {TABLE}")
+        seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
+        self.trained = frozen
+        return self._matched(records, exact, found, seen, factors, frozen, entity, space)
+
+    def key_rules(self, columns: Sequence[str], size: int) -> tuple[KeyRule, ...]:
+        """How records meet, for an index; none where all are compared with all. `columns` are those of the prepared table."""
+        if size <= ALL_UP_TO:
+            return ()
+        further = [column for column in REFINEMENTS if column in columns]
+        return tuple(
+            KeyRule(
+                rule.name,
+                TABLE,
+                rule.parts,
+                tuple(sorted(rule.columns)),
+                rule.cap or self.settings.cap,
+                tuple(column for column in further if column not in rule.columns) if rule.cap is None else (),
+            )
+            for rule in rules_for(columns, size)
+        )
+
+    def _matched(
+        self,
+        records: Records,
+        exact: Matching,
+        found: Candidates,
+        seen: Histogram,
+        factors: Sequence[Factor],
+        frozen: Trained,
+        entity: str,
+        space: str,
+    ) -> Matching:
         odds = frozen.model.logits(seen.patterns)[seen.of]
         edges = weighted(records, found.left, found.right, odds - _logit(self.settings.threshold), exact.edges)
+        self.hopeful = edges.left[edges.weight > 0], edges.right[edges.weight > 0]
         labels, edges = self._cluster(records, edges)
         return Matching(
             labels,
@@ -148,9 +199,7 @@ class Probabilistic:
         frozen = self.settings.trained
         con.execute(f"CREATE OR REPLACE TEMP VIEW compared AS SELECT *, {source} AS source FROM {records.table}")
         first = (
-            [starts.index(name) for name in frozen.known.month_first if name in starts]
-            if frozen
-            else sources_month_first(con, "compared", fields)
+            [starts.index(name) for name in frozen.known.month_first if name in starts] if frozen else months_first(con, "compared", fields)
         )
         columns = prepare(con, "compared", fields, first)
         con.execute("DROP VIEW compared")

@@ -31,6 +31,7 @@ class Joint:
 
     `same_first`, `same_second`: a column whose equal values make the part's levels 1 …, and the expression of which level.
     `counted`: levels, and the queries over the prepared table that count their pairs. `never`: levels that cannot occur.
+    `same`: of each part, how many levels from 1 on are "the same".
     """
 
     first: int
@@ -38,6 +39,7 @@ class Joint:
     same_first: tuple[str, str] | None
     same_second: tuple[str, str] | None
     counted: dict[int, str]
+    same: tuple[int, int]
     never: tuple[int, ...] = ()
 
 

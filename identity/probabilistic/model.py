@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -36,6 +37,13 @@ class Trained:
     def fits(self, factors: Sequence[Factor]) -> bool:
         """Whether the model speaks of these factors and levels."""
         return self.factors == described(factors)
+
+    def digest(self) -> bytes:
+        """What tells the model from any other that scores otherwise."""
+        known = (*((c, s.values, s.share, s.rare) for c, s in self.known.shares.items()), *self.known.generic.items())
+        told = [self.factors, self.records, self.model.shares, self.known.month_first, [column for column, *_ in known]]
+        numbers = [*self.model.match, *self.model.household, *self.model.random, *(part for _, *parts in known for part in parts)]
+        return hashlib.sha256(repr(told).encode() + b"".join(np.asarray(part).tobytes() for part in numbers)).digest()
 
 
 def described(factors: Sequence[Factor]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -62,6 +62,7 @@ def name_factor(given: bool, family: bool) -> Factor:
         ("given", _BIN.format("gp")) if given else None,
         ("family", _BIN.format("fp")) if family else None,
         _name_counts() if given and family else {},
+        (4, 3),
         tuple(f * len(_FAMILY) + k for f in range(1, 5) for k in (2, 3)) if given and family else (),
     )
     kind = Household.NAME if given and family else Household.FREE

@@ -41,7 +41,7 @@ def place_factor(have: set[str]) -> Factor:
         places = f"SELECT {known} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, v HAVING n > 1"
         shared = f"SELECT {bins} AS bin, place.n AS n FROM ({places}) AS place JOIN share_{known} ON value = v"
         counted = {len(_LOCALITY) + k: f"SELECT sum(n * (n - 1) / 2) FROM ({shared}) WHERE bin = {k}" for k in (1, 2, 3)}
-    joint = Joint(len(_STREET), len(_LOCALITY), None, (known, bins) if known else None, counted)
+    joint = Joint(len(_STREET), len(_LOCALITY), None, (known, bins) if known else None, counted, (1, 3))
     return Factor("place", sql, tuple(names), tuple(groups), tuple(match), tuple(random), joint=joint)
 
 

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
+from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
+from identity.probabilistic.latin import in_latin
 
 TABLE = "prepared"
 
@@ -24,7 +26,16 @@ _STREET_WORDS = {
     "street": "st", "strasse": "st", "avenue": "av", "road": "rd", "drive": "dr", "lane": "ln", "boulevard": "bd", "court": "ct",
     "place": "pl",
 }  # fmt: skip
+_SUFFIX = r"[,\s]+(jr|sr|junior|senior|i|ii|iii|iv)\.?\s*$"
+_ENDINGS = {"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "ii": 2, "iii": 3, "iv": 4}
+_GENERATION = (
+    rf"CASE REGEXP_EXTRACT({{0}}, '\s({'|'.join(_ENDINGS)})\.?(\s|$)', 1) "
+    + " ".join(f"WHEN '{ending}' THEN '{number}'" for ending, number in _ENDINGS.items())
+    + " END"
+)
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
+
+_OF_NAMES = (Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL)
 
 Columns = Mapping[str, str]
 
@@ -38,28 +49,29 @@ def normal_form(kind: Kind, own: str = "") -> str:
 
 
 def prepare(
-    con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]], month_first: Sequence[int] | None = None
+    con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]], month_first: Sequence[int]
 ) -> tuple[str, ...]:
     """CREATE TABLE prepared from `record` (rec, source, and a column for each field, named beside it). Returns its further columns.
 
-    `month_first` are the sources whose dates have the month first (default: what `sources_month_first` finds).
+    `month_first` are the sources whose dates have the month first (see `months_first`).
     """
     raw = _by_kind(fields)
-    columns = {
-        **_names(raw),
-        **_birth(raw, sources_month_first(con, record, fields) if month_first is None else month_first),
-        **_contact(raw),
-        **_place(raw),
-        **_others(fields),
-    }
+    columns = {**_names(raw), **_birth(raw, month_first), **_contact(raw), **_place(raw), **_others(fields)}
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {record})"
+    written = in_latin(con, record, [column for field, column in fields if field.kind in _OF_NAMES])
+    rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {written})"
     if "email" in columns:
         parts = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1) AS local, SPLIT_PART(email, '@', 2) AS domain"
         rows = f"SELECT *, {_residue(columns)} AS residue FROM (SELECT *, {parts} FROM ({rows}))"
         columns |= {"local": "", "domain": "", "residue": ""}
     con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {rows}")
     return tuple(columns)
+
+
+def months_first(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]]) -> tuple[int, ...]:
+    """The sources whose birth dates have the month first."""
+    value = _by_kind(fields).get(Kind.BIRTH_DATE)
+    return sources_month_first(con, record, value) if value else ()
 
 
 def _by_kind(fields: Sequence[tuple[Field, str]]) -> dict[Kind, str]:
@@ -93,6 +105,10 @@ def _names(raw: Mapping[Kind, str]) -> dict[str, str]:
         family = f"COALESCE({family or 'NULL'}, words[-1])"
         middle = f"COALESCE({middle or 'NULL'}, CASE WHEN len(words) > 2 THEN words[2] END)"
     columns = {}
+    if given or family:
+        ending = "concat_ws(' ', " + ", ".join(part for part in (given, family, raw.get(Kind.FULL)) if part) + ")"
+        columns["generation"] = _GENERATION.format(ending)
+        given, family = (name and rf"REGEXP_REPLACE({name}, '{_SUFFIX}', '')" for name in (given, family))
     if given:
         columns["given"] = letters(given)
         first = rf"NULLIF(REGEXP_EXTRACT(STRIP_ACCENTS({given}), '\p{{L}}+'), '')"
@@ -110,42 +126,12 @@ def _names(raw: Mapping[Kind, str]) -> dict[str, str]:
 
 def _birth(raw: Mapping[Kind, str], month_first: Sequence[int]) -> dict[str, str]:
     if Kind.BIRTH_DATE in raw:
-        return {"dob": _date(raw[Kind.BIRTH_DATE], month_first)}
+        return {"dob": eight_digits(raw[Kind.BIRTH_DATE], month_first)}
     if Kind.BIRTH_YEAR in raw:
         parts = [(raw.get(kind, "NULL"), width) for kind, width in ((Kind.BIRTH_YEAR, 4), (Kind.BIRTH_MONTH, 2), (Kind.BIRTH_DAY, 2))]
         digits = [rf"COALESCE(LPAD(REGEXP_EXTRACT({value}, '\d+'), {width}, '0'), '{'0' * width}')" for value, width in parts]
         return {"dob": f"NULLIF(CONCAT({', '.join(digits)}), '00000000')"}
     return {}
-
-
-_DAY_MONTH_YEAR = r"REGEXP_EXTRACT({0}, '^\s*(\d{{1,2}})\D(\d{{1,2}})\D(\d{{4}})', ['a', 'b', 'y'])"
-
-
-def sources_month_first(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]]) -> tuple[int, ...]:
-    """The sources whose own dates tell that they write the month first (a 13 is no month)."""
-    value = _by_kind(fields).get(Kind.BIRTH_DATE)
-    if value is None:
-        return ()
-    dates = f"SELECT source, {_DAY_MONTH_YEAR.format(value)} AS d FROM {record} WHERE {value} IS NOT NULL"
-    counted = con.execute(
-        f"SELECT source, count(*) FILTER (TRY_CAST(d.a AS INT) > 12), count(*) FILTER (TRY_CAST(d.b AS INT) > 12) "
-        f"FROM ({dates}) WHERE d.y <> '' GROUP BY source"
-    ).fetchall()
-    return tuple(sorted(source for source, first, second in counted if second > first))
-
-
-def _date(value: str, month_first: Sequence[int]) -> str:
-    """Year first where four digits say so; else by what the source's own dates allow."""
-    parts = _DAY_MONTH_YEAR.format(value)
-    swap = f"source IN ({', '.join(str(int(s)) for s in month_first)})" if month_first else "false"
-    iso = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{4}})\D?(\d{{1,2}})\D?(\d{{1,2}})', ['y', 'a', 'b'])"
-    pad = "LPAD({0}, 2, '0')".format
-    first, second = pad(f"({parts}).a"), pad(f"({parts}).b")
-    ordered = f"CASE WHEN {swap} THEN {first} || {second} ELSE {second} || {first} END"
-    local = f"CASE WHEN ({parts}).y <> '' THEN ({parts}).y || {ordered} END"
-    year = rf"RPAD(NULLIF(REGEXP_EXTRACT({value}, '^\s*(1[89]\d\d|20\d\d)\s*$', 1), ''), 8, '0')"
-    spelled = f"CASE WHEN ({iso}).y <> '' THEN ({iso}).y || {pad(f'({iso}).a')} || {pad(f'({iso}).b')} ELSE COALESCE({local}, {year}) END"
-    return rf"CASE WHEN REGEXP_FULL_MATCH({value}, '\d{{4}}-\d\d-\d\d') THEN REPLACE({value}, '-', '') ELSE {spelled} END"
 
 
 def _contact(raw: Mapping[Kind, str]) -> dict[str, str]:

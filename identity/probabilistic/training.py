@@ -124,10 +124,13 @@ def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
     left = np.maximum(pairs - away, 0.0)
     first, second = (np.maximum(table[1:, 1:].sum(axis) - gone[1:, 1:].sum(axis), 0.1 * table[1:, 1:].sum(axis)) for axis in (1, 0))
     both = np.outer(first, second) / max(first.sum(), 1.0)
-    counted = [level for level in (*joint.counted, *joint.never) if level < size]
-    kept = left[counted]
+    counted = [level for level in joint.counted if level < size]
+    # by chance both parts agree at least as often as if they knew nothing of each other, however much of it matches seem to explain
+    agree = first[: joint.same[0]].sum() * second[: joint.same[1]].sum() / max(first.sum(), 1.0)
+    kept = np.maximum(left[counted], agree * pairs[counted] / max(pairs[counted].sum(), 1.0))
     left[:size].reshape(joint.first, joint.second)[1:, 1:] = both
     left[counted] = kept
+    left[list(joint.never)] = 0.0
     return left
 
 

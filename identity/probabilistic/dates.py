@@ -1,0 +1,40 @@
+"""Birth dates of any spelling as eight digits, year first. SQL per row; what cannot be read is NULL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+_PARTS = r"REGEXP_EXTRACT({0}, '^\s*(\d{{1,2}})\D(\d{{1,2}})\D(\d{{4}}|\d{{2}})\b', ['a', 'b', 'y'])"
+# two digits first: %Y would read 91 as the year 91
+_NAMED_MONTHS = "['%d-%b-%y', '%d %b %y', '%d-%b-%Y', '%d %b %Y', '%b %d %Y', '%b %d, %Y', '%d %B %Y', '%B %d %Y', '%B %d, %Y']"
+_TURN = 30
+"""A year of two digits above this is of the 1900s."""
+
+
+def sources_month_first(con: duckdb.DuckDBPyConnection, record: str, value: str) -> tuple[int, ...]:
+    """The sources whose own dates tell that they write the month first (a 13 is no month)."""
+    dates = f"SELECT source, {_PARTS.format(value)} AS d FROM {record} WHERE {value} IS NOT NULL"
+    counted = con.execute(
+        f"SELECT source, count(*) FILTER (TRY_CAST(d.a AS INT) > 12), count(*) FILTER (TRY_CAST(d.b AS INT) > 12) "
+        f"FROM ({dates}) WHERE d.y <> '' GROUP BY source"
+    ).fetchall()
+    return tuple(sorted(source for source, first, second in counted if second > first))
+
+
+def eight_digits(value: str, month_first: Sequence[int]) -> str:
+    """The expression: ISO, yyyymmdd, dd/mm/yyyy or mm/dd/yyyy (by `month_first`), 1-Mar-70, March 1 1970, or a year alone."""
+    parts = _PARTS.format(value)
+    swap = f"source IN ({', '.join(str(int(s)) for s in month_first)})" if month_first else "false"
+    iso = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{4}})\D?(\d{{1,2}})\D?(\d{{1,2}})', ['y', 'a', 'b'])"
+    pad = "LPAD({0}, 2, '0')".format
+    first, second = pad(f"({parts}).a"), pad(f"({parts}).b")
+    ordered = f"CASE WHEN {swap} THEN {first} || {second} ELSE {second} || {first} END"
+    century = f"CASE WHEN LENGTH(({parts}).y) = 4 THEN '' WHEN TRY_CAST(({parts}).y AS INT) > {_TURN} THEN '19' ELSE '20' END"
+    local = f"CASE WHEN ({parts}).y <> '' THEN {century} || ({parts}).y || {ordered} END"
+    named = f"CASE WHEN REGEXP_MATCHES({value}, '[A-Za-z]') THEN strftime(TRY_STRPTIME(TRIM({value}), {_NAMED_MONTHS}), '%Y%m%d') END"
+    year = rf"RPAD(NULLIF(REGEXP_EXTRACT({value}, '^\s*(1[89]\d\d|20\d\d)\s*$', 1), ''), 8, '0')"
+    other = f"COALESCE({local}, {year}, {named})"
+    spelled = f"CASE WHEN ({iso}).y <> '' THEN ({iso}).y || {pad(f'({iso}).a')} || {pad(f'({iso}).b')} ELSE {other} END"
+    return rf"CASE WHEN REGEXP_FULL_MATCH({value}, '\d{{4}}-\d\d-\d\d') THEN REPLACE({value}, '-', '') ELSE {spelled} END"

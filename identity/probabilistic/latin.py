@@ -1,0 +1,43 @@
+"""Names in other scripts, written in Latin letters: once per distinct name, by the `anyascii` package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+from anyascii import anyascii
+
+from identity.scratch import registered
+
+TABLE = "latin"
+_OTHER_SCRIPT = r"[^\x00-\x{024F}\x{1E00}-\x{1EFF}\x{2000}-\x{206F}]"
+
+
+def in_latin(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[str]) -> str:
+    """A FROM clause with `record`, its `columns` of names in Latin letters.
+
+    >>> con = duckdb.connect()
+    >>> _ = con.execute("CREATE TABLE r AS SELECT * FROM (VALUES (0, 'ada'), (1, '王伟'), (2, 'борис')) AS t(rec, n)")
+    >>> con.execute(f"SELECT n FROM {in_latin(con, 'r', ['n'])} ORDER BY rec").fetchall()
+    [('ada',), ('wang wei',), ('boris',)]
+    """
+    # a value of ASCII alone has as many bytes as letters, which is quickly seen
+    found = " UNION ".join(
+        f"SELECT {column} AS value FROM {record} WHERE strlen({column}) > length({column}) AND REGEXP_MATCHES({column}, '{_OTHER_SCRIPT}')"
+        for column in columns
+    )
+    values = [value for (value,) in con.execute(found).fetchall()] if columns else []
+    if not values:
+        return record
+    with registered(con, "values_in_latin", pa.table({"value": values, "latin": [_written(value) for value in values]})):
+        con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS SELECT * FROM values_in_latin")
+    replaced = ", ".join(f"COALESCE({TABLE}_{column}.latin, r.{column}) AS {column}" for column in columns)
+    joins = " ".join(f"LEFT JOIN {TABLE} AS {TABLE}_{column} ON {TABLE}_{column}.value = r.{column}" for column in columns)
+    return f"(SELECT r.* REPLACE ({replaced}) FROM {record} AS r {joins})"
+
+
+def _written(value: str) -> str:
+    """Latin letters in lower case; where a script has no spaces (王伟), a capital begins a word."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", anyascii(value)).lower()

@@ -1,0 +1,65 @@
+"""Names, dates and addresses of any spelling, as they are compared."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from identity.probabilistic.kinds import Field, Kind
+from identity.probabilistic.prepare import TABLE, months_first, prepare
+
+
+def prepared(kind: Kind, values: list[str | None], wanted: str, source: int = 0) -> list[str | None]:
+    """Column `wanted` of records that have `values` in a field of `kind`."""
+    with duckdb.connect() as con:
+        rows = ", ".join(f"({i}, {source}, {'NULL' if value is None else repr(value)})" for i, value in enumerate(values))
+        con.execute(f"CREATE TABLE record AS SELECT rec, source, n0::VARCHAR AS n0 FROM (VALUES {rows}) AS t(rec, source, n0)")
+        fields = [(Field("a", kind), "n0")]
+        prepare(con, "record", fields, months_first(con, "record", fields))
+        return [value for (value,) in con.execute(f"SELECT {wanted} FROM {TABLE} ORDER BY rec").fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1970-03-01", "19700301"),
+        ("19700301", "19700301"),
+        ("01/03/1970", "19700301"),
+        ("1.3.70", "19700301"),
+        ("1/3/05", "20050301"),
+        ("Mar 1 1970", "19700301"),
+        ("1 March 1970", "19700301"),
+        ("19-Feb-91", "19910219"),
+        ("1970", "19700000"),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_birth_dates(written: str | None, read: str | None) -> None:
+    assert prepared(Kind.BIRTH_DATE, [written], "dob") == [read]
+
+
+def test_a_thirteenth_month_tells_the_order() -> None:
+    assert prepared(Kind.BIRTH_DATE, ["3/1/1970", "12/25/1980"], "dob") == ["19700301", "19801225"]
+    assert prepared(Kind.BIRTH_DATE, ["3/1/1970", "25/12/1980"], "dob") == ["19700103", "19801225"]
+
+
+@pytest.mark.parametrize(
+    ("written", "given", "family", "generation"),
+    [
+        ("smith, robert", "robert", "smith", None),
+        ("dr. zoë o'hara", "zoe", "ohara", None),
+        ("david dobbins jr", "david", "dobbins", "2"),
+        ("王伟", "wang", "wei", None),
+        ("борис годунов", "boris", "godunov", None),
+    ],
+)
+def test_whole_names(written: str, given: str, family: str, generation: str | None) -> None:
+    found = [prepared(Kind.FULL, [written.replace("'", "’")], column)[0] for column in ("given", "family", "generation")]
+    assert found == [given, family, generation]
+
+
+def test_streets_and_organisations() -> None:
+    assert prepared(Kind.STREET, ["12 main street", "12 main st.", None], "street") == ["mainst", "mainst", None]
+    assert prepared(Kind.STREET, ["12 main street", "main street 12 b"], "house") == ["12", "12"]
+    assert prepared(Kind.ORGANISATION, ["the acme exports ltd.", "exports acme"], "org") == ["acme exports", "acme exports"]
