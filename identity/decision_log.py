@@ -62,20 +62,21 @@ def _decision(entry: Mapping[str, Any]) -> Decision:
     verdict = entry["verdict"]
     if verdict not in (SAME, DIFFERENT, PIN):
         raise ValueError(verdict)
-    a, b = _record(entry["a"]), None if verdict == PIN else _record(entry["b"])
+    a, b = record_from(entry["a"]), None if verdict == PIN else record_from(entry["b"])
     if a == b:
         raise ValueError("a record and itself")
     id360 = entry["id360"] if verdict == PIN else None
     if verdict == PIN and (not isinstance(id360, int) or isinstance(id360, bool) or not 0 <= id360 < 2**63):
         raise ValueError("id360")
-    until = _moment(_text(entry, "until")) if entry.get("until") else None
+    until = moment_from(_text(entry, "until")) if entry.get("until") else None
     texts = (_text(entry, "entity"), str(entry.get("space", "")))
     return Decision(
-        verdict, *texts, a, b, id360, _text(entry, "reason"), _text(entry, "by"), _moment(entry["at"]), until, _text(entry, "id")
+        verdict, *texts, a, b, id360, _text(entry, "reason"), _text(entry, "by"), moment_from(entry["at"]), until, _text(entry, "id")
     )
 
 
-def _record(parts: Any) -> RecordName:
+def record_from(parts: Any) -> RecordName:
+    """A record as `record_parts` wrote it. Raises: ValueError."""
     if not isinstance(parts, list) or len(parts) < 3:
         raise ValueError("a record is [source, table, key …]")
     source, table, *key = parts
@@ -92,7 +93,8 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
     return str(entry[name])
 
 
-def _moment(text: str) -> datetime:
+def moment_from(text: str) -> datetime:
+    """A moment as `iso` wrote it, in UTC. Raises: ValueError."""
     found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
@@ -105,7 +107,7 @@ def decide(path: str | Path, decision: Decision) -> Decision:
     entry["id"] = hashlib.sha256(json.dumps([number, entry], sort_keys=True).encode()).hexdigest()[:8]
     told = replace(decision, id=entry["id"])
     refuse_contradictions((*known.active(), told))
-    _append(path, entry)
+    append_line(path, entry)
     return told
 
 
@@ -115,26 +117,28 @@ def withdraw(path: str | Path, which: str, *, reason: str, by: str) -> Decision:
     found = known.find(which)
     if found.id in known.withdrawn:
         raise UnknownDecision(f"decision {found} was withdrawn before", hint="`c360 decide list` shows what holds")
-    _append(path, {"verdict": WITHDRAW, "of": found.id, "reason": reason, "by": by, "at": _iso(datetime.now(UTC))})
+    append_line(path, {"verdict": WITHDRAW, "of": found.id, "reason": reason, "by": by, "at": iso(datetime.now(UTC))})
     return found
 
 
 def _entry(decision: Decision) -> dict[str, Any]:
-    found: dict[str, Any] = {"verdict": decision.verdict, "entity": decision.entity, "space": decision.space, "a": _parts(decision.a)}
-    found |= {"b": _parts(decision.b)} if decision.b else {"id360": decision.id360}
-    found |= {"reason": decision.reason, "by": decision.by, "at": _iso(decision.at)}
-    return found | ({"until": _iso(decision.until)} if decision.until else {})
+    found: dict[str, Any] = {"verdict": decision.verdict, "entity": decision.entity, "space": decision.space, "a": record_parts(decision.a)}
+    found |= {"b": record_parts(decision.b)} if decision.b else {"id360": decision.id360}
+    found |= {"reason": decision.reason, "by": decision.by, "at": iso(decision.at)}
+    return found | ({"until": iso(decision.until)} if decision.until else {})
 
 
-def _parts(record: RecordName) -> list[Any]:
+def record_parts(record: RecordName) -> list[Any]:
+    """A record as JSON has it: source, table, key …"""
     return [record.source, record.table, *([{"hmac": record.key[0]}] if record.hashed else record.key)]
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """A moment as JSON has it."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _append(path: str | Path, entry: Mapping[str, Any]) -> None:
+def append_line(path: str | Path, entry: Mapping[str, Any]) -> None:
     """One write of one line at the end, and on disk: an entry is there whole or not at all."""
     line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)

@@ -160,3 +160,9 @@ class UnknownRecord(UserError):
     """There is no such record in the crosswalk."""
 
     code = "C360_UNKNOWN_RECORD"
+
+
+class LabelsFile(UserError):
+    """A line of the file of labels is none, or a table of labels to import lacks a column."""
+
+    code = "C360_LABELS_FILE"

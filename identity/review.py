@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 
@@ -13,9 +12,8 @@ from identity.binding import key_hash
 from identity.clustering import Ints
 from identity.constraints import Floats
 from identity.decisions import DIFFERENT, SAME, Decision, RecordName
-from identity.errors import UnknownRecord
 from identity.evidence import BY_MODEL, MODEL, probability
-from identity.stored_evidence import Member, StoredEvidence
+from identity.stored_evidence import Member, StoredEvidence, key_texts
 
 NEAR, REFUSED, WEAK, BRIDGE, CROWD, CHURN = "near match", "refused merge", "weak link", "bridge", "shared value", "id churn"
 DOUBTFUL = (0.2, 0.8)
@@ -159,7 +157,8 @@ class _Decided:
         for decision in decisions:
             if (decision.entity, decision.space) == (evidence.entity, evidence.space) and decision.b is not None:
                 self.pairs.add(frozenset((decision.a, decision.b)))
-                self.people.add(frozenset(_ids(evidence, (decision.a, decision.b))))
+                recs = [rec for name in decision.records if (rec := evidence.rec_of(name, secret)) is not None]
+                self.people.add(frozenset(m.id360 for m in evidence.named(recs).values()))
 
     def settles(self, a: Member, b: Member) -> bool:
         """Whether these two records were decided, or any two of their two people."""
@@ -170,16 +169,10 @@ class _Decided:
 def record_name(member: Member, secret: bytes) -> RecordName:
     """A record as decisions name it."""
     table = member.table
-    key = tuple(str(part).lower() if isinstance(part, bool) else str(part) for part in member.key)
+    key = key_texts(member.key)
     if table.personal:
         return RecordName(table.source, table.table, (key_hash(secret, table.source, table.table, key),), hashed=True)
     return RecordName(table.source, table.table, key)
-
-
-def _ids(evidence: StoredEvidence, names: Iterable[RecordName]) -> Iterator[int]:
-    for name in names:
-        with suppress(UnknownRecord):
-            yield evidence.find(name.source, name.table, name.key).id360
 
 
 def _crowds(evidence: StoredEvidence) -> Iterator[Item]:

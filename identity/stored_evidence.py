@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,9 +11,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from identity.binding import key_hash
 from identity.clustering import Ints
 from identity.constraints import Floats
 from identity.crosswalk import Crosswalk, Key, LinkTable
+from identity.decisions import RecordName
 from identity.errors import NoEvidence, UnknownRecord
 from identity.evidence import Document
 
@@ -61,6 +64,7 @@ class StoredEvidence:
     def __init__(self, crosswalk: Crosswalk, entity: str, space: str) -> None:
         """Raises: NoEvidence."""
         self.crosswalk, self.entity, self.space = crosswalk, entity, space
+        self._by_hash: dict[tuple[str, str], Mapping[str, int]] = {}
         told = "SELECT name, document, patterns, odds, combinations FROM xw.evidence WHERE (entity, space) = (?, ?)"
         found = crosswalk.reader.execute(told, [entity, space]).fetchall() if _has_evidence(crosswalk) else []
         if not found:
@@ -100,6 +104,26 @@ class StoredEvidence:
             f"there is no record {source}.{table}:{','.join(map(str, key))} in the crosswalk",
             hint="records are named source.table:key; one that is new comes in with the next `c360 resolve`",
         )
+
+    def rec_of(self, name: RecordName, secret: bytes) -> int | None:
+        """The record that a decision or label names, None if it is not there (any more)."""
+        with suppress(UnknownRecord):
+            if not name.hashed:
+                return self.find(name.source, name.table, name.key).rec
+            return self._hashed(name.source, name.table, secret).get(name.key[0])
+        return None
+
+    def _hashed(self, source: str, table: str, secret: bytes) -> Mapping[str, int]:
+        """The records of a table whose keys are personal, by the keyed hash that stands for each."""
+        place = (source, table)
+        if place not in self._by_hash:
+            self._by_hash[place] = {
+                key_hash(secret, source, table, key_texts(tuple(key))): first + ord_
+                for link, first in self.tables
+                if (link.source, link.table) == place
+                for ord_, *key in self.crosswalk.reader.execute(f"SELECT ord, {', '.join(link.columns)} FROM xw.{link.name}").fetchall()
+            }
+        return self._by_hash[place]
 
     def members(self, id360: int) -> tuple[Member, ...]:
         """The records of an id, in order; () if it has none here."""
@@ -145,6 +169,15 @@ class StoredEvidence:
             name: np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values).astype(np.float64)) for name, values in found.items()
         }
 
+    def labels(self) -> Ints:
+        """Of each record the smallest record of its cluster."""
+        ids = np.zeros(self.document.records, np.int64)
+        for link, first in self.tables:
+            found = self.crosswalk.reader.execute(f"SELECT ord, id360 FROM xw.{link.name}").fetchnumpy()
+            ids[first + np.asarray(found["ord"], np.int64)] = np.asarray(found["id360"], np.int64)
+        _, smallest, cluster = np.unique(ids, return_index=True, return_inverse=True)
+        return np.asarray(smallest[cluster], np.int64)
+
     def cluster_sizes(self) -> Ints:
         """Records per cluster, at the place of its smallest record (1 at the others')."""
         sizes = np.ones(self.document.records, np.int64)
@@ -169,6 +202,11 @@ class StoredEvidence:
             return ()
         bits = int(self.combinations[combination])
         return tuple(rule for i, rule in enumerate(self.document.blocking) if bits >> i & 1)
+
+
+def key_texts(key: Key) -> tuple[str, ...]:
+    """A key's values as DuckDB writes them as text."""
+    return tuple(str(part).lower() if isinstance(part, bool) else str(part) for part in key)
 
 
 def evidence_of(crosswalk: Crosswalk, entity: str, space: str) -> StoredEvidence:

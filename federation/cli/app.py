@@ -25,6 +25,7 @@ COMMANDS = {
     "decide": "Note what a steward knows: two records are one, or are not.",
     "why": "Show why two records are one person, or are not.",
     "review": "List what is worth a steward's look, weightiest first.",
+    "label": "Answer for pairs of records whether they are one person, and learn how good the crosswalk is.",
     "sql": "Answer one SELECT over the customer.",
     "explain": "Show what a query asks of whom, and what stays local.",
     "profile": "Show one person, live.",

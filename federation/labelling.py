@@ -1,0 +1,154 @@
+"""Labels of a project: which pairs to ask about, the two records as their sources have them now, and what the answers say."""
+
+from __future__ import annotations
+
+import csv
+import getpass
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from federation.explaining import current
+from federation.resolving import project_secret
+from identity.errors import LabelsFile, NoEvidence
+from identity.labels import UNSURE, VERDICTS, Label, add_label, read_labels
+from identity.review import record_name
+from identity.sampling import Estimate, Population, estimate, population, sample
+from identity.stored_evidence import Member, StoredEvidence, evidence_of, places_with_evidence
+
+if TYPE_CHECKING:
+    from federation.project import Project
+    from federation.session import Session
+
+COLUMNS = ("a", "b", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Two records of which it is asked whether they are one person."""
+
+    a: Member
+    b: Member
+
+
+class Labelling:
+    """The pairs and labels of one entity (default: the only one, or the first) and space of a project."""
+
+    def __init__(self, project: Project, entity: str | None = None, space: str = "") -> None:
+        """Raises: NoCrosswalk, NoEvidence, LabelsFile."""
+        crosswalk = current(project)
+        self.project = project
+        places = [p for p in places_with_evidence(crosswalk) if entity in (None, p[0]) and (entity is None or p[1] == space)]
+        if not places:
+            raise NoEvidence(
+                f"version {crosswalk.version} of the crosswalk keeps no evidence" + (f" for {entity}" if entity else ""),
+                hint="`c360 resolve` writes it; an imported crosswalk has none",
+            )
+        self.evidence: StoredEvidence = evidence_of(crosswalk, *places[0])
+        self.path = labels_file(project)
+        self.labels = [x for x in read_labels(self.path) if (x.entity, x.space) == places[0]]
+        self.population: Population = population(self.evidence)
+
+    def questions(self, count: int, seed: int = 360) -> list[Question]:
+        """Pairs worth an answer, that have none yet."""
+        done = [pair for label in self.labels if (pair := self._recs(label))]
+        chosen = sample(self.population, count, done, seed)
+        members = self.evidence.named(rec for pair in chosen for rec in pair)
+        return [Question(members[a], members[b]) for a, b in chosen]
+
+    def answer(self, question: Question, verdict: str, by: str | None = None) -> None:
+        """Keep what somebody said. Records are named by key; a personal key by its keyed hash."""
+        secret = project_secret(self.project.model)
+        names = record_name(question.a, secret), record_name(question.b, secret)
+        label = Label(verdict, self.evidence.entity, self.evidence.space, *names, by or getpass.getuser(), datetime.now(UTC))
+        add_label(self.path, label)
+        self.labels = [x for x in self.labels if x.pair != label.pair] + [label]
+
+    def estimate(self) -> Estimate:
+        """Precision and recall of the crosswalk, as far as the labels tell."""
+        told = [(*pair, label.verdict) for label in self.labels if (pair := self._recs(label))]
+        return estimate(
+            self.population,
+            [(a, b, verdict == "same") for a, b, verdict in told if verdict != UNSURE],
+            sum(verdict == UNSURE for _, _, verdict in told),
+        )
+
+    def judged(self) -> list[tuple[int, int, bool]]:
+        """The labelled pairs that are still there: records, and whether they are one person."""
+        return [(*pair, label.verdict == "same") for label in self.labels if label.verdict != UNSURE and (pair := self._recs(label))]
+
+    def _recs(self, label: Label) -> tuple[int, int] | None:
+        known = self._by_name()
+        a, b = known(label.a), known(label.b)
+        return (a, b) if a is not None and b is not None else None
+
+    def _by_name(self) -> Callable[[Any], int | None]:
+        return lambda name: self.evidence.rec_of(name, project_secret(self.project.model))
+
+
+def labels_file(project: Project) -> Path:
+    """Where labels are kept: beside the decisions."""
+    return Path(project.model.decisions).with_name("labels.jsonl")
+
+
+def live_rows(session: Session, question: Question) -> list[dict[str, Any]]:
+    """The two records as their sources have them now, as far as the session may see them; {} for one that is gone."""
+    entity = question.a.table.entity
+    ids = sorted({question.a.id360, question.b.id360})
+    marks = ", ".join("?" * len(ids))
+    found = session.sql(f"SELECT * FROM {entity}_record WHERE id360 IN ({marks})", ids).arrow().to_pylist()
+    keyed = {(row["source"], row["source_table"], row["key"]): row for row in found}
+    return [keyed.get((m.table.source, m.table.table, key_as_text(m)), {}) for m in (question.a, question.b)]
+
+
+def key_as_text(member: Member) -> str:
+    """A record's key as views of records show it: the value, or a JSON array of several."""
+    import json
+
+    if len(member.key) == 1:
+        return str(member.key[0])
+    return json.dumps(list(member.key), separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def export_questions(path: Path, questions: Iterable[Question]) -> int:
+    """Write pairs of keys with an empty verdict, for answering elsewhere; for its owner's eyes. How many."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        rows = [(str(q.a), str(q.b), "") for q in questions]
+        writer.writerows(rows)
+    return len(rows)
+
+
+def import_answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling, by: str | None = None) -> int:
+    """Keep the verdicts of a CSV with columns a, b, verdict (same, different, unsure, or y, n, ?); rows without one are skipped.
+
+    All rows are checked before any is kept. Raises: LabelsFile, UnknownRecord.
+    """
+    answers = list(_answers(path, parse, labelling))
+    for question, verdict in answers:
+        labelling.answer(question, verdict, by)
+    return len(answers)
+
+
+def _answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> Iterator[tuple[Question, str]]:
+    meant = {"y": "same", "n": "different", "?": UNSURE, **{v: v for v in VERDICTS}}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as cause:
+        raise LabelsFile(f"{path.name} cannot be read as CSV", hint="`c360 label --export FILE` writes what it takes back") from cause
+    for number, row in enumerate(rows, 2):
+        verdict = str(row.get("verdict") or "").strip().lower()
+        if not verdict and all(row.get(c) is not None for c in COLUMNS):
+            continue
+        if verdict not in meant or not row.get("a") or not row.get("b"):
+            raise LabelsFile(
+                f"{path.name}:{number} is no label", hint=f"columns {', '.join(COLUMNS)}; a verdict is same, different or unsure"
+            )
+        a, b = (parse(str(row[side])) for side in ("a", "b"))
+        evidence = labelling.evidence
+        yield Question(evidence.find(a[0], a[1], a[2:]), evidence.find(b[0], b[1], b[2:])), meant[verdict]
