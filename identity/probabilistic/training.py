@@ -127,7 +127,7 @@ def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
     counted = [level for level in joint.counted if level < size]
     # by chance both parts agree at least as often as if they knew nothing of each other, however much of it matches seem to explain
     agree = first[: joint.same[0]].sum() * second[: joint.same[1]].sum() / max(first.sum(), 1.0)
-    kept = np.maximum(left[counted], agree * pairs[counted] / max(pairs[counted].sum(), 1.0))
+    kept = left[counted] + max(agree - left[counted].sum(), 0.0) * pairs[counted] / max(pairs[counted].sum(), 1.0)
     left[:size].reshape(joint.first, joint.second)[1:, 1:] = both
     left[counted] = kept
     left[list(joint.never)] = 0.0
