@@ -101,7 +101,7 @@ class Crosswalk:
             if (found := meta.get("format")) != FORMAT:
                 raise CrosswalkVersion(
                     f"the crosswalk {path.name} has format {found}; this c360 reads format {FORMAT}",
-                    hint="run `c360 resolve` with this version, or read it with the c360 that wrote it",
+                    hint="use the c360 that wrote it; or move its directory away and run `c360 resolve`, which starts ids anew",
                 )
             self.version = int(meta["version"])
             self.base, self.restores = (int(meta[name]) if meta[name] else None for name in ("base", "restores"))
