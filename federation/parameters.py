@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import zip_longest
 
 from sqlglot import exp
@@ -51,12 +52,19 @@ def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
     >>> lift_ids("SELECT * FROM individual WHERE id360 IN (5,6) LIMIT 1")
     ('SELECT * FROM individual WHERE id360 IN ($c360_i1 ,$c360_i2 ) LIMIT 1', {'c360_i1': 5, 'c360_i2': 6})
     """
+    lifted, numbers = _lifted(sql)
+    return lifted, dict(numbers)
+
+
+@lru_cache(256)
+def _lifted(sql: str) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """An application sends the same few texts again and again: taking one apart costs as much as asking a source."""
     if "id360" not in sql.lower():
-        return sql, {}
+        return sql, ()
     try:
         tokens = DuckDB.Tokenizer().tokenize(sql)
     except TokenError:
-        return sql, {}
+        return sql, ()
     pieces: list[str] = []
     names: dict[int, str] = {}
     end, listed = 0, False
@@ -70,7 +78,7 @@ def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
             end = token.end + 1
         elif kind is not TokenType.COMMA:
             listed = False
-    return "".join(pieces) + sql[end:], {name: number for number, name in names.items()}
+    return "".join(pieces) + sql[end:], tuple((name, number) for number, name in names.items())
 
 
 def _follows_id(tokens: Sequence[Token], at: int, operator: TokenType) -> bool:
