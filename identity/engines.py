@@ -6,6 +6,7 @@ DIR/<entity>.json.previous   the one before
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,8 +48,11 @@ class Engines:
     folder: Path
     cap: int = 100
     anew: bool = False
+    index: bool = False
     generic: list[Generic] = field(default_factory=list)
     fresh: dict[Path, Trained] = field(default_factory=dict)
+    last: Probabilistic | None = None
+    """What matched the last (entity, space); None if exact rules did."""
 
     def needs(self, rules: Sequence[MatchRule], entity: str) -> tuple[MatchKey, ...]:
         """The attributes that are compared of an entity, in their normal forms."""
@@ -59,10 +63,11 @@ class Engines:
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records of one (entity, space). Raises: ModelMismatch."""
         model = self.models.get(entity)
+        self.last = None
         if model is None:
             return ExactRules(self.secret, self.cap).match(records, rules, entity, space)
         frozen = self.frozen(entity, space)
-        engine = Probabilistic(_settings(model, frozen), self.secret)
+        engine = self.last = Probabilistic(_settings(model, frozen), self.secret, index=self.index)
         found = engine.match(records, rules, entity, space)
         if engine.trained is None or found.scored is None:
             return found
@@ -103,6 +108,21 @@ class Engines:
                 hint=f"train it again: `c360 train {entity}`",
             )
         return trained
+
+    def local(self, entity: str, space: str) -> Probabilistic | None:
+        """The engine of an entity with its frozen model; None if exact rules match it, or its model is yet to be trained."""
+        frozen = self.frozen(entity, space)
+        return Probabilistic(_settings(self.models[entity], frozen), self.secret) if frozen else None
+
+    def fingerprint(self, entity: str, space: str) -> str:
+        """What tells the model of an entity, and how it is used, from any other."""
+        if entity not in self.models:
+            return "none"
+        trained = self.fresh.get(self.path(entity, space)) or self.frozen(entity, space)
+        used = hashlib.sha256(repr(self.models[entity]).encode())
+        if trained is not None:
+            used.update(trained.digest())
+        return used.hexdigest()
 
     def check(self, groups: Iterable[tuple[str, str]]) -> None:
         """Before anything is read: the models of these (entity, space) fit the project. Raises: ModelMismatch."""

@@ -222,7 +222,7 @@ def _create(con: duckdb.DuckDBPyConnection, kind: str, name: str) -> None:
         f"{column[1:]} FLOAT" if column.startswith("*") else f"{column} INTEGER USING COMPRESSION bitpacking"
         for column in _COLUMNS[kind].split()
     ]
-    con.execute(f"CREATE TABLE new.{kind}_{name} ({', '.join(columns)})")
+    con.execute(f"CREATE TABLE IF NOT EXISTS new.{kind}_{name} ({', '.join(columns)})")
 
 
 def _document(found: Matching, pairs: _Pairs, engine: str) -> Document:

@@ -20,6 +20,7 @@ from identity.clustering import Ints
 from identity.constraints import NOBODY, Floats, Pairs, constrained, no_pairs
 from identity.model import MatchKey, MatchRule
 from identity.model_use import BlockingYield, ModelUse
+from identity.scratch import literal
 
 REPORTED_SHARED_VALUES = 100
 DECISION = "decision"
@@ -164,6 +165,10 @@ class ExactRules:
 
     secret: bytes
     cap: int = 100
+    crowded: str = ""
+    """A table (rule, rec): the values of these records under these rules are known to be on more than `cap` records."""
+    population: int | None = None
+    """How many records there are, if not only those at hand."""
 
     def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         return tuple(dict.fromkeys(part for rule in rules for part in rule.parts))
@@ -176,7 +181,7 @@ class ExactRules:
             yields.append(RuleYield(entity, space, rule.name, *self._yield(records.con)))
             shared += self._shared(records, rule, entity, space)
         records.con.execute("DROP TABLE IF EXISTS block")
-        edges, block = _edges(records, [rule.name for rule in rules], stars)
+        edges, block = _edges(self.population or records.count, [rule.name for rule in rules], stars)
         labels, left, refused = constrained(records.count, edges.left, edges.right, edges.bits, block, records.must, records.cannot)
         told = tuple(Refused(one, other, edges.rules[edges.rule[edge]], row) for edge, one, other, row in refused)
         return Matching(labels, tuple(yields), tuple(shared), _joined(edges, left, records.must), told)
@@ -187,8 +192,11 @@ class ExactRules:
         known = " AND ".join(f"{records.columns[part]} IS NOT NULL" for part in rule.parts)
         records.con.execute(
             f"CREATE OR REPLACE TEMP TABLE block AS SELECT {columns}, list(rec) AS recs, count(*) AS size "
-            f"FROM {records.table} WHERE {known} GROUP BY {columns} HAVING size > 1"
+            f"FROM {records.table} WHERE {known}{self._uncrowded(rule)} GROUP BY {columns} HAVING size > 1"
         )
+
+    def _uncrowded(self, rule: MatchRule) -> str:
+        return f" AND rec NOT IN (SELECT rec FROM {self.crowded} WHERE rule = {literal(rule.name)})" if self.crowded else ""
 
     def _yield(self, con: duckdb.DuckDBPyConnection) -> tuple[int, ...]:
         """Pairs, values, values on too many records."""
@@ -221,14 +229,14 @@ def _stars(con: duckdb.DuckDBPyConnection, cap: int) -> tuple[Ints, Ints, Ints]:
     return np.concatenate(lefts), np.concatenate(rights), np.concatenate(all_sizes)
 
 
-def _edges(records: Records, rules: list[str], stars: list[tuple[Ints, Ints, Ints]]) -> tuple[Edges, Ints]:
+def _edges(count: int, rules: list[str], stars: list[tuple[Ints, Ints, Ints]]) -> tuple[Edges, Ints]:
     """The stars of all rules as edges, and the block that each is of."""
     none = [np.empty(0, np.int64)]
     left, right = (np.concatenate([*none, *(star[side] for star in stars)]) for side in (0, 1))
     sizes = np.concatenate([*none, *(star[2] for star in stars)])
     block = np.repeat(np.arange(len(sizes)), sizes)
     rule = np.repeat(np.arange(len(rules)), [len(star[0]) for star in stars])
-    bits = np.log2(records.count / sizes)[block] if len(sizes) else np.empty(0)
+    bits = np.log2(count / sizes)[block] if len(sizes) else np.empty(0)
     real = left != right
     return Edges(left[real], right[real], rule[real], bits[real], tuple(rules)), block[real]
 

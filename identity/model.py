@@ -60,6 +60,10 @@ class RecordSet:
 
     `read()` opens a fresh Arrow stream with columns k0 … kn (the key, in the order of `key`) and `attributes`, by name; a row
     per record, in any order. `personal_key` says that the mapping declares a key column to be an identifier of a person.
+
+    Where a source can tell what is new, an incremental resolve need not read it whole: `changed()` are the rows that may differ since
+    the last resolve (or are new), `keys()` the keys of all rows, by which deletions are found, `some(keys)` the rows with some keys
+    (columns k0 … kn), all with the columns that `read` gives (`keys` with the key alone).
     """
 
     entity: str
@@ -70,6 +74,9 @@ class RecordSet:
     attributes: tuple[str, ...]
     read: Callable[[], pa.RecordBatchReader] = field(repr=False, compare=False)
     personal_key: bool = False
+    changed: Callable[[], pa.RecordBatchReader] | None = field(default=None, repr=False, compare=False)
+    keys: Callable[[], pa.RecordBatchReader] | None = field(default=None, repr=False, compare=False)
+    some: Callable[[pa.Table], pa.RecordBatchReader] | None = field(default=None, repr=False, compare=False)
 
     @property
     def label(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from identity.matching import RuleYield, SharedValue
 from identity.model_use import BlockingYield, ModelUse
@@ -33,11 +33,27 @@ class ContradictedDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """What an incremental resolve looked at: `new`, `changed` and `gone` records; all those matched anew, and the clusters they make."""
+
+    new: int
+    changed: int
+    gone: int
+    records: int
+    clusters: int
+
+    def plus(self, other: Touched) -> Touched:
+        """Both together."""
+        return Touched(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
 class ResolveReport:
     """One run. `merged` ids redirect to another; `retired` counts them and the ids whose records are all gone; `minted` are new.
 
     `largest` are the ten largest clusters as (id360, records). `shared` are values on more records than the cap: they link nobody.
     `blocking` and `models` are of entities that are matched by a model. `ignored_decisions` are those on records that are not there (now).
+    `touched` is given by an incremental resolve; `rules`, `blocking` and `models` then tell of the records touched, or nothing.
     """
 
     run: int
@@ -58,6 +74,7 @@ class ResolveReport:
     ignored_decisions: tuple[str, ...] = ()
     blocking: tuple[BlockingYield, ...] = ()
     models: tuple[ModelUse, ...] = ()
+    touched: Touched | None = None
 
     @property
     def personal_keys(self) -> tuple[SourceCount, ...]:

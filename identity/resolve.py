@@ -17,11 +17,14 @@ from connectors.spi.errors import InternalError
 from identity.binding import check_places
 from identity.contradictions import refuse_contradictions
 from identity.decisions import Decision
+from identity.engines import Engines
 from identity.errors import WeakSecret
+from identity.indexing import Indexing, digests, expected
 from identity.loading import Progress
 from identity.matching import ExactRules, Matcher
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.normalise import check_normal_form
+from identity.record_index import IndexWriter
 from identity.report import ResolveReport
 from identity.risk import RiskyMerge
 from identity.run import Run
@@ -45,6 +48,7 @@ def resolve(
     threads: int | None = None,
     decisions: Sequence[Decision] = (),
     instead: Callable[[Resolved, Path], None] | None = None,
+    index: bool = False,
 ) -> ResolveReport:
     """Resolve all `records` by the `rules` of their entity and publish the result in `store`.
 
@@ -53,6 +57,7 @@ def resolve(
     `identifiers[entity][name]` are the identifiers to store: values in normal form, of the attribute named. `matcher` replaces
     the engine (default: ExactRules, with `cap` the most records that a value may link). `progress(source.table, rows)` is
     called per batch read. `memory_limit` bounds DuckDB; nothing is spilled. `decisions` are those that hold (Decisions.active).
+    With `index` an index is left, upon which `identity.incremental` builds; `matcher` is an Engines then.
 
     Raises: UnknownNormalForm, WeakSecret, DuplicateKeys, KeyType, ResolveMemory, ResolveRunning, MissingEncryption,
     CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, ContradictoryDecisions, DecisionTable, and what the sources raise.
@@ -66,7 +71,13 @@ def resolve(
     finish = (lambda file, _: instead(done[0], file)) if instead else None
     with scratch(memory_limit, threads) as con, store.write(con, finish=finish) as draft:
         run = Run(con, draft, secret, engine, progress or quiet, decisions, weigh=instead is not None)
+        if index and isinstance(engine, Engines):
+            engine.index = True
+            writer = IndexWriter.begin(con, store, draft.version)
+            run.indexing = Indexing(writer, engine, digests(decisions))
         run.resolve(records, rules, stored)
+        if run.indexing is not None and isinstance(engine, Engines):
+            run.indexing.close(expected(con, records, rules, stored, engine))
         done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))
     return done[0].report
 

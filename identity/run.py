@@ -17,11 +17,12 @@ from identity.clustering import Ints
 from identity.decisions import Decision
 from identity.evidence import write_evidence
 from identity.history import History
+from identity.indexing import Indexing
 from identity.loading import RECORD, Loaded, Progress, drop_all, load_all
 from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.model_use import BlockingYield, ModelUse
-from identity.publishing import write_identifiers, write_links
+from identity.publishing import table_name, write_identifiers, write_links
 from identity.report import ContradictedDecision, ResolveReport, SourceCount
 from identity.risk import MOST, Merging, RiskyMerge, riskiest
 from identity.scratch import registered
@@ -40,6 +41,7 @@ class Run:
     progress: Progress
     decisions: Sequence[Decision] = ()
     weigh: bool = False
+    indexing: Indexing | None = None
     sources: list[SourceCount] = field(default_factory=list)
     yields: list[RuleYield] = field(default_factory=list)
     shared: list[SharedValue] = field(default_factory=list)
@@ -89,6 +91,9 @@ class Run:
             self.con, entity, space, RECORD, ids, {name: (key, columns[key]) for name, key in identifiers.items()}
         )
         write_evidence(self.con, entity, space, found)
+        if self.indexing is not None:
+            firsts = {table_name("link", *one.records.place): one.first for one in loaded}
+            self.indexing.add(entity, space, RECORD, columns, rules, identifiers, bound, firsts)
         self.yields += found.yields
         self.shared += found.shared
         self.blocking += found.blocking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,11 +44,23 @@ def create(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | Non
     con.executemany("INSERT INTO new.meta VALUES (?, ?)", [("format", FORMAT), *meta.items()])
 
 
+def copy(con: duckdb.DuckDBPyConnection, previous: Path, path: Path, encryption_key: str | None, meta: dict[str, str]) -> None:
+    """ATTACH a copy of a version as `new`, to be changed. Raises: MissingEncryption."""
+    shutil.copyfile(previous, path)
+    key = ""
+    if encryption_key:
+        load_encryption(con)
+        key = f" (ENCRYPTION_KEY {literal(encryption_key)})"
+    con.execute("SET force_compression = 'uncompressed'")
+    con.execute(f"ATTACH {literal(str(path))} AS new{key}")
+    con.executemany("INSERT OR REPLACE INTO new.meta VALUES (?, ?)", list(meta.items()))
+
+
 def close(con: duckdb.DuckDBPyConnection) -> None:
     """Finish the file: what is looked up by id is indexed, all is in the one file."""
-    con.execute("CREATE INDEX redirect_old_id ON new.redirect (old_id)")
-    con.execute("CREATE INDEX event_id ON new.id_event (id360)")
-    con.execute("CREATE INDEX event_other ON new.id_event (other_id)")
+    con.execute("CREATE INDEX IF NOT EXISTS redirect_old_id ON new.redirect (old_id)")
+    con.execute("CREATE INDEX IF NOT EXISTS event_id ON new.id_event (id360)")
+    con.execute("CREATE INDEX IF NOT EXISTS event_other ON new.id_event (other_id)")
     con.execute("CHECKPOINT new")
     con.execute("DETACH new")
 

@@ -3,6 +3,7 @@
 DIR/current             "v000007.duckdb 60567552": the file that serves, and its size
 DIR/v000007.duckdb      a version; never written again, and its number never given to another
 DIR/plan-000008.duckdb  a version that was planned and does not serve; plan-000008.json tells what it would change (identity.plans)
+DIR/index-000007.duckdb what an incremental resolve upon version 7 builds upon (identity.record_index)
 DIR/.v000008.tmp        one being written (with DuckDB's log beside it); left by a crash, swept by the next writer
 DIR/lock                held while writing
 """
@@ -85,24 +86,30 @@ class CrosswalkStore:
         *,
         restores: Callable[[], Crosswalk] | None = None,
         finish: Callable[[Path, int], None] | None = None,
+        amend: bool = False,
     ) -> Iterator[Draft]:
         """Write the next version through `con`; it serves when the block ends, and never was if the block raises.
 
         It builds upon the version that serves, or brings back the one that `restores` tells (asked under the lock).
-        `finish(path, version)` is called with the whole file, on disk, instead of publishing it. Raises: ResolveRunning;
-        MissingEncryption; what `current` raises: a broken crosswalk is never built upon.
+        With `amend` the draft is not empty but a copy of the version that serves. `finish(path, version)` is called with the whole
+        file, on disk, instead of publishing it. Raises: ResolveRunning; MissingEncryption; what `current` raises: a broken crosswalk
+        is never built upon.
         """
         with self.locked():
             self._sweep()
             previous = restores() if restores else self.current()
             version = self._next()
+            self.index_path(version).unlink(missing_ok=True)
             draft = self.directory / f".v{version:06d}.tmp"
             if previous:
                 previous.attach(con, "old")
             base = (previous.base if restores else previous.version) if previous else None
             meta = {"version": str(version), "base": str(base or ""), "restores": str(previous.version if previous and restores else "")}
             try:
-                schema.create(con, draft, self.encryption_key, meta)
+                if amend and previous:
+                    schema.copy(con, previous.path, draft, self.encryption_key, meta)
+                else:
+                    schema.create(con, draft, self.encryption_key, meta)
                 yield Draft(version, previous)
                 schema.close(con)
                 sync(draft)
@@ -123,6 +130,10 @@ class CrosswalkStore:
     def path(self, version: int) -> Path:
         """Where a version lies."""
         return self.directory / f"v{version:06d}.duckdb"
+
+    def index_path(self, version: int) -> Path:
+        """Where the index of a version lies, if it has one (identity.record_index)."""
+        return self.directory / f"index-{version:06d}.duckdb"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -178,6 +189,9 @@ class CrosswalkStore:
             path = self.path(version)
             if path not in in_use and (version in versions[: -self.keep] or (self.encryption_key and not _is_encrypted(path))):
                 path.unlink(missing_ok=True)
+        if not self.index_path(newest).is_file():
+            for index in self.directory.glob("index-*.duckdb"):
+                index.unlink(missing_ok=True)
 
 
 def _is_encrypted(path: Path) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.errors import ModelMismatch
@@ -110,14 +111,25 @@ class Probabilistic:
         """Cluster by the frozen model when it is known already which pairs meet, and what exact rules make of the records."""
         frozen = self.settings.trained
         assert frozen is not None
+        seen, factors = self._seen(records, frozen, found.left, found.right, entity)
+        self.trained = frozen
+        return self._matched(records, exact, found, seen, factors, frozen, entity, space)
+
+    def likely(self, records: Records, left: Ints, right: Ints, entity: str) -> npt.NDArray[np.bool_]:
+        """Which pairs something speaks for by the frozen model."""
+        frozen = self.settings.trained
+        assert frozen is not None
+        seen, _ = self._seen(records, frozen, left, right, entity)
+        weight = np.rint((frozen.model.logits(seen.patterns) - _logit(self.settings.threshold)) * 1000)
+        return np.asarray(weight[seen.of] > 0)
+
+    def _seen(self, records: Records, frozen: Trained, left: Ints, right: Ints, entity: str) -> tuple[Histogram, tuple[Factor, ...]]:
         columns, _ = self._read(records)
         people = persons(records.con, columns, self.secret, frozen.known)
         factors = factors_for(columns, len({source for source, _ in records.sources}))
         self._suit(frozen, factors, entity)
         records.con.execute(f"DROP TABLE {TABLE}")
-        seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
-        self.trained = frozen
-        return self._matched(records, exact, found, seen, factors, frozen, entity, space)
+        return histogram(levels(records.con, people, factors, left, right), factors), factors
 
     def key_rules(self, columns: Sequence[str], size: int) -> tuple[KeyRule, ...]:
         """How records meet, for an index; none where all are compared with all. `columns` are those of the prepared table."""

@@ -1,0 +1,193 @@
+"""Which records are new, changed or gone since the last resolve, and the values of those that have to be looked at.
+
+A source that can tell is asked for what changed, for its keys, and for neighbours by key; any other is read whole, and a row counts
+as changed if the keyed hash of its normal forms is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from identity.clustering import Ints
+from identity.crosswalk import Crosswalk, LinkTable
+from identity.errors import DuplicateKeys
+from identity.keyed import UInts, keyed
+from identity.loading import RECORD, Loaded, Progress, read_all
+from identity.model import MatchKey, RecordSet
+from identity.personal import kind_of_keys
+from identity.record_index import NoIndex, RecordIndex
+from identity.scratch import registered
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Numbers of records: `new` (numbered after all there ever were), `changed`, `gone`; `null_keys` by place."""
+
+    new: Ints
+    changed: Ints
+    gone: Ints
+    null_keys: Mapping[tuple[str, str, str, str], int]
+
+
+class Pool:
+    """The records of one (entity, space) that are at hand, a table pool_<i> (gid, k0 …, normal forms, h) per record set.
+
+    `gid` is a record's number in index and crosswalk; `old` is attached.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        group: Sequence[RecordSet],
+        columns: Mapping[MatchKey, str],
+        previous: Crosswalk,
+        firsts: Mapping[str, int],
+        secret: bytes,
+        progress: Progress,
+    ) -> None:
+        """Raises: NoIndex, if the last resolve did not have these tables, with these keys."""
+        self.con, self.group, self.columns, self.secret, self.progress = con, group, columns, secret, progress
+        self.links: list[LinkTable] = []
+        for records in group:
+            link = previous.link_of(*records.place)
+            if link is None or link.name not in firsts or link.key_columns != tuple(c.name for c in records.key):
+                raise NoIndex(f"{records.label} was not resolved before, or by another key")
+            self.links.append(link)
+        self.firsts = [firsts[link.name] for link in self.links]
+        self.forms = ", ".join(columns.values())
+
+    def keys(self, i: int, alias: str = "") -> str:
+        """The key columns of a record set."""
+        return ", ".join(f"{alias}{k}" for k in self.links[i].columns)
+
+    def read(self, index: RecordIndex, name: str) -> Changes:
+        """Read what may have changed, and compare it with the index. Raises what the sources raise; DuplicateKeys; KeyType."""
+        asked = [replace(r, read=r.changed) if r.changed else r for r in self.group]
+        read_all(self.con, asked, [f"pool_{i}" for i in range(len(asked))], self.columns, self.progress)
+        recs, hashes = index.hashes(name)
+        following = index.next_rec(name)
+        new, changed, gone, nulls = [], [], [], {}
+        for i, records in enumerate(self.group):
+            nulls[records.place] = self._number(i, following)
+            found = self.con.execute(f"SELECT gid, h FROM pool_{i}").fetchnumpy()
+            gid, now = np.asarray(found["gid"], np.int64), keyed(np.asarray(found["h"], np.uint64), self.secret, "row")
+            fresh = gid >= following
+            new.append(np.sort(gid[fresh]))
+            following += int(fresh.sum())
+            known, now = gid[~fresh], now[~fresh]
+            changed.append(known[hashes[np.searchsorted(recs, known)] != now])
+            gone.append(self._gone(i))
+        return Changes(np.concatenate(new), np.sort(np.concatenate(changed)), np.sort(np.concatenate(gone)), nulls)
+
+    def _number(self, i: int, following: int) -> int:
+        """Give the rows that were read their numbers; those of new ones start at `following`. Returns how many had no key."""
+        link, first = self.links[i], self.firsts[i]
+        null_key = " OR ".join(f"{k} IS NULL" for k in link.columns)
+        ((nulls, doubled),) = self.con.execute(
+            f"SELECT (SELECT count(*) FROM pool_{i}_unsorted WHERE {null_key}), (SELECT count(*) FROM "
+            f"(SELECT 1 FROM pool_{i}_unsorted WHERE NOT ({null_key}) GROUP BY {self.keys(i)} HAVING count(*) > 1))"
+        ).fetchall()
+        if doubled:
+            raise DuplicateKeys(self.group[i].label, doubled)
+        same = " AND ".join(f"o.{k} = n.{k}" for k in link.columns)
+        self.con.execute(
+            f"CREATE TEMP TABLE numbered_{i} AS SELECT o.ord, n.*, hash({self.forms or '1'}) AS h FROM pool_{i}_unsorted n "
+            f"LEFT JOIN old.{link.name} o ON {same} WHERE NOT ({' OR '.join(f'n.{k} IS NULL' for k in link.columns)})"
+        )
+        self.con.execute(
+            f"CREATE TABLE pool_{i} AS SELECT (ord + {first:d})::BIGINT AS gid, * EXCLUDE (ord) FROM numbered_{i} WHERE ord IS NOT NULL "
+            f"UNION ALL SELECT {following - 1:d} + row_number() OVER (ORDER BY {self.keys(i)}), * EXCLUDE (ord) "
+            f"FROM numbered_{i} WHERE ord IS NULL"
+        )
+        self.con.execute(f"DROP TABLE numbered_{i}")
+        if self.group[i].changed is None:
+            self.con.execute(f"DROP TABLE pool_{i}_unsorted")
+        return int(nulls)
+
+    def _gone(self, i: int) -> Ints:
+        records, link, first = self.group[i], self.links[i], self.firsts[i]
+        if records.changed is None:
+            there = f"pool_{i}"
+        elif records.keys is None:
+            self.con.execute(f"DROP TABLE pool_{i}_unsorted")
+            return np.empty(0, np.int64)
+        else:
+            self.con.execute(f"DROP TABLE pool_{i}_unsorted")
+            read_all(self.con, [replace(records, read=records.keys)], [f"pool_{i}"], {}, self.progress)
+            there = f"pool_{i}_unsorted"
+        found = self.con.execute(
+            f"SELECT ord + {first:d} AS gid FROM old.{link.name} ANTI JOIN {there} USING ({self.keys(i)})"
+        ).fetchnumpy()
+        if there != f"pool_{i}":
+            self.con.execute(f"DROP TABLE {there}")
+        return np.asarray(found["gid"], np.int64)
+
+    def fetch(self, gids: Ints) -> None:
+        """Have some records at hand. Raises: NoIndex, if they are not as the index has them, or not there."""
+        with registered(self.con, "wanted", pa.table({"gid": np.unique(gids)})):
+            for i, (records, link, first) in enumerate(zip(self.group, self.links, self.firsts, strict=True)):
+                if records.changed is None:
+                    continue  # read whole
+                missing = self.con.sql(
+                    f"SELECT ord + {first:d} AS gid, {self.keys(i)} FROM old.{link.name} "
+                    f"WHERE ord + {first:d} IN (SELECT gid FROM wanted ANTI JOIN pool_{i} USING (gid))"
+                ).to_arrow_table()
+                if missing.num_rows:
+                    self._fetch(i, records, missing)
+
+    def _fetch(self, i: int, records: RecordSet, missing: pa.Table) -> None:
+        keys = missing.drop_columns(["gid"])
+        some = records.some
+        read = (lambda: some(keys)) if some else records.read
+        read_all(self.con, [replace(records, read=read)], [f"more_{i}"], self.columns, self.progress)
+        with registered(self.con, "missing", missing):
+            self.con.execute(
+                f"INSERT INTO pool_{i} BY NAME SELECT gid::BIGINT AS gid, m.*, hash({self.forms or '1'}) AS h "
+                f"FROM more_{i}_unsorted m JOIN missing USING ({self.keys(i)})"
+            )
+            self.con.execute(f"DROP TABLE more_{i}_unsorted")
+            ((lacking,),) = self.con.execute(f"SELECT count(*) FROM missing ANTI JOIN pool_{i} USING (gid)").fetchall()
+        if lacking:
+            raise NoIndex(f"records of {records.label} went while it was read")
+
+    def unlike(self, index_recs: Ints, index_hashes: UInts) -> Ints:
+        """The records at hand that are not as the index has them (new ones aside)."""
+        found = [self.con.execute(f"SELECT gid, h FROM pool_{i}").fetchnumpy() for i in range(len(self.group))]
+        gid = np.concatenate([np.asarray(f["gid"], np.int64) for f in found])
+        now = keyed(np.concatenate([np.asarray(f["h"], np.uint64) for f in found]), self.secret, "row")
+        known = np.isin(gid, index_recs)
+        gid, now = gid[known], now[known]
+        return np.asarray(gid[index_hashes[np.searchsorted(index_recs, gid)] != now], np.int64)
+
+    def load(self, gids: Ints) -> tuple[list[Loaded], Ints]:
+        """CREATE VIEW record over some records that are at hand, as `loading.load_all` does; with the gid of each rec."""
+        loaded: list[Loaded] = []
+        found = []
+        with registered(self.con, "wanted", pa.table({"gid": np.unique(gids)})):
+            for i, records in enumerate(self.group):
+                first = loaded[-1].first + loaded[-1].count if loaded else 0
+                self.con.execute(
+                    f"CREATE OR REPLACE TABLE some_{i} AS SELECT row_number() OVER (ORDER BY {self.keys(i)}) - 1 + {first:d} AS rec, * "
+                    f"FROM pool_{i} SEMI JOIN wanted USING (gid)"
+                )
+                own = np.asarray(self.con.execute(f"SELECT gid FROM some_{i} ORDER BY rec").fetchnumpy()["gid"], np.int64)
+                loaded.append(Loaded(records, f"some_{i}", first, len(own), 0, ""))
+                found.append(own)
+        everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *self.columns.values()])} FROM {one.table}" for one in loaded)
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {RECORD} AS {everything}")
+        return loaded, np.concatenate(found)
+
+    def personal(self, i: int, loaded: Loaded) -> str:
+        """What the keys of a table give away: what was known, or what the records at hand say."""
+        return self.links[i].personal or kind_of_keys(self.con, loaded.table, loaded.records)
+
+    def drop(self) -> None:
+        """Drop all tables."""
+        self.con.execute(f"DROP VIEW IF EXISTS {RECORD}")
+        for i in range(len(self.group)):
+            self.con.execute(f"DROP TABLE IF EXISTS pool_{i}; DROP TABLE IF EXISTS some_{i}")

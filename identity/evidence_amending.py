@@ -1,0 +1,94 @@
+"""Evidence for the clusters that an incremental resolve touched; that for all others stays as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from identity.clustering import Ints
+from identity.cohesion import cohesion
+from identity.evidence import MODEL, RULES, Document, _as_scored, _Pairs, _write_clusters
+from identity.matching import Matching
+from identity.publishing import table_name
+from identity.scratch import registered
+
+
+def amend_evidence(
+    con: duckdb.DuckDBPyConnection, entity: str, space: str, found: Matching, gids: Ints, renewed: Ints, following: int
+) -> None:
+    """Bring the evidence in the draft up to date. `gids[rec]` is the number of a record that was matched anew; `renewed` are those
+    that are new, changed or gone; `following` is the first number that no record has.
+
+    Pairs between a renewed record and one that was not matched anew are left out: they are far from being one.
+    """
+    name = table_name("evidence", entity, space)[len("evidence_") :]
+    scored, edges = found.scored, found.edges
+    if edges is None or not con.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'new' AND table_name = 'evidence'").fetchall():
+        return
+    ((text, patterns, odds, combinations),) = con.execute(
+        "SELECT document, patterns, odds, combinations FROM new.evidence WHERE name = ?", [name]
+    ).fetchall()
+    document = msgspec.json.decode(text, type=Document)
+    engine = MODEL if scored is not None else RULES
+    scored = scored or _as_scored(edges, document.records)
+    pairs = _Pairs(found.labels, scored, edges, engine)
+    smallest = np.full(len(gids), np.iinfo(np.int64).max)
+    np.minimum.at(smallest, found.labels, gids)
+    label = smallest[found.labels]
+    _leave(con, name, gids, label, renewed)
+    _enter(con, name, pairs, gids, label, len(odds) // 4, len(combinations) // 8)
+    stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
+    whole = cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars)
+    _write_clusters(
+        con,
+        name,
+        replace(edges, left=gids[edges.left], right=gids[edges.right]),
+        replace(whole, cluster=smallest[whole.cluster]),
+    )
+    document = replace(document, records=following)
+    con.execute(
+        "UPDATE new.evidence SET document = ?, patterns = ?, odds = ?, combinations = ? WHERE name = ?",
+        [
+            msgspec.json.encode(document).decode(),
+            bytes(patterns) + pairs.patterns.tobytes(),
+            bytes(odds) + pairs.odds.astype(np.float32).tobytes(),
+            bytes(combinations) + pairs.combinations.tobytes(),
+            name,
+        ],
+    )
+
+
+def _leave(con: duckdb.DuckDBPyConnection, name: str, gids: Ints, label: Ints, renewed: Ints) -> None:
+    """Take out what was known of touched clusters; near pairs from them to others stay, under the cluster's new name."""
+    again = pa.table({"rec": gids.astype(np.int32), "label": label.astype(np.int32)})
+    out = pa.table({"rec": np.union1d(gids, renewed).astype(np.int32)})
+    with registered(con, "matched_again", again), registered(con, "out", out), registered(con, "renewed", pa.table({"rec": renewed})):
+        for kind in ("inside", "cluster"):
+            con.execute(f"DELETE FROM new.{kind}_{name} WHERE cluster IN (SELECT rec FROM out)")
+        con.execute(
+            f"DELETE FROM new.near_{name} WHERE l IN (SELECT rec FROM renewed) OR r IN (SELECT rec FROM renewed) "
+            f"OR (l IN (SELECT rec FROM out) AND r IN (SELECT rec FROM out))"
+        )
+        con.execute(f"UPDATE new.near_{name} SET cluster = a.label FROM matched_again a WHERE a.rec = l AND cluster <> a.label")
+        con.execute(f"UPDATE new.near_{name} SET beyond = a.label FROM matched_again a WHERE a.rec = r AND beyond <> a.label")
+
+
+def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs, gids: Ints, label: Ints, patterns: int, combinations: int) -> None:
+    """Put in what is known now; rows of the dictionaries are counted on."""
+    for kind, table in (("inside", pairs.inside_table()), ("near", pairs.near_table())):
+        columns = {column: table.column(column).to_numpy().astype(np.int64) for column in table.column_names}
+        for column, offset in (("pattern", patterns), ("proposed", combinations)):
+            columns[column] = np.where(columns[column] >= 0, columns[column] + offset, columns[column])
+        columns["cluster"] = label[columns["l"]]
+        if "beyond" in columns:
+            columns["beyond"] = label[columns["r"]]
+        left, right = gids[columns["l"]], gids[columns["r"]]
+        if kind == "inside":
+            left, right = np.minimum(left, right), np.maximum(left, right)
+        columns["l"], columns["r"] = left, right
+        with registered(con, "incoming", pa.table({column: values.astype(np.int32) for column, values in columns.items()})):
+            con.execute(f"INSERT INTO new.{kind}_{name} FROM (SELECT * FROM incoming ORDER BY cluster)")

@@ -1,0 +1,169 @@
+"""Resolving what changed: new, changed and deleted records, and whoever they could be one with.
+
+Under a frozen model a pair's score depends on its two records alone, blocks are told by keys, and clusters never reach beyond the
+part of the graph that their records are connected with. So the parts that a change touches are matched anew, with everything that a
+whole resolve would know of them, and all others stay: the partition and the ids are those of a whole resolve.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from identity.amending import AmendedHistory, amend_identifiers, amend_links
+from identity.changed_records import Changes, Pool
+from identity.clustering import Ints
+from identity.decisions import Decision
+from identity.engines import Engines
+from identity.evidence_amending import amend_evidence
+from identity.indexing import JOINING, expected, group_name, parts_of, row_hashes
+from identity.loading import RECORD, Loaded, Progress
+from identity.model import MatchKey, MatchRule, RecordSet
+from identity.neighbourhood import Around, Matched, Neighbourhood
+from identity.record_index import IndexWriter, NoIndex, RecordIndex
+from identity.report import ResolveReport, SourceCount, Touched
+from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
+from identity.run import Run
+from identity.scratch import registered, scratch
+from identity.stable_ids import NO_ID
+from identity.store import CrosswalkStore
+
+MOST = 0.2
+"""If more than this share of the records changed since the last whole resolve, all are resolved."""
+
+
+def incremental(
+    records: Sequence[RecordSet],
+    rules: Mapping[str, tuple[MatchRule, ...]],
+    store: CrosswalkStore,
+    secret: bytes,
+    *,
+    engines: Engines,
+    identifiers: Mapping[str, Mapping[str, MatchKey]] | None = None,
+    progress: Progress | None = None,
+    memory_limit: str = MEMORY_LIMIT,
+    threads: int | None = None,
+    decisions: Sequence[Decision] = (),
+) -> ResolveReport:
+    """Resolve what changed since the version that serves, which `resolve(…, index=True)` or this wrote, and publish the next one.
+
+    Arguments as for `identity.resolve`. Raises: NoIndex, if everything has to be resolved, with the reason; nothing was published
+    then. Otherwise as `resolve`.
+    """
+    stored = identifiers or {}
+    check(records, rules, stored, secret)
+    check_decisions(decisions, records)
+    started = time.monotonic()
+    current = store.current()
+    if current is None or current.encrypted != bool(store.encryption_key):
+        raise NoIndex("there is no crosswalk yet" if current is None else "the crosswalk is to be encrypted anew")
+    with scratch(memory_limit, threads) as con, store.write(con, amend=True) as draft:
+        assert draft.previous is not None
+        agreed = expected(con, records, rules, stored, engines)
+        index = RecordIndex.open(con, store, draft.previous.version, agreed)
+        writer = IndexWriter.begin(con, store, draft.version)
+        run = Amending(con, draft, secret, engines, progress or quiet, decisions, index=index, writer=writer)
+        run.resolve(records, rules, stored)
+        report = run.close(started)
+        kept = {name: index.meta[name] for name in ("firsts",)}
+        writer.close({**agreed, **kept, "decisions": json.dumps(sorted(d.id for d in decisions)), "base": str(index.base())})
+        con.execute("DETACH ix; DETACH dx")
+    return report
+
+
+@dataclass(kw_only=True)
+class Amending(Run):
+    """An incremental resolve under way."""
+
+    index: RecordIndex
+    writer: IndexWriter
+    before: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __post_init__(self) -> None:
+        self.history = self.amended = AmendedHistory(self.con, self.draft.version, True)
+        known = set(json.loads(self.index.meta["decisions"]))
+        if known - {d.id for d in self.decisions}:
+            raise NoIndex("a decision no longer holds")
+        self.touched = Touched(0, 0, 0, 0, 0)
+
+    def _resolve_group(
+        self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
+    ) -> None:
+        assert self.draft.previous is not None and isinstance(self.engine, Engines)
+        wanted = dict.fromkeys([*self.engine.needs(rules, entity), *identifiers.values()])
+        columns = {key: f"n{i}" for i, key in enumerate(wanted)}
+        pool = Pool(self.con, group, columns, self.draft.previous, self.index.firsts(), self.secret, self.progress)
+        name = group_name(entity, space)
+        changes = pool.read(self.index, name)
+        links = sum(link.links for link in pool.links)
+        if (len(changes.new) + len(changes.changed) + len(changes.gone)) > MOST * links or self.index.share_changed(name) > MOST:
+            raise NoIndex("more than a fifth of the records changed since the last whole resolve")
+        here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
+        near = Neighbourhood(pool, self.index, self.engine, (entity, space, name), rules, identifiers, here)
+        around = near.find(changes)
+        found = near.match(around)
+        self._write(pool, near, changes, around, found, identifiers)
+        self.yields += found.matching.yields
+        self.contradicted.update((entity, space, found.bound.cannot_by[refused.cannot], refused.rule) for refused in found.matching.refused)
+        self._tell(pool, group, changes, found)
+        pool.drop()
+
+    def _write(
+        self, pool: Pool, near: Neighbourhood, changes: Changes, around: Around, found: Matched, identifiers: Mapping[str, MatchKey]
+    ) -> None:
+        ids = self._identify(near.entity, near.space, found.loaded, found.matching, found.bound)
+        left = self._ids_of(pool, changes.gone)
+        touched = np.concatenate([self.before[self.before != NO_ID], left])
+        self.amended.touched = np.concatenate([self.amended.touched, touched])
+        amend_links(pool, found.loaded, ids, self.before, changes.gone)
+        crowded = {
+            name: found.rows.rec[(found.rows.rule == JOINING + len(near.rules) + i) & ~found.rows.meets]
+            for i, name in enumerate(identifiers)
+        }
+        amend_identifiers(pool, near.entity, near.space, identifiers, ids, touched, crowded)
+        firsts = self.index.firsts()
+        renewed = np.concatenate([around.renewed, changes.gone])
+        amend_evidence(
+            self.con, near.entity, near.space, found.matching, found.gids, renewed, self.index.next_rec(near.name) + len(changes.new)
+        )
+        self.con.execute("INSERT OR REPLACE INTO new.meta VALUES ('firsts', ?)", [json.dumps(firsts)])
+        _, hashes = row_hashes(self.con, RECORD, list(pool.columns.values()), self.secret)
+        parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]
+        self.index.carry_on(self.writer, near.name, around.renewed, around.rows, changes.gone, (found.gids, hashes, parts))
+
+    def _ids_before(self, loaded: Sequence[Loaded], count: int) -> Ints:
+        self.before = super()._ids_before(loaded, count)
+        return self.before
+
+    def _ids_of(self, pool: Pool, gids: Ints) -> Ints:
+        """The ids that records had."""
+        with registered(self.con, "wanted", pa.table({"gid": gids})):
+            found = [
+                self.con.execute(f"SELECT id360 FROM old.{link.name} WHERE ord + {first:d} IN (FROM wanted)").fetchnumpy()["id360"]
+                for link, first in zip(pool.links, pool.firsts, strict=True)
+            ]
+        return np.concatenate([np.empty(0, np.int64), *(np.asarray(f, np.int64) for f in found)])
+
+    def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
+        for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):
+            ((count,),) = self.con.execute(f"SELECT count(*) FROM new.{link.name}").fetchall()
+            self.sources.append(SourceCount(*records.place, count, changes.null_keys[records.place], pool.personal(i, found.loaded[i])))
+        clusters = len(np.unique(found.matching.labels))
+        more = Touched(len(changes.new), len(changes.changed), len(changes.gone), len(found.gids), clusters)
+        self.touched = self.touched.plus(more)
+
+    def _report(self, seconds: float) -> ResolveReport:
+        report = super()._report(seconds)
+        ((ids,),) = self.con.execute("SELECT count(*) FROM new.id_history WHERE retired_run IS NULL").fetchall()
+        tables = " UNION ALL ".join(
+            f"SELECT id360 FROM new.{name}" for (name,) in self.con.execute("SELECT name FROM new.link_table").fetchall()
+        )
+        self.con.execute(f"CREATE TEMP TABLE sized AS SELECT id360, count(*) AS n FROM ({tables}) GROUP BY id360")
+        ((singletons,),) = self.con.execute("SELECT count(*) FROM sized WHERE n = 1").fetchall()
+        largest = self.con.execute("SELECT id360, n FROM sized ORDER BY n DESC, id360 LIMIT 10").fetchall()
+        return replace(report, ids=ids, singletons=singletons, largest=tuple(largest), touched=self.touched, ignored_decisions=())

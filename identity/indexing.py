@@ -1,0 +1,127 @@
+"""Leaving an index behind a whole resolve (see identity.record_index)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import duckdb
+import numpy as np
+
+from identity.binding import Bound
+from identity.clustering import Ints, components
+from identity.decisions import Decision
+from identity.engines import Engines
+from identity.keyed import UInts, keyed, probe
+from identity.keyrows import KeyRows, KeyRule, chains, key_rows
+from identity.matching import ExactRules
+from identity.model import MatchKey, MatchRule, RecordSet
+from identity.publishing import table_name
+from identity.record_index import IndexWriter
+
+JOINING = 128
+"""Exact rules and identifiers are numbered from here on, blocking rules from 0."""
+Rules = Mapping[str, tuple[MatchRule, ...]]
+Identifiers = Mapping[str, Mapping[str, MatchKey]]
+
+
+def group_name(entity: str, space: str) -> str:
+    """What the tables of an (entity, space) are called in an index."""
+    return table_name("g", entity, space)
+
+
+def expected(
+    con: duckdb.DuckDBPyConnection, records: Sequence[RecordSet], rules: Rules, identifiers: Identifiers, engines: Engines
+) -> dict[str, str]:
+    """What an index has to agree with to be built upon."""
+    ordered = sorted(records, key=lambda r: r.place)
+    groups = [key for key, _ in groupby(ordered, key=lambda r: (r.entity, r.space))]
+    told = {
+        "set of match rules": repr((sorted(rules.items()), sorted((e, sorted(i.items())) for e, i in identifiers.items()), engines.cap)),
+        "set of sources": repr([(*r.place, r.key, r.attributes) for r in ordered]),
+        "model": repr([engines.fingerprint(*group) for group in groups]),
+        "way to hash": str(probe(con, engines.secret)),
+    }
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in told.items()}
+
+
+def joining_rules(
+    table: str, rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey], columns: Mapping[MatchKey, str], cap: int
+) -> tuple[KeyRule, ...]:
+    """Exact rules, and stored identifiers, as ways in which records belong together."""
+    ways = [(f"exact {rule.name}", tuple(columns[part] for part in rule.parts)) for rule in rules]
+    ways += [(f"identifier {name}", (columns[key],)) for name, key in identifiers.items()]
+    return tuple(KeyRule(name, table, parts, parts, cap, joins=True) for name, parts in ways)
+
+
+def exact_cap(engines: Engines, entity: str) -> int:
+    """The most records that a value of an exact rule links."""
+    return ExactRules(b"").cap if entity in engines.models else engines.cap
+
+
+def together(one: KeyRows, other: KeyRows) -> KeyRows:
+    """All rows; those of the other are of joining rules."""
+    return KeyRows(
+        np.concatenate([one.rule, other.rule + np.uint8(JOINING)]).astype(np.uint8),
+        *(np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("key", "rec", "meets")),
+    )
+
+
+def no_rows() -> KeyRows:
+    return KeyRows(np.empty(0, np.uint8), np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.bool_))
+
+
+def parts_of(count: int, rows: KeyRows, hopeful: tuple[Ints, Ints], bound: Bound) -> Ints:
+    """For each record the smallest that it is connected with: by evidence, by an exact rule, by an identifier, by a decision."""
+    joined = rows.where((rows.rule >= JOINING) & rows.meets)
+    left, right = chains(joined.key, joined.rec)
+    pairs = [(left, right), hopeful, *((p[:, 0], p[:, 1]) for p in (bound.must, bound.cannot))]
+    return components(count, *(np.concatenate([pair[side] for pair in pairs]) for side in (0, 1)))
+
+
+def row_hashes(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], secret: bytes) -> tuple[Ints, UInts]:
+    """(rec, keyed hash of the normal forms) of each record of a table, in order."""
+    found = con.execute(f"SELECT rec, hash({', '.join(columns) or '1'}) AS h FROM {table} ORDER BY rec").fetchnumpy()
+    return np.asarray(found["rec"], np.int64), keyed(np.asarray(found["h"], np.uint64), secret, "row")
+
+
+def digests(decisions: Sequence[Decision]) -> str:
+    """The decisions that hold, as an index names them."""
+    return json.dumps(sorted(d.id for d in decisions))
+
+
+class Indexing:
+    """The index of a whole resolve under way."""
+
+    def __init__(self, writer: IndexWriter, engines: Engines, decisions: str) -> None:
+        self.writer, self.engines, self.decisions = writer, engines, decisions
+        self.firsts: dict[str, int] = {}
+
+    def add(
+        self,
+        entity: str,
+        space: str,
+        table: str,
+        columns: Mapping[MatchKey, str],
+        rules: Sequence[MatchRule],
+        identifiers: Mapping[str, MatchKey],
+        bound: Bound,
+        firsts: Mapping[str, int],
+    ) -> None:
+        """One (entity, space), after it was matched; `firsts` are the first recs of its link tables."""
+        con, secret, engine = self.writer.con, self.engines.secret, self.engines.last
+        joining = joining_rules(table, rules, identifiers, columns, exact_cap(self.engines, entity))
+        rows = together((engine.rows if engine else None) or no_rows(), key_rows(con, joining, secret))
+        recs, hashes = row_hashes(con, table, list(columns.values()), secret)
+        hopeful = engine.hopeful if engine else (np.empty(0, np.int64), np.empty(0, np.int64))
+        group = group_name(entity, space)
+        self.writer.create(group)
+        self.writer.add(group, rows, recs, hashes, parts_of(len(recs), rows, hopeful, bound))
+        self.firsts |= firsts
+
+    def close(self, agreed: Mapping[str, str]) -> None:
+        """`agreed` is what `expected` says."""
+        meta = {**agreed, "firsts": json.dumps(self.firsts), "decisions": self.decisions, "base": ""}
+        self.writer.close(meta)

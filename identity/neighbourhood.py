@@ -1,0 +1,238 @@
+"""Who has to be looked at when some records changed, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from identity.binding import Bound, bind
+from identity.changed_records import Changes, Pool
+from identity.clustering import Ints
+from identity.decisions import Decision
+from identity.engines import Engines
+from identity.indexing import JOINING, exact_cap, joining_rules, no_rows, together
+from identity.keyed import UInts
+from identity.keyrows import KeyRows, key_rows, meetings_by_rule
+from identity.loading import RECORD, Loaded
+from identity.matching import ExactRules, Matching, Records
+from identity.model import MatchKey, MatchRule
+from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
+from identity.probabilistic.engine import Probabilistic
+from identity.record_index import NoIndex, RecordIndex
+from identity.scratch import registered
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Around:
+    """By their numbers in the index: the `renewed` records, which have new keys (`rows`), and all that are `touched`."""
+
+    renewed: Ints
+    rows: KeyRows
+    touched: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """The touched records, rec 0 …: their numbers in the index, how they meet, what was found."""
+
+    loaded: list[Loaded]
+    gids: Ints
+    rows: KeyRows
+    matching: Matching
+    hopeful: tuple[Ints, Ints]
+    bound: Bound
+
+
+class Stored:
+    """The index without some records."""
+
+    def __init__(self, index: RecordIndex, group: str, void: Ints) -> None:
+        self.index, self.group, self.void = index, group, void
+
+    def sharing(self, keys: UInts) -> KeyRows:
+        """The rows with one of some keys."""
+        rows = self.index.sharing(self.group, keys)
+        return rows.where(~np.isin(rows.rec, self.void)) if len(self.void) else rows
+
+    def outside(self, keys: UInts) -> Ints:
+        """How many rows each of some (ordered, distinct) keys has."""
+        return counted(keys, self.sharing(keys).key)
+
+
+def counted(keys: UInts, among: UInts) -> Ints:
+    """How often each of some ordered keys is among others."""
+    ordered = np.sort(among)
+    return np.asarray(np.searchsorted(ordered, keys, "right") - np.searchsorted(ordered, keys, "left"), np.int64)
+
+
+class Neighbourhood:
+    """The changed records of one (entity, space), and who is around them. `where` is entity, space and the index's name for them."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        index: RecordIndex,
+        engines: Engines,
+        where: tuple[str, str, str],
+        rules: Sequence[MatchRule],
+        identifiers: Mapping[str, MatchKey],
+        decisions: Sequence[Decision],
+    ) -> None:
+        """Raises: NoIndex, if the model of the entity is yet to be trained."""
+        self.pool, self.index, self.con, self.secret = pool, index, pool.con, pool.secret
+        self.entity, self.space, self.name = where
+        self.rules, self.decisions = rules, decisions
+        self.cap = exact_cap(engines, self.entity)
+        self.joining = joining_rules(RECORD, rules, identifiers, pool.columns, self.cap)
+        self.engine: Probabilistic | None = engines.local(self.entity, self.space)
+        self.count = self.size = sum(link.links for link in pool.links)
+        self.caps = np.full(256, self.cap, np.int64)
+        if self.entity in engines.models and self.engine is None:
+            raise NoIndex("the model is not trained yet")
+
+    def find(self, changes: Changes) -> Around:
+        """All records whose cluster may be another one now. Raises: NoIndex, if a whole resolve would go by other blocking rules."""
+        after = self.count + len(changes.new) - len(changes.gone)
+        if self.engine is not None and self.engine.settings.trained is not None:
+            trained = self.engine.settings.trained.records
+            self.size = rule_size(after, trained)
+            if self.size <= ALL_UP_TO:
+                raise NoIndex("there are so few records that all are compared with all")
+            if self.size != rule_size(self.count, trained):
+                raise NoIndex("there are by far more records than before")
+        self.count = after
+        recs, hashes = self.index.hashes(self.name)
+        changed = changes.changed
+        while True:
+            around = self._around(changes.new, changed, changes.gone)
+            unlike = np.setdiff1d(self.pool.unlike(recs, hashes), np.concatenate([changed, changes.gone]))
+            if not len(unlike):
+                return around
+            changed = np.union1d(changed, unlike)  # a neighbour changed too, and its source did not say so
+
+    def _around(self, new: Ints, changed: Ints, gone: Ints) -> Around:
+        void, renewed = np.union1d(changed, gone), np.union1d(new, changed)
+        self.pool.fetch(changed)
+        rows = self._rows(renewed, void)
+        crossing = self._crossing(rows, void)
+        if len(crossing):
+            void, renewed = np.union1d(void, crossing), np.union1d(renewed, crossing)
+            self.pool.fetch(crossing)
+            rows = self._rows(renewed, void)
+        met = rows.where(rows.meets)
+        others = Stored(self.index, self.name, void).sharing(np.unique(met.key))
+        joined = others.rec[others.rule >= JOINING]
+        alike = self._alike(met.where(met.rule < JOINING), others.where(others.rule < JOINING))
+        known = np.concatenate([void, joined, alike, self._decided()])
+        connected = self.index.connected(self.name, np.setdiff1d(known, new))
+        touched = np.setdiff1d(np.union1d(connected, renewed), gone)
+        self.pool.fetch(touched)
+        return Around(renewed, rows, touched)
+
+    def _rows(self, gids: Ints, void: Ints) -> KeyRows:
+        """The keys of some records at hand; how large blocks are, is as the index says without `void`."""
+        loaded, numbers = self.pool.load(gids)
+        outside = Stored(self.index, self.name, void).outside
+        blocking = no_rows()
+        if self.engine is not None:
+            rules = self.engine.key_rules(self.engine._prepare(self._records(loaded)), self.size)
+            self.caps[: len(rules)] = [rule.cap for rule in rules]
+            blocking = key_rows(self.con, rules, self.secret, outside)
+        rows = together(blocking, key_rows(self.con, self.joining, self.secret, outside))
+        return KeyRows(rows.rule, rows.key, numbers[rows.rec], rows.meets)
+
+    def _crossing(self, rows: KeyRows, void: Ints) -> Ints:
+        """The other records of blocks that were within their cap and no longer are, or the other way round."""
+        left = self.index.of(self.name, void)
+        keys, at = np.unique(np.concatenate([rows.key, left.key]), return_index=True)
+        cap = self.caps[np.concatenate([rows.rule, left.rule])[at]]
+        there = self.index.sharing(self.name, keys)
+        before = counted(keys, there.key)
+        after = before - counted(keys, left.key) + counted(keys, rows.key)
+        crossed = keys[(before > 0) & ((before > cap) != (after > cap))]
+        return np.setdiff1d(there.rec[np.isin(there.key, crossed)], np.concatenate([void, rows.rec]))
+
+    def _alike(self, met: KeyRows, others: KeyRows) -> Ints:
+        """Of the records that renewed ones meet, those that something speaks for being one with them."""
+        left, right = joined_by_key(met.key, met.rec, others.key, others.rec)
+        if self.engine is None or not len(left):
+            return np.empty(0, np.int64)
+        self.pool.fetch(np.unique(right))
+        loaded, numbers = self.pool.load(np.concatenate([left, right]))
+        one, other = places(numbers, left), places(numbers, right)
+        pairs = np.unique((np.minimum(one, other) << 32) | np.maximum(one, other))
+        low, high = pairs >> 32, pairs & 0xFFFFFFFF
+        likely = self.engine.likely(self._records(loaded), low, high, self.entity)
+        return np.unique(numbers[np.concatenate([low[likely], high[likely]])])
+
+    def _decided(self) -> Ints:
+        """Every record that a decision names."""
+        if not self.decisions:
+            return np.empty(0, np.int64)
+        everybody = [
+            Loaded(records, f"(SELECT ord + {first:d} AS rec, {self.pool.keys(i)} FROM old.{link.name})", first, link.links, 0, "")
+            for i, (records, link, first) in enumerate(zip(self.pool.group, self.pool.links, self.pool.firsts, strict=True))
+        ]
+        return bound_records(bind(self.con, self.decisions, everybody, self.secret))
+
+    def match(self, around: Around) -> Matched:
+        """Match the touched records anew, with everything that a whole resolve would know of them."""
+        loaded, numbers = self.pool.load(around.touched)
+        rows = self._rows_of_touched(around, numbers)
+        records = self._records(loaded)
+        bound = bind(self.con, self.decisions, loaded, self.secret)
+        records = Records(self.con, RECORD, len(numbers), self.pool.columns, bound.must, bound.cannot, records.sources)
+        crowd = rows.where((rows.rule >= JOINING) & (rows.rule < JOINING + len(self.rules)) & ~rows.meets)
+        names = pa.array([self.rules[number].name for number in crowd.rule - JOINING], pa.string())
+        with registered(self.con, "crowded", pa.table({"rule": names, "rec": crowd.rec})):
+            exact = ExactRules(self.secret, self.cap, "crowded", self.count).match(records, self.rules, self.entity, self.space)
+        if self.engine is None:
+            none = np.empty(0, np.int64)
+            return Matched(loaded, numbers, rows, exact, (none, none), bound)
+        left, right, bits = meetings_by_rule(rows.where(rows.rule < JOINING))
+        found = self.engine.rematch(records, exact, Candidates(left, right, bits, ()), self.entity, self.space)
+        return Matched(loaded, numbers, rows, found, self.engine.hopeful, bound)
+
+    def _rows_of_touched(self, around: Around, numbers: Ints) -> KeyRows:
+        """All rows of the touched records, rec as here."""
+        others = np.setdiff1d(around.touched, around.renewed)
+        old = self.index.of(self.name, others)
+        keys = np.unique(old.key)
+        void = np.concatenate([around.renewed])
+        size = counted(keys, Stored(self.index, self.name, void).sharing(keys).key) + counted(keys, around.rows.key)
+        meets = size[np.searchsorted(keys, old.key)] <= self.caps[old.rule]
+        rows = KeyRows(
+            np.concatenate([around.rows.rule, old.rule]),
+            np.concatenate([around.rows.key, old.key]),
+            np.concatenate([around.rows.rec, old.rec]),
+            np.concatenate([around.rows.meets, meets]),
+        )
+        return KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
+
+    def _records(self, loaded: Sequence[Loaded]) -> Records:
+        count = loaded[-1].first + loaded[-1].count
+        return Records(self.con, RECORD, count, self.pool.columns, sources=tuple((one.records.source, one.first) for one in loaded))
+
+
+def bound_records(bound: Bound) -> Ints:
+    """Every record that decisions are about."""
+    return np.unique(np.concatenate([bound.must.ravel(), bound.cannot.ravel(), bound.pinned]).astype(np.int64))
+
+
+def places(numbers: Ints, wanted: Ints) -> Ints:
+    """Where each wanted number is among `numbers`."""
+    order = np.argsort(numbers)
+    return np.asarray(order[np.searchsorted(numbers[order], wanted)], np.int64)
+
+
+def joined_by_key(keys: UInts, recs: Ints, other_keys: UInts, other_recs: Ints) -> tuple[Ints, Ints]:
+    """All pairs (rec, other rec) with one key."""
+    order = np.argsort(other_keys, kind="stable")
+    other_keys, other_recs = other_keys[order], other_recs[order]
+    start, end = np.searchsorted(other_keys, keys, "left"), np.searchsorted(other_keys, keys, "right")
+    counts = end - start
+    at = np.repeat(start - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(int(counts.sum()))
+    return np.repeat(recs, counts), other_recs[at]

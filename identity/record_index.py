@@ -1,0 +1,192 @@
+"""What a resolve leaves for the next one, so that it need look at nothing but what changed: DIR/index-000007.duckdb beside version 7.
+
+    meta(key, value)               the version, the one whose index this one continues (`base`), and what both must agree on
+    keys_<…>(rule, key, rec)       under which keys a record meets others (identity.keyrows)
+    state_<…>(rec, hash, part)     keyed hash of a record's normal forms; the part of the graph that it is connected with (NULL: it is gone)
+    void_<…>(rec)                  records whose rows in `base` do not count any more
+
+A whole resolve writes one index; an incremental one writes what differs from that. Records are numbered as in the evidence; a number
+is never given to another record. There is no value in it, and no key of a source; it is encrypted as the crosswalk is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from identity.clustering import Ints
+from identity.keyed import UInts
+from identity.keyrows import KeyRows
+from identity.schema import STORAGE_VERSION, load_encryption
+from identity.scratch import literal, registered
+from identity.store import CrosswalkStore, sync
+
+_META = "CREATE TABLE {0}.meta (key VARCHAR, value VARCHAR)"
+_TABLES = """
+CREATE TABLE {0}.keys_{1} (rule UTINYINT, key UBIGINT, rec INTEGER);
+CREATE TABLE {0}.state_{1} (rec INTEGER, hash UBIGINT, part INTEGER);
+CREATE TABLE {0}.void_{1} (rec INTEGER)
+"""
+
+
+class NoIndex(Exception):
+    """There is nothing to build upon: everything has to be resolved. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexWriter:
+    """An index being written, attached to `con` as `nx`."""
+
+    con: duckdb.DuckDBPyConnection
+    draft: Path
+    path: Path
+
+    @classmethod
+    def begin(cls, con: duckdb.DuckDBPyConnection, store: CrosswalkStore, version: int) -> IndexWriter:
+        draft = store.directory / f".index-{version:06d}.tmp"
+        options = [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
+        if store.encryption_key:
+            load_encryption(con)
+            options.append(f"ENCRYPTION_KEY {literal(store.encryption_key)}")
+        con.execute(f"ATTACH {literal(str(draft))} AS nx ({', '.join(options)})")
+        con.execute(_META.format("nx"))
+        con.execute("INSERT INTO nx.meta VALUES ('version', ?)", [str(version)])
+        return cls(con, draft, store.index_path(version))
+
+    def create(self, group: str) -> None:
+        """The tables of one (entity, space)."""
+        self.con.execute(_TABLES.format("nx", group))
+
+    def add(self, group: str, rows: KeyRows, recs: Ints, hashes: UInts, parts: Ints) -> None:
+        """Keys and states."""
+        keys = pa.table({"rule": rows.rule, "key": rows.key, "rec": rows.rec.astype(np.int32)})
+        state = pa.table({"rec": recs.astype(np.int32), "hash": hashes, "part": parts.astype(np.int32)})
+        for kind, table in (("keys", keys), ("state", state)):
+            with registered(self.con, "incoming", table):
+                self.con.execute(f"INSERT INTO nx.{kind}_{group} FROM incoming")
+
+    def close(self, meta: Mapping[str, str]) -> None:
+        """The whole file, on disk; it does not count before its version serves."""
+        self.con.executemany("INSERT INTO nx.meta VALUES (?, ?)", list(meta.items()))
+        self.con.execute("CHECKPOINT nx; DETACH nx")
+        sync(self.draft)
+        self.draft.replace(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIndex:
+    """The index of the version that serves, attached to `con`: `ix` whole, `dx` what differs from it by now."""
+
+    con: duckdb.DuckDBPyConnection
+    meta: Mapping[str, str]
+
+    @classmethod
+    def open(cls, con: duckdb.DuckDBPyConnection, store: CrosswalkStore, version: int, expected: Mapping[str, str]) -> RecordIndex:
+        """Raises: NoIndex, if there is none, or one for other rules, models or sources than `expected` says."""
+        path = store.index_path(version)
+        _attach(con, store, path, "dx")
+        meta = dict(con.execute("SELECT key, value FROM dx.meta").fetchall())
+        if meta.get("version") != str(version):
+            raise NoIndex("the index is of another version")
+        differing = [name for name, value in expected.items() if meta.get(name) != value]
+        if differing:
+            raise NoIndex(f"since the last resolve there is another {differing[0]}")
+        if base := meta.get("base"):
+            _attach(con, store, store.index_path(int(base)), "ix")
+        else:
+            con.execute("DETACH dx")
+            _attach(con, store, path, "ix")
+            con.execute("ATTACH ':memory:' AS dx")
+            for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'ix'").fetchall():
+                con.execute(f"CREATE TABLE dx.{name} AS FROM ix.{name} LIMIT 0")
+        return cls(con, meta)
+
+    def firsts(self) -> dict[str, int]:
+        """The number of the first record of each link table."""
+        return {str(name): int(first) for name, first in json.loads(self.meta["firsts"]).items()}
+
+    def next_rec(self, group: str) -> int:
+        """The next number that no record ever had."""
+        ((last,),) = self.con.execute(
+            f"SELECT max(rec) FROM (SELECT max(rec) AS rec FROM ix.state_{group} UNION ALL SELECT max(rec) FROM dx.state_{group})"
+        ).fetchall()
+        return 0 if last is None else int(last) + 1
+
+    def share_changed(self, group: str) -> float:
+        """How much of the index is not as `ix` has it."""
+        ((changed, all_),) = self.con.execute(
+            f"SELECT (SELECT count(*) FROM dx.state_{group}), (SELECT count(*) FROM ix.state_{group})"
+        ).fetchall()
+        return float(changed) / max(float(all_), 1.0)
+
+    def sharing(self, group: str, keys: UInts) -> KeyRows:
+        """All rows with one of some keys."""
+        with registered(self.con, "wanted", pa.table({"key": keys})):
+            return self._rows(group, "SEMI JOIN wanted USING (key)")
+
+    def of(self, group: str, recs: Ints) -> KeyRows:
+        """All rows of some records."""
+        with registered(self.con, "wanted", pa.table({"rec": recs.astype(np.int32)})):
+            return self._rows(group, "SEMI JOIN wanted USING (rec)")
+
+    def _rows(self, group: str, which: str) -> KeyRows:
+        found = self.con.execute(
+            f"SELECT * FROM (FROM ix.keys_{group} {which}) ANTI JOIN dx.void_{group} USING (rec) UNION ALL FROM dx.keys_{group} {which}"
+        ).fetchnumpy()
+        rec = np.asarray(found["rec"], np.int64)
+        return KeyRows(np.asarray(found["rule"], np.uint8), np.asarray(found["key"], np.uint64), rec, np.ones(len(rec), np.bool_))
+
+    def connected(self, group: str, recs: Ints) -> Ints:
+        """Every record of the parts that some records are in, those included."""
+        with registered(self.con, "wanted", pa.table({"rec": recs.astype(np.int32)})):
+            found = self.con.execute(
+                f"WITH state AS ({self._state(group)}), parts AS (SELECT DISTINCT part FROM state SEMI JOIN wanted USING (rec)) "
+                f"SELECT rec FROM state SEMI JOIN parts USING (part)"
+            ).fetchnumpy()
+        return np.asarray(found["rec"], np.int64)
+
+    def base(self) -> int:
+        """The version whose index this one continues."""
+        return int(self.meta["base"] or self.meta["version"])
+
+    def hashes(self, group: str) -> tuple[Ints, UInts]:
+        """Every record there is, in order, and the hash of its normal forms."""
+        found = self.con.execute(f"SELECT rec, hash FROM ({self._state(group)}) ORDER BY rec").fetchnumpy()
+        return np.asarray(found["rec"], np.int64), np.asarray(found["hash"], np.uint64)
+
+    def _state(self, group: str) -> str:
+        return f"FROM ix.state_{group} ANTI JOIN dx.state_{group} USING (rec) UNION ALL FROM dx.state_{group} WHERE part IS NOT NULL"
+
+    def carry_on(self, writer: IndexWriter, group: str, renewed: Ints, rows: KeyRows, gone: Ints, states: tuple[Ints, UInts, Ints]) -> None:
+        """Write what differs from `ix` now: `rows` are all keys of the `renewed` records; those `gone` are no longer there; `states`
+        are (rec, hash, part)."""
+        writer.create(group)
+        voided = np.unique(np.concatenate([renewed, gone]))
+        touched = np.unique(np.concatenate([states[0], gone]))
+        with (
+            registered(self.con, "voided", pa.table({"rec": voided.astype(np.int32)})),
+            registered(self.con, "touched", pa.table({"rec": touched.astype(np.int32)})),
+            registered(self.con, "gone", pa.table({"rec": gone.astype(np.int32)})),
+        ):
+            self.con.execute(f"INSERT INTO nx.keys_{group} FROM dx.keys_{group} ANTI JOIN voided USING (rec)")
+            self.con.execute(f"INSERT INTO nx.void_{group} FROM dx.void_{group} UNION FROM voided")
+            self.con.execute(f"INSERT INTO nx.state_{group} FROM dx.state_{group} ANTI JOIN touched USING (rec)")
+            self.con.execute(f"INSERT INTO nx.state_{group} SELECT rec, NULL, NULL FROM gone")
+        writer.add(group, rows, *states)
+
+
+def _attach(con: duckdb.DuckDBPyConnection, store: CrosswalkStore, path: Path, alias: str) -> None:
+    if not path.is_file():
+        raise NoIndex("the last resolve left no index")
+    key = f", ENCRYPTION_KEY {literal(store.encryption_key)}" if store.encryption_key else ""
+    with suppress(duckdb.Error):
+        con.execute(f"ATTACH {literal(str(path))} AS {alias} (READ_ONLY{key})")
+        return
+    raise NoIndex("the index cannot be read")

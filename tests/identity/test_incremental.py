@@ -1,0 +1,256 @@
+"""Resolving what changed gives the partition and the ids of a whole resolve under the frozen model, batch after batch."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from people import ATTRIBUTES, Row, kin, strangers
+from records import RULES, SECRET, record_set
+
+from identity.crosswalk import Crosswalk
+from identity.engines import Engines
+from identity.incremental import incremental
+from identity.model import MatchKey, MatchModel, MatchRule, RecordSet
+from identity.probabilistic.kinds import recognise
+from identity.record_index import NoIndex
+from identity.report import ResolveReport
+from identity.resolve import resolve
+from identity.store import CrosswalkStore
+
+MODEL = MatchModel(recognise(ATTRIBUTES), block_cap=8)
+SOURCES = ("crm", "shop")
+World = dict[tuple[str, int], Row]
+IDENTIFIERS = {"individual": {"email": MatchKey("email", "email")}}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model trained on so many records that not all of them are compared with all."""
+    folder = tmp_path_factory.mktemp("trained")
+    world = {(SOURCES[i % 2], i): row for i, row in enumerate(strangers(1500, 300))}
+    engines = Engines(SECRET, {"individual": MODEL}, folder / "models")
+    resolve(sets(world), {}, CrosswalkStore(folder / "state"), SECRET, matcher=engines)
+    engines.save()
+    return folder / "models"
+
+
+@pytest.fixture
+def any_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among few records a small batch touches many: go on with the index all the same."""
+    monkeypatch.setattr("identity.incremental.MOST", 100.0)
+
+
+def sets(world: World) -> list[RecordSet]:
+    return [
+        record_set([{"k0": key, **row} for (s, key), row in world.items() if s == source], source, attributes=ATTRIBUTES)
+        for source in SOURCES
+    ]
+
+
+class Both:
+    """Two crosswalks of one history: one resolved whole every time, the other only where something changed."""
+
+    def __init__(
+        self, folder: Path, models: Path, rules: dict[str, tuple[MatchRule, ...]] | None = None, probable: bool = True, cap: int = 100
+    ):
+        self.whole, self.little = CrosswalkStore(folder / "whole"), CrosswalkStore(folder / "little")
+        self.models, self.rules, self.probable, self.cap = models, rules or {}, probable, cap
+
+    def engines(self) -> Engines:
+        return Engines(SECRET, {"individual": MODEL} if self.probable else {}, self.models, self.cap)
+
+    def start(self, world: World) -> None:
+        for store in (self.whole, self.little):
+            resolve(sets(world), self.rules, store, SECRET, matcher=self.engines(), identifiers=IDENTIFIERS, index=True)
+
+    def go_on(self, world: World, some: list[RecordSet] | None = None) -> ResolveReport:
+        resolve(sets(world), self.rules, self.whole, SECRET, matcher=self.engines(), identifiers=IDENTIFIERS)
+        report = incremental(some or sets(world), self.rules, self.little, SECRET, engines=self.engines(), identifiers=IDENTIFIERS)
+        self.same()
+        return report
+
+    def same(self) -> None:
+        one, other = self.whole.current(), self.little.current()
+        assert one is not None and other is not None
+        assert links(other) == links(one)
+        for sql in (
+            "SELECT * FROM xw.id_history ORDER BY ALL",
+            "SELECT * FROM xw.id_event ORDER BY ALL",
+            "SELECT * FROM xw.redirect ORDER BY ALL",
+            "SELECT name, links FROM xw.link_table ORDER BY ALL",
+            *(f"SELECT * FROM xw.{t.name} ORDER BY ALL" for t in one.identifiers),
+        ):
+            assert other.reader.execute(sql).fetchall() == one.reader.execute(sql).fetchall(), sql
+        runs = "SELECT run, links, ids, minted, merged, retired FROM xw.run ORDER BY run"
+        assert other.reader.execute(runs).fetchall() == one.reader.execute(runs).fetchall()
+
+
+def links(crosswalk: Crosswalk) -> dict[tuple[str, int], int]:
+    return {
+        (table.source, key): id360
+        for table in crosswalk.links
+        for key, id360 in crosswalk.reader.execute(f"SELECT k0, id360 FROM xw.{table.name}").fetchall()
+    }
+
+
+def misspelt(draw: random.Random, row: Row) -> Row:
+    """The same person, as another system has it."""
+    changed = dict(row)
+    for _ in range(draw.randint(1, 3)):
+        name = draw.choice(ATTRIBUTES)
+        value = changed[name]
+        if value is None or draw.random() < 0.3:
+            changed[name] = None
+        else:
+            at = draw.randrange(len(value))
+            changed[name] = value[:at] + draw.choice("aeio1") + value[at + 1 :]
+    return changed
+
+
+def crowd(draw: random.Random, count: int) -> list[Row]:
+    """People of few names in few houses, so that blocks are around their caps all the time."""
+    first, last, city = ("Ann", "Tom", "Eve", "Max"), ("Li", "Ray", "Fox"), ("Bath", "York")
+    people = strangers(count, 0, seed=draw.randrange(1000))
+    for row in people:
+        if draw.random() < 0.5:
+            row |= {"first_name": draw.choice(first), "last_name": draw.choice(last), "city": draw.choice(city)}
+        if draw.random() < 0.3:
+            row |= {"phone": f"0711111111{draw.randrange(3)}", "birth_date": None}
+    return people
+
+
+def history(seed: int) -> tuple[random.Random, World, list[Row]]:
+    draw = random.Random(seed)
+    people = crowd(draw, 130)
+    people += kin(people[:25], seed)
+    world = {(draw.choice(SOURCES), i): dict(row) for i, row in enumerate(people)}
+    world |= {(draw.choice(SOURCES), 1000 + i): misspelt(draw, draw.choice(people)) for i in range(60)}
+    return draw, world, people
+
+
+def batch(draw: random.Random, world: World, people: list[Row], step: int) -> World:
+    """A few records come, a few change, a few go."""
+    later = dict(world)
+    for key in draw.sample(sorted(later), draw.randint(0, 5)):
+        del later[key]
+    for key in draw.sample(sorted(later), draw.randint(0, 5)):
+        later[key] = misspelt(draw, draw.choice(people) if draw.random() < 0.5 else later[key])
+    for i in range(draw.randint(0, 6)):
+        later[draw.choice(SOURCES), draw.choice((1, -1)) * (10_000 * step + i)] = misspelt(draw, draw.choice(people))
+    return later
+
+
+@pytest.mark.usefixtures("any_share")
+@pytest.mark.parametrize("seed", range(3))
+def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed: int) -> None:
+    draw, world, people = history(seed)
+    both = Both(tmp_path, models)
+    both.start(world)
+    for step in range(1, 4):
+        world = batch(draw, world, people, step)
+        both.go_on(world)
+
+
+@pytest.mark.usefixtures("any_share")
+def test_with_exact_rules_beside_the_model(tmp_path: Path, models: Path) -> None:
+    draw, world, people = history(7)
+    both = Both(tmp_path, models, RULES)
+    both.start(world)
+    for step in range(1, 3):
+        world = batch(draw, world, people, step)
+        both.go_on(world)
+
+
+@pytest.mark.usefixtures("any_share")
+@pytest.mark.parametrize("seed", range(2))
+def test_exact_rules_alone_around_their_cap(tmp_path: Path, models: Path, seed: int) -> None:
+    draw, world, people = history(20 + seed)
+    both = Both(tmp_path, models, RULES, probable=False, cap=12)
+    both.start(world)
+    for step in range(1, 5):
+        world = batch(draw, world, people, step)
+        both.go_on(world)
+
+
+def test_nothing_new_mints_nothing(tmp_path: Path, models: Path) -> None:
+    _, world, _ = history(3)
+    both = Both(tmp_path, models)
+    both.start(world)
+    report = both.go_on(world)
+    assert report.touched is not None
+    assert (report.minted, report.merged, report.retired, report.touched.records) == (0, 0, 0, 0)
+    assert report.links == len(world)
+
+
+def test_a_delete_splits_a_chain(tmp_path: Path, models: Path) -> None:
+    """A has B's e-mail address, C has B's phone number and nothing of A: without B they are two people."""
+    _, world, _ = history(4)
+    a = {"first_name": "Philippa", "last_name": "Wainscote", "email": "pw@one.example"}
+    b = {"first_name": "Philippa", "last_name": "Wainscote", "email": "pw@one.example", "phone": "07999123456"}
+    c = {"first_name": "Pip", "phone": "07999123456"}
+    world |= {("crm", 5001): a, ("shop", 5002): b, ("crm", 5003): c}
+    both = Both(tmp_path, models, RULES)
+    both.start(world)
+    found = links(both.little.current())  # type: ignore[arg-type]
+    assert found["crm", 5001] == found["shop", 5002] == found["crm", 5003]
+    before = found["crm", 5001]
+    del world["shop", 5002]
+    report = both.go_on(world)
+    found = links(both.little.current())  # type: ignore[arg-type]
+    assert found["crm", 5001] == before != found["crm", 5003]
+    assert report.minted == 1
+    assert report.touched is not None and report.touched.gone == 1
+
+
+@pytest.mark.usefixtures("any_share")
+def test_a_source_that_tells_what_changed_is_not_read_whole(tmp_path: Path, models: Path) -> None:
+    draw, world, people = history(5)
+    both = Both(tmp_path, models)
+    both.start(world)
+    later = batch(draw, world, people, 1)
+    silent = next(key for key in sorted(later) if later[key] == world.get(key))
+    later[silent] = {**later[silent], "city": "Elsewhere"}  # changed, and its source does not say so
+
+    def telling(whole: RecordSet) -> RecordSet:
+        rows = whole.read().read_all()
+
+        def never() -> pa.RecordBatchReader:
+            raise AssertionError("the source was read whole")
+
+        def changed() -> pa.RecordBatchReader:
+            news = [(whole.source, k) != silent and later[whole.source, k] != world.get((whole.source, k)) for k in rows["k0"].to_pylist()]
+            return rows.filter(pa.array(news, pa.bool_())).to_reader()
+
+        def some(keys: pa.Table) -> pa.RecordBatchReader:
+            return rows.join(keys, ["k0"], join_type="left semi").select(rows.column_names).to_reader()
+
+        return replace(whole, read=never, changed=changed, keys=lambda: rows.select(["k0"]).to_reader(), some=some)
+
+    told = [telling(one) for one in sets(later)]
+    incremental(told, {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
+    resolve(sets({**later, silent: world[silent]}), {}, both.whole, SECRET, matcher=both.engines(), identifiers=IDENTIFIERS)
+    one, other = both.whole.current(), both.little.current()
+    assert one is not None and other is not None
+    assert links(one).keys() == links(other).keys()
+
+
+def test_what_cannot_be_done_in_part_says_so(tmp_path: Path, models: Path) -> None:
+    _, world, _ = history(6)
+    both = Both(tmp_path, models)
+    with pytest.raises(NoIndex, match="no crosswalk yet"):
+        incremental(sets(world), {}, both.little, SECRET, engines=both.engines())
+    both.start(world)
+    with pytest.raises(NoIndex, match="another set of match rules"):
+        incremental(sets(world), RULES, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
+    with pytest.raises(NoIndex, match="more than a fifth"):
+        incremental(
+            sets({k: r for k, r in world.items() if k[1] % 2}), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS
+        )
+    assert both.little.versions() == (1,)
+    resolve(sets(world), {}, both.little, SECRET, matcher=both.engines(), identifiers=IDENTIFIERS)
+    with pytest.raises(NoIndex, match="left no index"):
+        incremental(sets(world), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
