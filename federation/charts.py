@@ -21,7 +21,7 @@ def waterfall_picture(fall: Waterfall) -> str:
     for _, bits in steps:
         ends.append(ends[-1] + bits)
     low, high = min(*ends, fall.odds, -1.0), max(*ends, fall.odds, 1.0)
-    label, row = 290, 24
+    label, row = min(max(6.3 * len(name) for name, _ in steps) + 20, 410) if steps else 120, 24
     scale = (WIDTH - label - 70) / (high - low)
 
     def x(bits: float) -> float:
@@ -83,8 +83,8 @@ def size_picture(sizes: dict[int, int]) -> str:
 def yield_picture(rows: Sequence[tuple[str, int, int]]) -> str:
     """What each rule proposed (grey), and of that what no other rule did (in colour)."""
     top = max((pairs for _, pairs, _ in rows), default=1) or 1
-    label, row = 290, 22
-    scale = (WIDTH - label - 150) / top
+    label, row = 270, 22
+    scale = (WIDTH - label - 190) / top
     parts = []
     for i, (name, pairs, alone) in enumerate(rows):
         y = 4 + i * row
@@ -119,7 +119,7 @@ class _Columns:
     """A frame of columns on a logarithmic scale from 1 to `top`."""
 
     def __init__(self, count: int, top: int) -> None:
-        self.left, self.bottom, self.height = 60, 232, 216
+        self.left, self.bottom, self.height = 84, 232, 216
         self.decades = max(math.ceil(math.log10(max(top, 2))), 1)
         self.width = (WIDTH - self.left) / max(count, 1)
 

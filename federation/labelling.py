@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from federation.explaining import current
 from federation.resolving import project_secret
+from identity.condition import Condition, condition
 from identity.errors import LabelsFile, NoEvidence
 from identity.labels import UNSURE, VERDICTS, Label, add_label, read_labels
 from identity.review import record_name
@@ -136,12 +137,7 @@ def import_answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labellin
 
 def _answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> Iterator[tuple[Question, str]]:
     meant = {"y": "same", "n": "different", "?": UNSURE, **{v: v for v in VERDICTS}}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as cause:
-        raise LabelsFile(f"{path.name} cannot be read as CSV", hint="`c360 label --export FILE` writes what it takes back") from cause
-    for number, row in enumerate(rows, 2):
+    for number, row in enumerate(_rows(path), 2):
         verdict = str(row.get("verdict") or "").strip().lower()
         if not verdict and all(row.get(c) is not None for c in COLUMNS):
             continue
@@ -152,3 +148,43 @@ def _answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Lab
         a, b = (parse(str(row[side])) for side in ("a", "b"))
         evidence = labelling.evidence
         yield Question(evidence.find(a[0], a[1], a[2:]), evidence.find(b[0], b[1], b[2:])), meant[verdict]
+
+
+def quality(
+    project: Project, truth: Path | None = None, parse: Callable[[str], tuple[Any, ...]] | None = None
+) -> list[tuple[Condition, Estimate | None]]:
+    """The condition of every (entity, space) of which there is evidence, held against the labels that are kept.
+
+    `truth` is a CSV of more labels, of which nothing is kept: columns a, b, verdict, or record, person (any text that tells people apart);
+    its records are named as `parse` reads them. Raises: NoCrosswalk, NoEvidence, LabelsFile, UnknownRecord.
+    """
+    places = places_with_evidence(current(project))
+    found: list[tuple[Condition, Estimate | None]] = []
+    for place in places or ((None, ""),):
+        labelling = Labelling(project, *place)
+        told, who = labelling.judged(), {}
+        if truth is not None and parse is not None:
+            who = _persons(truth, parse, labelling)
+            answered = () if who else _answers(truth, parse, labelling)
+            told += [(q.a.rec, q.b.rec, verdict == "same") for q, verdict in answered if verdict != UNSURE]
+        sampled = labelling.estimate() if labelling.labels else None
+        found.append((condition(labelling.evidence, told, who), sampled))
+    return found
+
+
+def _persons(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> dict[int, str]:
+    """Who each record is, if the file tells that."""
+    rows = _rows(path)
+    if not rows or not {"record", "person"} <= rows[0].keys():
+        return {}
+    tables = {(table.source, table.table) for table, _ in labelling.evidence.tables}
+    named = [(parse(str(row["record"])), str(row["person"])) for row in rows]
+    return {labelling.evidence.find(r[0], r[1], r[2:]).rec: person for r, person in named if (r[0], r[1]) in tables}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as cause:
+        raise LabelsFile(f"{path.name} cannot be read as CSV", hint="`c360 label --export FILE` writes what it takes back") from cause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -22,6 +23,7 @@ svg .strong { font-weight: 600; } .sum { fill: var(--sum); } .plus { fill: var(-
 .rest { fill: var(--rest); } .half { fill-opacity: .75; } .axis { stroke: var(--muted); } .grid { stroke: var(--line); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.n, th.n { padding-right: 1.75rem; }
 th { color: var(--muted); font-weight: 500; } td.n, th.n { text-align: right; } code { font-size: .9em; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .75rem 1.5rem; margin: 1rem 0; }
 dt { color: var(--muted); font-size: .85rem; } dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
@@ -38,7 +40,12 @@ def page(title: str, parts: Sequence[str]) -> str:
 def section(title: str, *parts: str, note: str = "") -> str:
     """A heading, a remark, and what follows; nothing if nothing follows."""
     held = [part for part in parts if part]
-    return "\n".join([f"<h2>{escape(title)}</h2>", f'<p class="note">{escape(note)}</p>' if note else "", *held]) if held else ""
+    return "\n".join([f"<h2>{escape(title)}</h2>", f'<p class="note">{_prose(note)}</p>' if note else "", *held]) if held else ""
+
+
+def _prose(text: str) -> str:
+    """A remark; what stands in `backticks` is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def figure(picture: str, caption: str = "") -> str:

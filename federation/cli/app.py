@@ -26,6 +26,7 @@ COMMANDS = {
     "why": "Show why two records are one person, or are not.",
     "review": "List what is worth a steward's look, weightiest first.",
     "label": "Answer for pairs of records whether they are one person, and learn how good the crosswalk is.",
+    "report": "Report how good the crosswalk is, and where it may be wrong.",
     "sql": "Answer one SELECT over the customer.",
     "explain": "Show what a query asks of whom, and what stays local.",
     "profile": "Show one person, live.",
