@@ -76,10 +76,12 @@ def condition(evidence: StoredEvidence, labels: Sequence[tuple[int, int, bool]] 
     """Put together what is known. `labels`: pairs of records, and whether they are one person. `truth`: who each of some records is."""
     document = evidence.document
     right, missed = document.expected
+    sizes = evidence.sizes()
+    several, clusters = (found.tolist() for found in np.unique(sizes, return_counts=True))
     scored = document.engine == MODEL
     return Condition(
-        evidence.entity, evidence.space, document.engine, evidence.crosswalk.version, document.records, sum(document.sizes.values()),
-        max(document.sizes, default=0), document.compared, BINS[0], document.inside, document.across, document.sizes,
+        evidence.entity, evidence.space, document.engine, evidence.crosswalk.version, int(sizes.sum()), len(sizes),
+        int(sizes.max(initial=0)), document.compared, BINS[0], document.inside, document.across, dict(zip(several, clusters, strict=True)),
         round(right / document.pairs, 4) if scored and document.pairs else None,
         round(right / (right + missed), 4) if scored and right + missed else None,
         document.yields, document.proposals, document.shared, document.model.generic if document.model else (),

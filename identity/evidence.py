@@ -12,7 +12,7 @@ joined a pair. Nothing here is a value of a record: levels say "same", not what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import msgspec
@@ -50,6 +50,8 @@ class Document:
     as in matching.Scored. `compared` counts all pairs that were scored; `inside` and `across` count them by odds in whole bits
     (from -40 or less to 40 or more). `expected` are the pairs that the scores say are one: inside clusters, across them. `pairs`: all
     pairs of records of one cluster, scored or not. `sizes`: records per cluster → clusters. `left_out`: near pairs beyond MOST_NEAR.
+    `firsts`: of each link table (by its name) the number of its first record; they stay over incremental resolves, which only touch
+    `records` (then the first number that no record has) besides the pairs: the other figures are those of the last full resolve.
     """
 
     engine: str
@@ -66,6 +68,7 @@ class Document:
     pairs: int = 0
     sizes: dict[int, int] = field(default_factory=dict)
     left_out: int = 0
+    firsts: dict[str, int] = field(default_factory=dict)
     yields: tuple[RuleYield, ...] = ()
     shared: tuple[SharedValue, ...] = ()
     proposals: tuple[BlockingYield, ...] = ()
@@ -87,8 +90,20 @@ def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, foun
     stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
     _write_clusters(con, name, edges, cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars))
     patterns, odds, combinations = (part.tobytes() for part in (pairs.patterns, pairs.odds.astype(np.float32), pairs.combinations))
-    document = msgspec.json.encode(_document(found, pairs, engine)).decode()
+    document = msgspec.json.encode(replace(_document(found, pairs, engine), firsts=_firsts(con, entity, space))).decode()
     con.execute("INSERT INTO new.evidence VALUES (?, ?, ?, ?, ?, ?, ?)", [name, entity, space, document, patterns, odds, combinations])
+
+
+def _firsts(con: duckdb.DuckDBPyConnection, entity: str, space: str) -> dict[str, int]:
+    """The first record of each link table of the draft: records are numbered in the order of tables."""
+    tables = con.execute(
+        "SELECT name, source, source_table, links FROM new.link_table WHERE (entity, space) = (?, ?)", [entity, space]
+    ).fetchall()
+    found, first = {}, 0
+    for name, _, _, links in sorted(tables, key=lambda t: (t[1], t[2])):
+        found[name] = first
+        first += links
+    return found
 
 
 def copy_evidence(con: duckdb.DuckDBPyConnection) -> None:

@@ -78,7 +78,8 @@ def population(evidence: StoredEvidence) -> Population:
     stratum = np.concatenate([scored, np.full(len(more_left), UNSCORED), UNSCORED + 1 + np.searchsorted(EDGES, near.odds)])
     count = 2 * (UNSCORED + 1) - 1
     size = np.bincount(stratum, minlength=count).astype(np.float64)
-    size[UNSCORED] += document.pairs - len(inside) - len(more_left)
+    sizes = evidence.sizes()
+    size[UNSCORED] += int((sizes * (sizes - 1) // 2).sum()) - len(inside) - len(more_left)
     likely = probability(np.concatenate([inside.odds, np.full(len(more_left), np.nan), near.odds]))
     total = np.bincount(stratum, np.nan_to_num(likely), count)
     drawn = np.maximum(np.bincount(stratum, minlength=count), 1)

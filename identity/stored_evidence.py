@@ -80,13 +80,9 @@ class StoredEvidence:
 
     @cached_property
     def tables(self) -> tuple[tuple[LinkTable, int], ...]:
-        """The link tables in the order of records, each with its first record."""
-        found, first = [], 0
-        mine = (t for t in self.crosswalk.links if (t.entity, t.space) == (self.entity, self.space))
-        for table in sorted(mine, key=lambda t: (t.source, t.table)):
-            found.append((table, first))
-            first += table.links
-        return tuple(found)
+        """The link tables, each with the number of its first record."""
+        firsts = self.document.firsts
+        return tuple(sorted(((t, firsts[t.name]) for t in self.crosswalk.links if t.name in firsts), key=lambda t: t[1]))
 
     # --- records ----------------------------------------------------------------------------------------------------------------------
 
@@ -140,7 +136,8 @@ class StoredEvidence:
         wanted = np.unique(np.fromiter(recs, np.int64))
         found: dict[int, Member] = {}
         for link, first in self.tables:
-            here = wanted[(wanted >= first) & (wanted < first + link.links)] - first
+            # no upper bound: a record that came later has a number beyond all others, whatever its table
+            here = wanted[wanted >= first] - first
             if len(here):
                 sql = f"SELECT ord, id360, {', '.join(link.columns)} FROM xw.{link.name} WHERE ord IN (SELECT unnest(?::INTEGER[]))"
                 rows = self.crosswalk.reader.execute(sql, [here.tolist()]).fetchall()
@@ -170,13 +167,26 @@ class StoredEvidence:
         }
 
     def labels(self) -> Ints:
-        """Of each record the smallest record of its cluster."""
-        ids = np.zeros(self.document.records, np.int64)
+        """Of each number the smallest record of its cluster; of a number that no record has (any more), itself."""
+        recs, ids = self._recs_and_ids()
+        _, cluster = np.unique(ids, return_inverse=True)
+        smallest = np.full(len(recs), self.document.records, np.int64)
+        np.minimum.at(smallest, cluster, recs)
+        labels = np.arange(self.document.records, dtype=np.int64)
+        labels[recs] = smallest[cluster]
+        return labels
+
+    def sizes(self) -> Ints:
+        """The number of records of every cluster, in no order that means anything."""
+        return np.unique(self._recs_and_ids()[1], return_counts=True)[1].astype(np.int64)
+
+    def _recs_and_ids(self) -> tuple[Ints, Ints]:
+        recs, ids = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for link, first in self.tables:
             found = self.crosswalk.reader.execute(f"SELECT ord, id360 FROM xw.{link.name}").fetchnumpy()
-            ids[first + np.asarray(found["ord"], np.int64)] = np.asarray(found["id360"], np.int64)
-        _, smallest, cluster = np.unique(ids, return_index=True, return_inverse=True)
-        return np.asarray(smallest[cluster], np.int64)
+            recs.append(np.asarray(found["ord"], np.int64) + first)
+            ids.append(np.asarray(found["id360"], np.int64))
+        return np.concatenate(recs), np.concatenate(ids)
 
     def cluster_sizes(self) -> Ints:
         """Records per cluster, at the place of its smallest record (1 at the others')."""
