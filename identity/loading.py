@@ -93,14 +93,13 @@ def number(con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, first
     """Put what was read in the order of its keys, each record with its number. Rows with a NULL in the key are left out and counted."""
     keys = ", ".join(f"k{i}" for i in range(len(records.key)))
     null_key = " OR ".join(f"k{i} IS NULL" for i in range(len(records.key)))
-    null_keys, duplicates = (
-        _count(con, f"SELECT count(*) FROM {table}_unsorted WHERE {null_key}"),
-        _count(con, f"SELECT count(*) FROM (SELECT {keys} FROM {table}_unsorted WHERE NOT ({null_key}) GROUP BY ALL HAVING count(*) > 1)"),
-    )
-    if duplicates:
+    null_keys = _count(con, f"SELECT count(*) FROM {table}_unsorted WHERE {null_key}")
+    in_order = not null_keys and _in_order(con, f"{table}_unsorted", keys)
+    grouped = f"SELECT {keys} FROM {table}_unsorted WHERE NOT ({null_key}) GROUP BY ALL HAVING count(*) > 1"
+    if not in_order and (duplicates := _count(con, f"SELECT count(*) FROM ({grouped})")):
         raise DuplicateKeys(records.label, duplicates)
     con.execute(
-        f"CREATE TABLE {table} AS SELECT row_number() OVER (ORDER BY {keys}) - 1 + {first:d} AS rec, * "
+        f"CREATE TABLE {table} AS SELECT row_number() OVER ({'' if in_order else f'ORDER BY {keys}'}) - 1 + {first:d} AS rec, * "
         f"FROM {table}_unsorted WHERE NOT ({null_key})"
     )
     con.execute(f"DROP TABLE {table}_unsorted")
@@ -165,6 +164,13 @@ class _Watched:
             )
             self.failure.__cause__ = cause
             raise
+
+
+def _in_order(con: duckdb.DuckDBPyConnection, table: str, keys: str) -> bool:
+    """Whether the rows came in strictly rising order of their keys, as a source often gives them: then none comes twice either."""
+    later = f"SELECT row({keys}) > lag(row({keys})) OVER () AS later FROM {table}"
+    ((rising,),) = con.execute(f"SELECT coalesce(bool_and(later), true) FROM ({later})").fetchall()
+    return bool(rising)
 
 
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
