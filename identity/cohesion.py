@@ -65,8 +65,10 @@ def cohesion(labels: Ints, left: Ints, right: Ints, bits: Floats, *, stars: Ints
 
 def _graph(labels: Ints, left: Ints, right: Ints, bits: Floats, of: Ints, stars: Ints | None) -> _Graph:
     """Records as vertices; with stars, every block is a vertex too, which holds no record."""
-    recs, ends = np.unique(np.concatenate([left, right]), return_inverse=True)
-    one, other = ends[: len(left)], ends[len(left) :]
+    used = np.zeros(len(labels), bool)
+    used[left] = used[right] = True
+    recs, number = np.flatnonzero(used), np.cumsum(used) - 1
+    one, other = number[left], number[right]
     weight, cluster = np.ones(len(recs), np.int64), labels[recs]
     if stars is None or not len(left):
         return _Graph(one, other, bits, of, weight, cluster)
@@ -91,7 +93,7 @@ def spanning_forest(count: int, left: Ints, right: Ints, weight: Floats) -> Ints
     order = np.lexsort((right, left, -weight))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    tree = np.empty(0, np.int64)
+    chosen = np.zeros(len(left), bool)
     labels = np.arange(count, dtype=np.int64)
     open_edges = np.arange(len(left))
     while True:
@@ -99,12 +101,12 @@ def spanning_forest(count: int, left: Ints, right: Ints, weight: Floats) -> Ints
         crossing = one != other
         open_edges, one, other = open_edges[crossing], one[crossing], other[crossing]
         if not len(open_edges):
-            return np.sort(tree)
+            return np.flatnonzero(chosen)
         best = np.full(count, len(order), np.int64)
         np.minimum.at(best, one, rank[open_edges])
         np.minimum.at(best, other, rank[open_edges])
-        tree = np.union1d(tree, order[best[best < len(order)]])
-        labels = components(count, left[tree], right[tree])
+        chosen[order[best[best < len(order)]]] = True
+        labels = components(count, left[chosen], right[chosen])
 
 
 def _bridges(graph: _Graph, tree: Ints, clusters: Ints) -> tuple[Ints, Ints]:
@@ -115,7 +117,9 @@ def _bridges(graph: _Graph, tree: Ints, clusters: Ints) -> tuple[Ints, Ints]:
     """
     count = len(graph.weight)
     parent, by, levels = _rooted(count, graph.left[tree], graph.right[tree], tree)
-    others = np.setdiff1d(np.arange(len(graph.left)), tree)
+    rest = np.ones(len(graph.left), bool)
+    rest[tree] = False
+    others = np.flatnonzero(rest)
     marks = np.random.Generator(np.random.PCG64(360)).integers(1, 1 << 63, len(others), dtype=np.uint64)
     below, records = np.zeros(count, np.uint64), graph.weight.copy()
     np.bitwise_xor.at(below, graph.left[others], marks)
@@ -143,7 +147,7 @@ def _rooted(count: int, left: Ints, right: Ints, edge: Ints) -> tuple[Ints, Ints
     end, along = end[order], along[order]
     first = np.searchsorted(start[order], np.arange(count + 1))
     parent, by = np.arange(count, dtype=np.int64), np.full(count, NONE, np.int64)
-    level = np.unique(components(count, left, right))
+    level = np.flatnonzero(components(count, left, right) == np.arange(count))
     seen: npt.NDArray[np.bool_] = np.zeros(count, bool)
     levels = []
     while len(level):
