@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
@@ -32,6 +33,14 @@ class Changes:
     changed: Ints
     gone: Ints
     null_keys: Mapping[tuple[str, str, str, str], int]
+
+
+def among(values: Ints, ordered: Ints) -> npt.NDArray[np.bool_]:
+    """Which values are among some others, which are in order."""
+    if not len(ordered):
+        return np.zeros(len(values), np.bool_)
+    at = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[at] == values)
 
 
 class Pool:
@@ -60,6 +69,7 @@ class Pool:
             self.links.append(link)
         self.firsts = [firsts[link.name] for link in self.links]
         self.forms = ", ".join(columns.values())
+        self.have = np.empty(0, np.int64)
 
     def keys(self, i: int, alias: str = "") -> str:
         """The key columns of a record set."""
@@ -71,17 +81,19 @@ class Pool:
         read_all(self.con, asked, [f"pool_{i}" for i in range(len(asked))], self.columns, self.progress)
         recs, hashes = index.hashes(name)
         following = index.next_rec(name)
-        new, changed, gone, nulls = [], [], [], {}
+        new, changed, gone, nulls, have = [], [], [], {}, []
         for i, records in enumerate(self.group):
             nulls[records.place] = self._number(i, following)
             found = self.con.execute(f"SELECT gid, h FROM pool_{i}").fetchnumpy()
             gid, now = np.asarray(found["gid"], np.int64), keyed(np.asarray(found["h"], np.uint64), self.secret, "row")
+            have.append(gid)
             fresh = gid >= following
             new.append(np.sort(gid[fresh]))
             following += int(fresh.sum())
             known, now = gid[~fresh], now[~fresh]
             changed.append(known[hashes[np.searchsorted(recs, known)] != now])
             gone.append(self._gone(i))
+        self.have = np.sort(np.concatenate(have))
         return Changes(np.concatenate(new), np.sort(np.concatenate(changed)), np.sort(np.concatenate(gone)), nulls)
 
     def _number(self, i: int, following: int) -> int:
@@ -128,14 +140,17 @@ class Pool:
         return np.asarray(found["gid"], np.int64)
 
     def fetch(self, gids: Ints) -> None:
-        """Have some records at hand. Raises: NoIndex, if they are not as the index has them, or not there."""
-        with registered(self.con, "wanted", pa.table({"gid": np.unique(gids)})):
+        """Have some records at hand. Raises: NoIndex, if one is not there."""
+        lacking = np.setdiff1d(gids, self.have)
+        if not len(lacking):
+            return
+        self.have = np.union1d(self.have, lacking)
+        with registered(self.con, "wanted", pa.table({"gid": lacking})):
             for i, (records, link, first) in enumerate(zip(self.group, self.links, self.firsts, strict=True)):
                 if records.changed is None:
                     continue  # read whole
                 missing = self.con.sql(
-                    f"SELECT ord + {first:d} AS gid, {self.keys(i)} FROM old.{link.name} "
-                    f"WHERE ord + {first:d} IN (SELECT gid FROM wanted ANTI JOIN pool_{i} USING (gid))"
+                    f"SELECT ord + {first:d} AS gid, {self.keys(i)} FROM old.{link.name} WHERE ord + {first:d} IN (SELECT gid FROM wanted)"
                 ).to_arrow_table()
                 if missing.num_rows:
                     self._fetch(i, records, missing)
@@ -160,7 +175,7 @@ class Pool:
         found = [self.con.execute(f"SELECT gid, h FROM pool_{i}").fetchnumpy() for i in range(len(self.group))]
         gid = np.concatenate([np.asarray(f["gid"], np.int64) for f in found])
         now = keyed(np.concatenate([np.asarray(f["h"], np.uint64) for f in found]), self.secret, "row")
-        known = np.isin(gid, index_recs)
+        known = among(gid, index_recs)
         gid, now = gid[known], now[known]
         return np.asarray(gid[index_hashes[np.searchsorted(index_recs, gid)] != now], np.int64)
 

@@ -131,7 +131,8 @@ class Run:
         the world: those minted, and pins that no version knew."""
         fresh = by_cluster == NO_ID
         known = by_cluster[~fresh]
-        adopted = known[~np.isin(known, self.history.registry.ids)]
+        ids = self.history.registry.ids
+        adopted = known[np.searchsorted(ids, known) == np.searchsorted(ids, known, "right")]
         minted = mint(self.con, self.secret, self._anchor_texts(loaded, anchors[fresh]), np.concatenate([self.history.taken, adopted]))
         by_cluster[fresh] = minted
         return by_cluster, np.concatenate([minted, adopted])

@@ -105,15 +105,15 @@ def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken
     Of two anchors that hash to one id the first has it; the other, like one whose id was taken, goes on to the next generation.
     """
     ids = np.full(len(anchors), NO_ID, np.int64)
-    waiting = np.arange(len(anchors))
+    waiting, taken = np.arange(len(anchors)), np.sort(taken)
     generation = 0
     while len(waiting):
         wanted = _hashed(con, secret, anchors.take(pa.array(waiting)), generation)
         first = np.zeros(len(waiting), bool)
         first[np.unique(wanted, return_index=True)[1]] = True
-        free = first & ~np.isin(wanted, taken)
+        free = first & (np.searchsorted(taken, wanted) == np.searchsorted(taken, wanted, "right"))
         ids[waiting[free]] = wanted[free]
-        taken = np.concatenate([taken, wanted[free]])
+        taken = np.sort(np.concatenate([taken, wanted[free]]))
         waiting = waiting[~free]
         generation += 1
     return ids
