@@ -45,7 +45,7 @@ def _uuid_equal(atom: exp.Expr) -> exp.Expr:
 
 def _lower(atom: exp.Expr) -> exp.Expr:
     """lower() depends on the database's locale outside ASCII: rows with any other character are let through for the engine to judge."""
-    text = exp.cast(atom.this.this.copy(), "text")
+    text = exp.cast((atom.find(exp.Column) or atom.this.this).copy(), "text")
     beyond_ascii = exp.func("OCTET_LENGTH", text.copy()).neq(exp.func("CHAR_LENGTH", text.copy()))
     return exp.or_(_as_text(atom), beyond_ascii)
 
@@ -69,7 +69,10 @@ CAPABILITIES = Capabilities(
         Rule("column = value", frozenset({"uuid"}), emit=_uuid_equal),
         Rule("column = value", frozenset({"text_ci", "enum"}), emit=_as_text),
         *(Rule(shape, _CAST, emit=_as_text) for shape in (*_COMPARE[1:], *_COLUMNS)),
-        Rule("lower(column) = value", _TEXTS | {"text_ci", "char"}, Support.SUPERSET, _lower, "lower() follows the database's locale"),
+        *(
+            Rule(shape, _TEXTS | {"text_ci", "char"}, Support.SUPERSET, _lower, "lower() follows the database's locale")
+            for shape in ("lower(column) = value", "lower(trim(column)) = value")
+        ),
     ),
     key_kinds=frozenset({"int", "decimal", "bool", "date", "timestamp", "timestamptz"}) | _TEXTS | _CAST,
     limit=True,

@@ -10,6 +10,7 @@ The vocabulary of shapes (every value is a bound parameter of the column's own f
     column = value        column <> value       column < value (all four, and BETWEEN)    column IN values
     column IS NULL        column LIKE pattern (literal, no backslash, no ESCAPE)          column IS DISTINCT FROM value
     column (a boolean)    lower(column) = value (and IN)                                  column = column (and <, <>)
+    lower(trim(column)) = value (and IN): trim takes off spaces only
 """
 
 from __future__ import annotations
@@ -180,6 +181,8 @@ def _compared(
 ) -> Seen | None:
     lowered = isinstance(left, exp.Lower)
     column = left.this if lowered else left
+    trimmed = lowered and isinstance(column, exp.Trim) and not any(column.args.get(a) for a in ("expression", "position", "collation"))
+    column = column.this if trimmed else column
     kind = kinds.get(column.name) if isinstance(column, exp.Column) else None
     if kind is None:
         return None
@@ -189,7 +192,8 @@ def _compared(
     if not all(isinstance(v, exp.Placeholder) and family(params.get(v.name)) in allowed for v in values):
         return None
     if lowered:
-        return Seen("lower(column) = value", kind) if operator in ("=", "IN") and "text" in allowed else None
+        shape = "lower(trim(column)) = value" if trimmed else "lower(column) = value"
+        return Seen(shape, kind) if operator in ("=", "IN") and "text" in allowed else None
     return Seen("column IN values" if operator == "IN" else f"column {operator} value", kind)
 
 

@@ -34,7 +34,7 @@ def _glob(atom: exp.Expr) -> exp.Expr:
 
 def _lower(atom: exp.Expr) -> exp.Expr:
     """SQLite's lower() knows ASCII only: whatever holds another character is let through for the engine to judge."""
-    column = atom.this.this
+    column = atom.find(exp.Column) or atom.this.this
     blob = exp.Length(this=exp.cast(column.copy(), "blob"))
     return exp.or_(_binary(atom), exp.Length(this=column.copy()).neq(blob))
 
@@ -78,7 +78,10 @@ CAPABILITIES = Capabilities(
         *(Rule(shape, _BINARY, emit=_binary) for shape in _COMPARE),
         *(Rule(f"column {op} column", _BINARY, emit=_binary) for op in ("=", "<>", "<", "IS DISTINCT FROM")),
         Rule("column LIKE pattern", _BINARY, emit=_glob),
-        Rule("lower(column) = value", _BINARY, Support.SUPERSET, _lower, "lower() knows ASCII only"),
+        *(
+            Rule(shape, _BINARY, Support.SUPERSET, _lower, "lower() knows ASCII only")
+            for shape in ("lower(column) = value", "lower(trim(column)) = value")
+        ),
         *(Rule(shape, _TEXTS, emit=_as_text) for shape in ("column = value", "column <> value", "column IN values")),
         *(
             Rule(shape, frozenset({"decimal"}), Support.SUPERSET, _widened, "decimals are stored as doubles")

@@ -50,6 +50,7 @@ PATTERNS = (
 SHAPES = (
     *(f"column {op} {what}" for op in _COMPARISONS for what in ("value", "column")),
     "column IN values", "column IS NULL", "column LIKE pattern", "column", "lower(column) = value",
+    "lower(trim(column)) = value",
 )  # fmt: skip
 
 
@@ -118,13 +119,16 @@ def questions(shape: str, kind: str, pool: tuple[object, ...], column: str = "v"
         yield Question(col().is_(exp.null()))
     elif shape == "column LIKE pattern":
         yield from (Question(exp.Like(this=col(), expression=exp.Literal.string(p))) for p in PATTERNS)
-    elif shape == "lower(column) = value":
-        for lowered in {v.lower() for v, _ in pairs if isinstance(v, str)} | {"ABC"}:
+    elif shape in ("lower(column) = value", "lower(trim(column)) = value"):
+        trims = "trim" in shape
+        inner: Callable[[], exp.Expr] = (lambda: exp.Trim(this=col())) if trims else col
+        given = {v.lower() for v, _ in pairs if isinstance(v, str)}
+        for lowered in given | {"ABC"} | {v.strip(" ") for v in given if trims}:
             asked = Values(kind)
-            yield asked.ask(exp.EQ(this=exp.Lower(this=col()), expression=asked.bind(lowered, pa.string())))
+            yield asked.ask(exp.EQ(this=exp.Lower(this=inner()), expression=asked.bind(lowered, pa.string())))
         asked = Values(kind)
         some = [asked.bind(v, pa.string()) for v in ("abc", "k", "i", None)]
-        yield asked.ask(exp.In(this=exp.Lower(this=col()), expressions=some))
+        yield asked.ask(exp.In(this=exp.Lower(this=inner()), expressions=some))
     elif shape == "column IN values":
         for size in (1, 2, 5):
             for start in range(0, len(pairs), 3):
