@@ -20,8 +20,9 @@ DOUBTFUL = (0.2, 0.8)
 """Posteriors between which a pair is worth a look."""
 TOP = 5_000
 """At most so many pairs of each kind are looked at."""
-CROWD_UNSURE, CHURN_UNSURE = 0.01, 0.1
-"""How unsure a value on too many records, or a moved id, is taken to be: there is no score for either."""
+CROWD_UNSURE, BLOCK_UNSURE, CHURN_UNSURE = 0.01, 0.0001, 0.1
+"""How unsure a value on too many records, a block too large to compare (other rules propose its pairs too), or a moved id is taken to
+be: there is no score for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ def _crowds(evidence: StoredEvidence) -> Iterator[Item]:
     for rule in evidence.document.proposals:
         if rule.left_out:
             detail = f"{rule.oversize_blocks:,} blocks of {rule.rule} were too large: {rule.left_out:,} records were not compared by it"
-            yield Item(CROWD, *place, rule.left_out, CROWD_UNSURE, None, None, None, (), detail, ())
+            yield Item(CROWD, *place, rule.left_out, BLOCK_UNSURE, None, None, None, (), detail, ())
     for generic in evidence.document.model.generic if evidence.document.model else ():
         detail = f"a value of {generic.attribute} (#{generic.keyed_hash}) is nobody's: on {generic.records:,} records, it is not compared"
         yield Item(CROWD, *place, generic.records, CROWD_UNSURE, None, None, None, (), detail, ())
