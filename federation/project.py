@@ -90,11 +90,13 @@ class Project:
                 self._connectors[name] = registry.connect(name, config.kind, config.options)
             return self._connectors[name]
 
-    def resolve(self, progress: Callable[[str, int], None] | None = None, reveal: Callable[[Generic], None] | None = None) -> ResolveReport:
+    def resolve(
+        self, progress: Callable[[str, int], None] | None = None, reveal: Callable[[Generic], None] | None = None, *, full: bool = False
+    ) -> ResolveReport:
         """Link the records of every mapped table by rules and models, and publish a new crosswalk. See federation.resolving."""
         from federation.resolving import resolve_project
 
-        return resolve_project(self, progress, reveal)
+        return resolve_project(self, progress, reveal, full=full)
 
     def train(self, entity: str | None = None, progress: Callable[[str, int], None] | None = None) -> tuple[ModelUse, ...]:
         """Train the model of an entity, or of all, anew. See federation.resolving."""

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,12 +21,15 @@ from federation.report import Report
 from federation.run import Run
 from identity.crosswalk import Crosswalk
 from identity.decision_log import read_decisions
+from identity.decisions import Decision
 from identity.engines import Engines, Generic
 from identity.errors import CrosswalkImport, NoModel
 from identity.importing import import_crosswalk
+from identity.incremental import incremental
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.model_use import ModelUse
 from identity.plans import Plan, apply, plan
+from identity.record_index import NoIndex
 from identity.report import ResolveReport
 from identity.resolve import quiet, resolve
 from identity.retrain import retrain
@@ -43,26 +47,45 @@ READ_TIMEOUT = 3600.0
 
 
 def resolve_project(
-    project: Project, progress: Callable[[str, int], None] | None = None, reveal: Callable[[Generic], None] | None = None
+    project: Project,
+    progress: Callable[[str, int], None] | None = None,
+    reveal: Callable[[Generic], None] | None = None,
+    *,
+    full: bool = False,
 ) -> ResolveReport:
     """Link the records of every mapped table by the project's rules and models, and publish a new version of the crosswalk.
 
     Only keys and the attributes that rules, models and stored identifiers name are read, as streams; nothing of them is kept but
     keys and identifiers. A model that is not there yet is trained and kept. A project that names an existing crosswalk
-    (`identity.import`) has that published instead. `reveal` is shown each value that was found to be nobody's. Raises what identity
-    and the sources raise; the crosswalk in use stays until the new one is complete.
+    (`identity.import`) has that published instead. With `identity.incremental` only what changed is matched anew, unless that cannot
+    be done (the report says why) or `full` is asked for. `reveal` is shown each value that was found to be nobody's. Raises what
+    identity and the sources raise; the crosswalk in use stays until the new one is complete.
     """
     if project.model.crosswalk is not None:
         return _imported(project, progress)
     decisions = read_decisions(project.model.decisions).active()
     engines = engines_of(project)
-    report = resolve(*_records(project), matcher=engines, decisions=decisions, **_options(project, progress))
+    report, why = _incremental(project, engines, decisions, progress) if project.model.incremental and not full else (None, "")
+    if report is None:
+        options = _options(project, progress)
+        report = resolve(*_records(project), matcher=engines, decisions=decisions, index=project.model.incremental, **options)
+        report = replace(report, whole_because=why)
     engines.save()
     if reveal is not None:
         for generic in engines.generic:
             reveal(generic)
     project.forget_plans()
     return report
+
+
+def _incremental(
+    project: Project, engines: Engines, decisions: tuple[Decision, ...], progress: Callable[[str, int], None] | None
+) -> tuple[ResolveReport | None, str]:
+    """The report of an incremental resolve; or None, and why everything has to be resolved."""
+    try:
+        return incremental(*_records(project), engines=engines, decisions=decisions, **_options(project, progress)), ""
+    except NoIndex as cause:
+        return None, str(cause)
 
 
 def plan_project(project: Project, progress: Callable[[str, int], None] | None = None) -> Plan:

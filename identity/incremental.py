@@ -126,12 +126,10 @@ class Amending(Run):
             for i, name in enumerate(identifiers)
         }
         amend_identifiers(pool, near.entity, near.space, identifiers, ids, touched, crowded)
-        firsts = self.index.firsts()
         renewed = np.concatenate([around.renewed, changes.gone])
         amend_evidence(
             self.con, near.entity, near.space, found.matching, found.gids, renewed, self.index.next_rec(near.name) + len(changes.new)
         )
-        self.con.execute("INSERT OR REPLACE INTO new.meta VALUES ('firsts', ?)", [json.dumps(firsts)])
         _, hashes = row_hashes(self.con, RECORD, list(pool.columns.values()), self.secret)
         parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]
         self.index.carry_on(self.writer, near.name, around.renewed, around.rows, changes.gone, (found.gids, hashes, parts))

@@ -54,6 +54,7 @@ class ResolveReport:
     `largest` are the ten largest clusters as (id360, records). `shared` are values on more records than the cap: they link nobody.
     `blocking` and `models` are of entities that are matched by a model. `ignored_decisions` are those on records that are not there (now).
     `touched` is given by an incremental resolve; `rules`, `blocking` and `models` then tell of the records touched, or nothing.
+    `whole_because` says why a resolve that was to be incremental was none.
     """
 
     run: int
@@ -75,6 +76,7 @@ class ResolveReport:
     blocking: tuple[BlockingYield, ...] = ()
     models: tuple[ModelUse, ...] = ()
     touched: Touched | None = None
+    whole_because: str = ""
 
     @property
     def personal_keys(self) -> tuple[SourceCount, ...]:

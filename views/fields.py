@@ -124,6 +124,7 @@ class IdentityFields(Struct):
     secret: Annotated[str, Meta(description="${env:NAME}: the key under which ids are minted")] = ""
     encryption_key: Annotated[str, Meta(description="${env:NAME}: encrypts the crosswalk file")] = ""
     import_: Annotated[str, Meta(description="an existing crosswalk to use instead of resolving")] = field(default="", name="import")
+    incremental: Annotated[bool, Meta(description="leave an index, so that the next resolve need only look at what changed")] = False
     decisions: Annotated[Text, Meta(description="file of what stewards decided: same, different, pin; it belongs in git")] = (
         "decisions.jsonl"
     )

@@ -64,6 +64,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         encryption_key=_identity_secret(root, "encryption_key", directory, problems),
         crosswalk=str(directory / fields.identity.import_) if fields.identity.import_ else None,
         decisions=str(directory / fields.identity.decisions),
+        incremental=fields.identity.incremental,
         settings=rules.settings(fields.settings, root.find("settings"), problems),
     )
 

@@ -228,6 +228,7 @@ class Model:
     encryption_key: Secret | None = field(default=None, repr=False)
     crosswalk: str | None = None
     decisions: str = "decisions.jsonl"
+    incremental: bool = False
     models: MappingOf[str, MatchModel] = field(default_factory=dict)
     settings: MappingOf[str, object] = field(default_factory=dict)
 

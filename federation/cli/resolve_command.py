@@ -26,8 +26,9 @@ SHOWN = 20
 
 @command
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
+@click.option("--full", is_flag=True, help="Match all records anew, not only what changed (`identity: incremental: true`).")
 @click.pass_obj
-def resolve(app: App, output: str) -> None:
+def resolve(app: App, output: str, full: bool) -> None:
     """Link the records of all sources: who is who.
 
     Reads keys and match attributes of every mapped person table, and publishes a new version of the crosswalk. The one in use
@@ -36,7 +37,7 @@ def resolve(app: App, output: str) -> None:
     project = app.project()
     generic: list[Generic] = []
     report = interruptible(
-        lambda: watched(project, lambda progress: project.resolve(progress, generic.append), app.progress()), project.close
+        lambda: watched(project, lambda progress: project.resolve(progress, generic.append, full=full), app.progress()), project.close
     )
     if output == "json":
         import json
@@ -90,6 +91,14 @@ def lines(report: ResolveReport) -> list[str]:
     """A report for people."""
     read = sum(s.records for s in report.sources)
     said = [f"{read:,} records are {report.ids:,} people or other entities (crosswalk version {report.version}, {report.seconds:.1f} s)"]
+    if report.touched is not None:
+        t = report.touched
+        said.append(
+            f"incremental: {t.new:,} records are new, {t.changed:,} changed, {t.gone:,} gone; "
+            f"with their neighbours {t.records:,} records in {t.clusters:,} clusters were matched anew"
+        )
+    if report.whole_because:
+        said.append(f"all records were matched anew: {report.whole_because}")
     width = max((len(_name(s)) for s in report.sources), default=0)
     for source in report.sources:
         notes = [f"{source.null_keys:,} without a key, left out"] if source.null_keys else []

@@ -1,0 +1,115 @@
+"""`identity: incremental: true`: a resolve looks at what changed, says so, and gives what a whole one gives; why it cannot is told."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+from faker import Faker
+
+import c360
+from federation.cli.app import run
+
+PROJECT = """
+version: 1
+name: growing
+sources:
+  crm: {kind: sqlite, path: crm.db}
+  shop: {kind: sqlite, path: shop.db}
+mappings:
+  - {object: individual, source: crm, table: person, key: id, attributes: {first_name: given, last_name: family, email: mail, city: town}}
+  - {object: individual, source: shop, table: person, key: id, attributes: {first_name: given, last_name: family, email: mail, city: town}}
+identity:
+  secret: ${env:GROWING_SECRET:-sixteen bytes at least}
+  incremental: true
+  individual: {model: standard}
+"""
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[tuple[int, str, str, str, str]]:
+    fake = Faker("en_GB")
+    fake.seed_instance(4)
+    return [
+        (i, given, family, f"{given}.{family}{i % 97}@{fake.free_email_domain()}".lower(), fake.city())
+        for i in range(1100)
+        for given, family in [(fake.first_name(), fake.last_name())]
+    ]
+
+
+@pytest.fixture
+def project(tmp_path: Path, rows: list[tuple[int, str, str, str, str]]) -> Path:
+    (tmp_path / "c360.yml").write_text(PROJECT)
+    draw = random.Random(1)
+    for name, some in (("crm", rows), ("shop", [row for row in rows if draw.random() < 0.5])):
+        with sqlite3.connect(tmp_path / f"{name}.db") as con:
+            con.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, given TEXT, family TEXT, mail TEXT, town TEXT)")
+            con.executemany("INSERT INTO person VALUES (?, ?, ?, ?, ?)", some)
+    return tmp_path
+
+
+def links(project: c360.Project) -> set[tuple[str, int, int]]:
+    crosswalk = project.store.current()
+    assert crosswalk is not None
+    return {
+        (t.source, key, id360)
+        for t in crosswalk.links
+        for key, id360 in crosswalk.reader.execute(f"SELECT k0, id360 FROM xw.{t.name}").fetchall()
+    }
+
+
+def change(folder: Path) -> None:
+    """One new, one changed, one gone, in two systems."""
+    with sqlite3.connect(folder / "shop.db") as con:
+        con.execute("INSERT INTO person SELECT 5000, given, family, mail, town FROM person WHERE id = (SELECT min(id) FROM person)")
+    with sqlite3.connect(folder / "crm.db") as con:
+        con.execute("UPDATE person SET town = 'Elsewhere' WHERE id = 7")
+        con.execute("DELETE FROM person WHERE id = 8")
+
+
+def test_a_resolve_looks_at_what_changed(project: Path) -> None:
+    with c360.connect(project) as opened:
+        first = opened.resolve()
+        assert first.touched is None
+        assert first.whole_because == "there is no crosswalk yet"
+        change(project)
+        second = opened.resolve()
+        assert second.touched is not None
+        assert (second.touched.new, second.touched.changed, second.touched.gone) == (1, 1, 1)
+        assert second.touched.records < 200
+        assert second.links == first.links
+        found = links(opened)
+        assert opened.resolve(full=True).touched is None
+        assert links(opened) == found
+        assert "index" in str(sorted(p.name for p in opened.store.directory.iterdir()))
+
+
+def test_the_command_says_what_it_looked_at(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*more: str) -> str:
+        assert run(["resolve", "-q", "--project", str(project), *more]) == 0
+        return capsys.readouterr().out
+
+    assert "all records were matched anew: there is no crosswalk yet" in said()
+    change(project)
+    assert "incremental: 1 records are new, 1 changed, 1 gone" in said()
+    assert "incremental" not in said("--full")
+
+
+def test_what_a_record_hangs_together_with_is_told_after_it_came(project: Path) -> None:
+    with c360.connect(project) as opened:
+        opened.resolve()
+        change(project)
+        opened.resolve()
+        crosswalk = opened.store.current()
+        assert crosswalk is not None
+        from identity.stored_evidence import evidence_of
+
+        evidence = evidence_of(crosswalk, "individual", "")
+        came = evidence.find("shop", "person", [5000])
+        mates = evidence.members(came.id360)
+        assert len(mates) >= 2
+        pairs = evidence.inside(min(m.rec for m in mates))
+        assert came.rec in {*pairs.left.tolist(), *pairs.right.tolist()}
+        assert {m.key for m in evidence.named([m.rec for m in mates]).values()} == {m.key for m in mates}
