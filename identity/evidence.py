@@ -12,11 +12,13 @@ joined a pair. Nothing here is a value of a record: levels say "same", not what 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
@@ -149,9 +151,7 @@ class _Pairs:
             near = np.sort(near[np.lexsort((near, -scored.odds[near]))[: MOST_NEAR * count]])
         self.near, self.inside = near, np.flatnonzero(held)
         kept = np.concatenate([self.inside, near])
-        code = np.zeros(len(kept), np.uint64)
-        for f, factor in enumerate(scored.factors):
-            code = code * np.uint64(len(factor.levels)) + scored.levels[kept, f]
+        code = _codes(scored.levels[kept], [len(factor.levels) for factor in scored.factors])
         _, first, pattern = np.unique(code, return_index=True, return_inverse=True)
         self.patterns, self.odds = scored.levels[kept[first]], scored.odds[kept[first]]
         self.combinations, proposed = np.unique(scored.rules[kept], return_inverse=True)
@@ -195,6 +195,17 @@ class _Pairs:
             "pattern": np.tile(self.pattern[n:], 2), "proposed": np.tile(self.proposed[n:], 2),
         }  # fmt: skip
         return pa.table({name: pa.array(values[order].astype(np.int32)) for name, values in columns.items()})
+
+
+def _codes(levels: npt.NDArray[np.uint8], sizes: Sequence[int]) -> Ints:
+    """One number per row of levels, the same for the same row; numbered anew before it would outgrow 63 bits."""
+    code, span = np.zeros(len(levels), np.int64), 1
+    for f, size in enumerate(sizes):
+        if span * size >= 1 << 63:
+            values, code = np.unique(code, return_inverse=True)
+            span = len(values)
+        code, span = code * size + levels[:, f], span * size
+    return code
 
 
 def _write_pairs(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs) -> None:

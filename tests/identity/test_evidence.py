@@ -132,6 +132,22 @@ def test_exact_rules_explain_themselves_too(tmp_path: Path) -> None:
     assert hangs is not None and hangs.bridge is None and len(hangs.strongest) == 2
 
 
+def test_many_rules_are_told_apart(tmp_path: Path) -> None:
+    """More rules than levels fit into one number of 64 bits."""
+    names = [f"attribute{i}" for i in range(12)]
+    rules = {"individual": tuple(MatchRule(n, (MatchKey(n, "exact"),)) for n in names)}
+    rows = [{"k0": 2 * i + j, n: f"value {i}"} for i, n in enumerate(names) for j in (0, 1)]
+    store = CrosswalkStore(tmp_path)
+    resolve([record_set(rows, attributes=names)], rules, store, SECRET)
+    crosswalk = store.current()
+    assert crosswalk is not None
+    evidence = evidence_of(crosswalk, "individual", "")
+    for i, name in enumerate(names):
+        told = why(evidence, evidence.find("crm", "contact", [2 * i]), evidence.find("crm", "contact", [2 * i + 1]))
+        fall = told.path[0].waterfall
+        assert fall is not None and [bar.factor for bar in fall.bars] == [name] and told.path[0].joined == name
+
+
 def test_a_bridge_between_two_groups_is_named(tmp_path: Path) -> None:
     rules = {"individual": tuple(MatchRule(n, (MatchKey(n, n),)) for n in ("email", "phone"))}
     rows = [
