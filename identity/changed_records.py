@@ -35,7 +35,7 @@ class Changes:
     null_keys: Mapping[tuple[str, str, str, str], int]
 
 
-def among(values: Ints, ordered: Ints) -> npt.NDArray[np.bool_]:
+def among(values: Ints | UInts, ordered: Ints | UInts) -> npt.NDArray[np.bool_]:
     """Which values are among some others, which are in order."""
     if not len(ordered):
         return np.zeros(len(values), np.bool_)
@@ -70,6 +70,7 @@ class Pool:
         self.firsts = [firsts[link.name] for link in self.links]
         self.forms = ", ".join(columns.values())
         self.have = np.empty(0, np.int64)
+        self.states = self.have, np.empty(0, np.uint64)
 
     def keys(self, i: int, alias: str = "") -> str:
         """The key columns of a record set."""
@@ -79,7 +80,7 @@ class Pool:
         """Read what may have changed, and compare it with the index. Raises what the sources raise; DuplicateKeys; KeyType."""
         asked = [replace(r, read=r.changed) if r.changed else r for r in self.group]
         read_all(self.con, asked, [f"pool_{i}" for i in range(len(asked))], self.columns, self.progress)
-        recs, hashes = index.hashes(name)
+        self.states = recs, hashes = index.hashes(name)
         following = index.next_rec(name)
         new, changed, gone, nulls, have = [], [], [], {}, []
         for i, records in enumerate(self.group):

@@ -106,7 +106,7 @@ class Amending(Run):
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         near = Neighbourhood(pool, self.index, self.engine, (entity, space, name), rules, identifiers, here)
         around = near.find(changes)
-        found = near.match(around)
+        found = near.match(around, changes.gone)
         self._write(pool, near, changes, around, found, identifiers)
         self.yields += found.matching.yields
         self.contradicted.update((entity, space, found.bound.cannot_by[refused.cannot], refused.rule) for refused in found.matching.refused)

@@ -9,18 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from identity.binding import Bound, bind
-from identity.changed_records import Changes, Pool
+from identity.changed_records import Changes, Pool, among
 from identity.clustering import Ints
 from identity.decisions import Decision
 from identity.engines import Engines
 from identity.indexing import JOINING, exact_cap, joining_rules, no_rows, together
 from identity.keyed import UInts
-from identity.keyrows import KeyRows, key_rows, meetings_by_rule
+from identity.keyrows import KeyRows, Outside, key_rows, meetings_by_rule
 from identity.loading import RECORD, Loaded
 from identity.matching import ExactRules, Matching, Records
 from identity.model import MatchKey, MatchRule
 from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
 from identity.probabilistic.engine import Probabilistic
+from identity.probabilistic.persons import Persons
 from identity.record_index import NoIndex, RecordIndex
 from identity.scratch import registered
 
@@ -47,19 +48,26 @@ class Matched:
 
 
 class Stored:
-    """The index without some records."""
+    """The rows of the index, each key looked up once."""
 
-    def __init__(self, index: RecordIndex, group: str, void: Ints) -> None:
-        self.index, self.group, self.void = index, group, void
+    def __init__(self, index: RecordIndex, group: str) -> None:
+        self.index, self.group = index, group
+        self.asked, self.rows = np.empty(0, np.uint64), no_rows()
 
-    def sharing(self, keys: UInts) -> KeyRows:
-        """The rows with one of some keys."""
-        rows = self.index.sharing(self.group, keys)
-        return rows.where(~np.isin(rows.rec, self.void)) if len(self.void) else rows
+    def sharing(self, keys: UInts, void: Ints) -> KeyRows:
+        """The rows with one of some (ordered, distinct) keys, but for those of some (ordered) records."""
+        missing = keys[~among(keys, self.asked)]
+        if len(missing):
+            more = self.index.sharing(self.group, missing)
+            order = np.argsort(np.concatenate([self.rows.key, more.key]), kind="stable")
+            columns = (np.concatenate([getattr(self.rows, name), getattr(more, name)])[order] for name in ("rule", "key", "rec", "meets"))
+            self.rows, self.asked = KeyRows(*columns), np.union1d(self.asked, missing)
+        rows = self.rows.where(among(self.rows.key, keys))
+        return rows.where(~among(rows.rec, void))
 
-    def outside(self, keys: UInts) -> Ints:
+    def outside(self, void: Ints) -> Outside:
         """How many rows each of some (ordered, distinct) keys has."""
-        return counted(keys, self.sharing(keys).key)
+        return lambda keys: counted(keys, self.sharing(keys, void).key)
 
 
 def counted(keys: UInts, among: UInts) -> Ints:
@@ -90,6 +98,8 @@ class Neighbourhood:
         self.engine: Probabilistic | None = engines.local(self.entity, self.space)
         self.count = self.size = sum(link.links for link in pool.links)
         self.caps = np.full(256, self.cap, np.int64)
+        self.stored = Stored(index, self.name)
+        self.ready, self.people = np.empty(0, np.int64), Persons(pa.table({}))
         if self.entity in engines.models and self.engine is None:
             raise NoIndex("the model is not trained yet")
 
@@ -104,7 +114,7 @@ class Neighbourhood:
             if self.size != rule_size(self.count, trained):
                 raise NoIndex("there are by far more records than before")
         self.count = after
-        recs, hashes = self.index.hashes(self.name)
+        recs, hashes = self.pool.states
         changed = changes.changed
         while True:
             around = self._around(changes.new, changed, changes.gone)
@@ -123,7 +133,7 @@ class Neighbourhood:
             self.pool.fetch(crossing)
             rows = self._rows(renewed, void)
         met = rows.where(rows.meets)
-        others = Stored(self.index, self.name, void).sharing(np.unique(met.key))
+        others = self.stored.sharing(np.unique(met.key), void)
         joined = others.rec[others.rule >= JOINING]
         alike = self._alike(met.where(met.rule < JOINING), others.where(others.rule < JOINING))
         known = np.concatenate([void, joined, alike, self._decided()])
@@ -135,10 +145,11 @@ class Neighbourhood:
     def _rows(self, gids: Ints, void: Ints) -> KeyRows:
         """The keys of some records at hand; how large blocks are, is as the index says without `void`."""
         loaded, numbers = self.pool.load(gids)
-        outside = Stored(self.index, self.name, void).outside
+        outside = self.stored.outside(void)
         blocking = no_rows()
         if self.engine is not None:
-            rules = self.engine.key_rules(self.engine._prepare(self._records(loaded)), self.size)
+            self._add(numbers, self.engine.people(self._records(loaded)))
+            rules = self.engine.key_rules(self.engine.columns, self.size)
             self.caps[: len(rules)] = [rule.cap for rule in rules]
             blocking = key_rows(self.con, rules, self.secret, outside)
         rows = together(blocking, key_rows(self.con, self.joining, self.secret, outside))
@@ -149,7 +160,7 @@ class Neighbourhood:
         left = self.index.of(self.name, void)
         keys, at = np.unique(np.concatenate([rows.key, left.key]), return_index=True)
         cap = self.caps[np.concatenate([rows.rule, left.rule])[at]]
-        there = self.index.sharing(self.name, keys)
+        there = self.stored.sharing(keys, np.empty(0, np.int64))
         before = counted(keys, there.key)
         after = before - counted(keys, left.key) + counted(keys, rows.key)
         crossed = keys[(before > 0) & ((before > cap) != (after > cap))]
@@ -161,12 +172,27 @@ class Neighbourhood:
         if self.engine is None or not len(left):
             return np.empty(0, np.int64)
         self.pool.fetch(np.unique(right))
-        loaded, numbers = self.pool.load(np.concatenate([left, right]))
-        one, other = places(numbers, left), places(numbers, right)
-        pairs = np.unique((np.minimum(one, other) << 32) | np.maximum(one, other))
-        low, high = pairs >> 32, pairs & 0xFFFFFFFF
-        likely = self.engine.likely(self._records(loaded), low, high, self.entity)
-        return np.unique(numbers[np.concatenate([low[likely], high[likely]])])
+        records = self._prepare(np.concatenate([left, right]))
+        pairs = np.unique((left << 32) | right)
+        left, right = pairs >> 32, pairs & 0xFFFFFFFF
+        one, other = places(self.ready, left), places(self.ready, right)
+        # in either order, for which comes first is not known yet, and similarity of names need not be symmetrical
+        likely = self.engine.likely(records, self.people, np.append(one, other), np.append(other, one), self.entity)
+        return np.unique(right[likely[: len(one)] | likely[len(one) :]])
+
+    def _prepare(self, gids: Ints) -> Records:
+        """Have some records ready to be compared."""
+        loaded, numbers = self.pool.load(np.setdiff1d(gids, self.ready))
+        records = self._records(loaded)
+        if self.engine is not None and len(numbers):
+            self._add(numbers, self.engine.people(records))
+        return records
+
+    def _add(self, numbers: Ints, people: Persons) -> None:
+        fresh = ~np.isin(numbers, self.ready)
+        self.ready = np.concatenate([self.ready, numbers[fresh]])
+        more = people.table.filter(pa.array(fresh))
+        self.people = Persons(pa.concat_tables([self.people.table, more]).combine_chunks() if self.people.count else more)
 
     def _decided(self) -> Ints:
         """Every record that a decision names."""
@@ -178,10 +204,11 @@ class Neighbourhood:
         ]
         return bound_records(bind(self.con, self.decisions, everybody, self.secret))
 
-    def match(self, around: Around) -> Matched:
+    def match(self, around: Around, gone: Ints) -> Matched:
         """Match the touched records anew, with everything that a whole resolve would know of them."""
+        self._prepare(around.touched)
         loaded, numbers = self.pool.load(around.touched)
-        rows = self._rows_of_touched(around, numbers)
+        rows = self._rows_of_touched(around, numbers, gone)
         records = self._records(loaded)
         bound = bind(self.con, self.decisions, loaded, self.secret)
         records = Records(self.con, RECORD, len(numbers), self.pool.columns, bound.must, bound.cannot, records.sources)
@@ -193,17 +220,22 @@ class Neighbourhood:
             none = np.empty(0, np.int64)
             return Matched(loaded, numbers, rows, exact, (none, none), bound)
         left, right, bits = meetings_by_rule(rows.where(rows.rule < JOINING))
-        found = self.engine.rematch(records, exact, Candidates(left, right, bits, ()), self.entity, self.space)
+        people = Persons(self.people.table.take(pa.array(places(self.ready, numbers)))) if len(numbers) else self.people
+        found = self.engine.rematch(records, exact, Candidates(left, right, bits, ()), people, self.entity, self.space)
         return Matched(loaded, numbers, rows, found, self.engine.hopeful, bound)
 
-    def _rows_of_touched(self, around: Around, numbers: Ints) -> KeyRows:
+    def _rows_of_touched(self, around: Around, numbers: Ints, gone: Ints) -> KeyRows:
         """All rows of the touched records, rec as here."""
         others = np.setdiff1d(around.touched, around.renewed)
         old = self.index.of(self.name, others)
-        keys = np.unique(old.key)
-        void = np.concatenate([around.renewed])
-        size = counted(keys, Stored(self.index, self.name, void).sharing(keys).key) + counted(keys, around.rows.key)
-        meets = size[np.searchsorted(keys, old.key)] <= self.caps[old.rule]
+        keys, counts = np.unique(np.concatenate([old.key, around.rows.key]), return_counts=True)
+        # a blocking key that only one of them has makes no pair; how large its block is does not matter
+        keys = np.union1d(np.intersect1d(keys[counts > 1], old.key), old.key[old.rule >= JOINING])
+        void = np.union1d(around.renewed, gone)
+        size = counted(keys, self.stored.sharing(keys, void).key) + counted(keys, around.rows.key)
+        meets = np.ones(len(old.key), np.bool_)
+        known = among(old.key, keys)
+        meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]
         rows = KeyRows(
             np.concatenate([around.rows.rule, old.rule]),
             np.concatenate([around.rows.key, old.key]),

@@ -27,7 +27,7 @@ from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_
 from identity.probabilistic.kinds import Field
 from identity.probabilistic.known import Known, Shares
 from identity.probabilistic.model import Trained, described
-from identity.probabilistic.persons import persons
+from identity.probabilistic.persons import Persons, persons
 from identity.probabilistic.prepare import TABLE, months_first, normal_form, prepare
 from identity.probabilistic.training import Model, train
 
@@ -77,6 +77,7 @@ class Probabilistic:
     index: bool = False
     rows: KeyRows | None = None
     hopeful: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64))
+    columns: tuple[str, ...] = ()
 
     def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         own = [use.key for use in self.settings.uses]
@@ -87,6 +88,7 @@ class Probabilistic:
         exact = ExactRules(self.secret).match(records, rules, entity, space)
         frozen = self.settings.trained
         columns, month_first = self._read(records)
+        self.suspect = find_generic(records.con, columns) if frozen else []
         size = rule_size(records.count, frozen.records if frozen else None)
         if self.index:
             self.rows = key_rows(records.con, self.key_rules(columns, size), self.secret)
@@ -107,29 +109,35 @@ class Probabilistic:
         self.trained = frozen
         return self._matched(records, exact, found, seen, factors, frozen, entity, space)
 
-    def rematch(self, records: Records, exact: Matching, found: Candidates, entity: str, space: str) -> Matching:
+    def rematch(self, records: Records, exact: Matching, found: Candidates, people: Persons, entity: str, space: str) -> Matching:
         """Cluster by the frozen model when it is known already which pairs meet, and what exact rules make of the records."""
         frozen = self.settings.trained
         assert frozen is not None
-        seen, factors = self._seen(records, frozen, found.left, found.right, entity)
+        factors = self._factors(records, frozen, entity)
+        seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
         self.trained = frozen
         return self._matched(records, exact, found, seen, factors, frozen, entity, space)
 
-    def likely(self, records: Records, left: Ints, right: Ints, entity: str) -> npt.NDArray[np.bool_]:
+    def likely(self, records: Records, people: Persons, left: Ints, right: Ints, entity: str) -> npt.NDArray[np.bool_]:
         """Which pairs something speaks for by the frozen model."""
         frozen = self.settings.trained
         assert frozen is not None
-        seen, _ = self._seen(records, frozen, left, right, entity)
+        factors = self._factors(records, frozen, entity)
+        seen = histogram(levels(records.con, people, factors, left, right), factors)
         weight = np.rint((frozen.model.logits(seen.patterns) - _logit(self.settings.threshold)) * 1000)
         return np.asarray(weight[seen.of] > 0)
 
-    def _seen(self, records: Records, frozen: Trained, left: Ints, right: Ints, entity: str) -> tuple[Histogram, tuple[Factor, ...]]:
-        columns, _ = self._read(records)
-        people = persons(records.con, columns, self.secret, frozen.known)
-        factors = factors_for(columns, len({source for source, _ in records.sources}))
+    def people(self, records: Records) -> Persons:
+        """Some records as the frozen model compares them. Leaves the table prepared, with `columns`."""
+        frozen = self.settings.trained
+        assert frozen is not None
+        self.columns, _ = self._read(records)
+        return persons(records.con, self.columns, self.secret, frozen.known)
+
+    def _factors(self, records: Records, frozen: Trained, entity: str) -> tuple[Factor, ...]:
+        factors = factors_for(self.columns, len({source for source, _ in records.sources}))
         self._suit(frozen, factors, entity)
-        records.con.execute(f"DROP TABLE {TABLE}")
-        return histogram(levels(records.con, people, factors, left, right), factors), factors
+        return factors
 
     def key_rules(self, columns: Sequence[str], size: int) -> tuple[KeyRule, ...]:
         """How records meet, for an index; none where all are compared with all. `columns` are those of the prepared table."""
@@ -224,7 +232,6 @@ class Probabilistic:
             )
         else:
             self.generic = remove_known(con, self.secret, frozen.known.generic)
-            self.suspect = find_generic(con, columns)
         return columns, tuple(starts[i] for i in first)
 
 
