@@ -6,7 +6,7 @@ as changed if the keyed hash of its normal forms is another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -146,22 +146,23 @@ class Pool:
         if not len(lacking):
             return
         self.have = np.union1d(self.have, lacking)
+        wanted: dict[int, pa.Table] = {}
         with registered(self.con, "wanted", pa.table({"gid": lacking})):
             for i, (records, link, first) in enumerate(zip(self.group, self.links, self.firsts, strict=True)):
-                if records.changed is None:
-                    continue  # read whole
-                missing = self.con.sql(
-                    f"SELECT ord + {first:d} AS gid, {self.keys(i)} FROM old.{link.name} WHERE ord + {first:d} IN (SELECT gid FROM wanted)"
-                ).to_arrow_table()
-                if missing.num_rows:
-                    self._fetch(i, records, missing)
+                if records.changed is not None:  # else it was read whole
+                    found = self.con.sql(
+                        f"SELECT ord + {first:d} AS gid, {self.keys(i)} FROM old.{link.name} "
+                        f"WHERE ord IN (SELECT gid - {first:d} FROM wanted)"
+                    ).to_arrow_table()
+                    wanted |= {i: found} if found.num_rows else {}
+        asked = [replace(self.group[i], read=_reading(self.group[i], table.drop_columns(["gid"]))) for i, table in wanted.items()]
+        read_all(self.con, asked, [f"more_{i}" for i in wanted], self.columns, self.progress)
+        for i, table in wanted.items():
+            self._take(i, table)
 
-    def _fetch(self, i: int, records: RecordSet, missing: pa.Table) -> None:
-        keys = missing.drop_columns(["gid"])
-        some = records.some
-        read = (lambda: some(keys)) if some else records.read
-        read_all(self.con, [replace(records, read=read)], [f"more_{i}"], self.columns, self.progress)
-        with registered(self.con, "missing", missing):
+    def _take(self, i: int, wanted: pa.Table) -> None:
+        """Put what was read into the pool."""
+        with registered(self.con, "missing", wanted):
             self.con.execute(
                 f"INSERT INTO pool_{i} BY NAME SELECT gid::BIGINT AS gid, m.*, hash({self.forms or '1'}) AS h "
                 f"FROM more_{i}_unsorted m JOIN missing USING ({self.keys(i)})"
@@ -169,7 +170,7 @@ class Pool:
             self.con.execute(f"DROP TABLE more_{i}_unsorted")
             ((lacking,),) = self.con.execute(f"SELECT count(*) FROM missing ANTI JOIN pool_{i} USING (gid)").fetchall()
         if lacking:
-            raise NoIndex(f"records of {records.label} went while it was read")
+            raise NoIndex(f"records of {self.group[i].label} went while it was read")
 
     def unlike(self, index_recs: Ints, index_hashes: UInts) -> Ints:
         """The records at hand that are not as the index has them (new ones aside)."""
@@ -207,3 +208,9 @@ class Pool:
         self.con.execute(f"DROP VIEW IF EXISTS {RECORD}")
         for i in range(len(self.group)):
             self.con.execute(f"DROP TABLE IF EXISTS pool_{i}; DROP TABLE IF EXISTS some_{i}")
+
+
+def _reading(records: RecordSet, keys: pa.Table) -> Callable[[], pa.RecordBatchReader]:
+    """Reads the rows with some keys, or all where the source cannot look them up."""
+    some = records.some
+    return (lambda: some(keys)) if some is not None else records.read

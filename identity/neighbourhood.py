@@ -65,9 +65,9 @@ class Stored:
         rows = self.rows.where(among(self.rows.key, keys))
         return rows.where(~among(rows.rec, void))
 
-    def outside(self, void: Ints) -> Outside:
-        """How many rows each of some (ordered, distinct) keys has."""
-        return lambda keys: counted(keys, self.sharing(keys, void).key)
+    def outside(self, void: Ints, beside: KeyRows) -> Outside:
+        """How many rows each of some (ordered, distinct) keys has here, without those of `void`, and among others."""
+        return lambda keys: counted(keys, self.sharing(keys, void).key) + counted(keys, beside.key)
 
 
 def counted(keys: UInts, among: UInts) -> Ints:
@@ -127,11 +127,13 @@ class Neighbourhood:
         void, renewed = np.union1d(changed, gone), np.union1d(new, changed)
         self.pool.fetch(changed)
         rows = self._rows(renewed, void)
-        crossing = self._crossing(rows, void)
+        crossing, crossed = self._crossing(rows, void)
         if len(crossing):
             void, renewed = np.union1d(void, crossing), np.union1d(renewed, crossing)
             self.pool.fetch(crossing)
-            rows = self._rows(renewed, void)
+            again = np.union1d(crossing, rows.rec[among(rows.key, crossed)])
+            kept = rows.where(~among(rows.rec, again))
+            rows = both(kept, self._rows(again, void, kept))
         met = rows.where(rows.meets)
         others = self.stored.sharing(np.unique(met.key), void)
         joined = others.rec[others.rule >= JOINING]
@@ -142,10 +144,10 @@ class Neighbourhood:
         self.pool.fetch(touched)
         return Around(renewed, rows, touched)
 
-    def _rows(self, gids: Ints, void: Ints) -> KeyRows:
-        """The keys of some records at hand; how large blocks are, is as the index says without `void`."""
+    def _rows(self, gids: Ints, void: Ints, beside: KeyRows | None = None) -> KeyRows:
+        """The keys of some records at hand; what else is in a block is in the index, but for `void`, or among the rows `beside`."""
         loaded, numbers = self.pool.load(gids)
-        outside = self.stored.outside(void)
+        outside = self.stored.outside(void, beside or no_rows())
         blocking = no_rows()
         if self.engine is not None:
             self._add(numbers, self.engine.people(self._records(loaded)))
@@ -155,8 +157,8 @@ class Neighbourhood:
         rows = together(blocking, key_rows(self.con, self.joining, self.secret, outside))
         return KeyRows(rows.rule, rows.key, numbers[rows.rec], rows.meets)
 
-    def _crossing(self, rows: KeyRows, void: Ints) -> Ints:
-        """The other records of blocks that were within their cap and no longer are, or the other way round."""
+    def _crossing(self, rows: KeyRows, void: Ints) -> tuple[Ints, UInts]:
+        """The other records of blocks that were within their cap and no longer are, or the other way round; the keys of those."""
         left = self.index.of(self.name, void)
         keys, at = np.unique(np.concatenate([rows.key, left.key]), return_index=True)
         cap = self.caps[np.concatenate([rows.rule, left.rule])[at]]
@@ -164,7 +166,7 @@ class Neighbourhood:
         before = counted(keys, there.key)
         after = before - counted(keys, left.key) + counted(keys, rows.key)
         crossed = keys[(before > 0) & ((before > cap) != (after > cap))]
-        return np.setdiff1d(there.rec[np.isin(there.key, crossed)], np.concatenate([void, rows.rec]))
+        return np.setdiff1d(there.rec[among(there.key, crossed)], np.concatenate([void, rows.rec])), crossed
 
     def _alike(self, met: KeyRows, others: KeyRows) -> Ints:
         """Of the records that renewed ones meet, those that something speaks for being one with them."""
@@ -236,17 +238,17 @@ class Neighbourhood:
         meets = np.ones(len(old.key), np.bool_)
         known = among(old.key, keys)
         meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]
-        rows = KeyRows(
-            np.concatenate([around.rows.rule, old.rule]),
-            np.concatenate([around.rows.key, old.key]),
-            np.concatenate([around.rows.rec, old.rec]),
-            np.concatenate([around.rows.meets, meets]),
-        )
+        rows = both(around.rows, KeyRows(old.rule, old.key, old.rec, meets))
         return KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
 
     def _records(self, loaded: Sequence[Loaded]) -> Records:
         count = loaded[-1].first + loaded[-1].count
         return Records(self.con, RECORD, count, self.pool.columns, sources=tuple((one.records.source, one.first) for one in loaded))
+
+
+def both(one: KeyRows, other: KeyRows) -> KeyRows:
+    """The rows of both."""
+    return KeyRows(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("rule", "key", "rec", "meets")))
 
 
 def bound_records(bound: Bound) -> Ints:
