@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -26,9 +26,11 @@ class Lookups:
         room: TrustedRoom,
         watch: Callable[[duckdb.DuckDBPyConnection], None],
         search: Callable[[str], pa.Table],
+        unresolved: Mapping[str, pa.Table] | None = None,
     ) -> None:
-        """`search` runs the plan's search of that name, for identifiers that the crosswalk does not store."""
-        self._room, self._watch, self._search = room, watch, search
+        """`search` runs the plan's search of that name, for identifiers that the crosswalk does not store. `unresolved` are links by
+        table that it does not have: they are added to every slice."""
+        self._room, self._watch, self._search, self._unresolved = room, watch, search, unresolved or {}
         self._source = f"xw{plan.crosswalk_version}.main"
         self._wanted = {x.slot: x for x in plan.lookups}
         self._locks = {x.slot: threading.Lock() for x in plan.lookups}
@@ -60,7 +62,9 @@ class Lookups:
             return found.filter(pc.is_in(found.column("id360"), pa.array(self._ids[lookup.ids], pa.int64()))) if lookup.ids else found
         ids, cursor = self._ids[lookup.ids], self._room.own_cursor
         held = self._room.links.table(cursor, self._source, lookup.table, lookup.columns)
-        return held.of(ids) if held is not None else self._joined(lookup, ids)
+        links = held.of(ids) if held is not None else self._joined(lookup, ids)
+        more = self._unresolved.get(lookup.table)
+        return links if more is None else pa.concat_tables([links, more.select(links.column_names).cast(links.schema)])
 
     def _joined(self, lookup: Lookup, ids: list[int]) -> pa.Table:
         cursor = self._room.cursor()

@@ -123,6 +123,10 @@ class Planner:
                     self._cache.popitem(last=False)[1].pool.close()
         return made, False
 
+    def once(self, key: object, plan: Callable[[], Prepared]) -> Prepared:
+        """A plan of another's making, kept under a key like all others."""
+        return self._cached(key, plan)[0]
+
     def forget(self) -> None:
         """Drop every cached plan: the crosswalk or a schema has changed."""
         with self._lock:

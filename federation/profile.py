@@ -7,26 +7,18 @@ import html
 import re
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from connectors.spi.errors import UserError
 from federation.errors import AmbiguousPerson, NoSuchPerson, PolicyRefused
-from federation.inbox import Stopped
-from federation.planner import Prepared
-from federation.render import absent
+from federation.identifier_search import unresolved
+from federation.provisional import Finder, Provisional
 from federation.report import Report
-from federation.run import Run, cause_of
-from identity.crosswalk import Crosswalk, SourceKey
-from views.expand import CROSSWALK, RECORD, TIMELINE, Views
-from views.relations import Survived, View
-from views.survive import EXTRA, attribute_of
+from federation.window import ENTITY, Extent, read_window
+from identity.crosswalk import SourceKey
+from views.expand import CROSSWALK, RECORD
 
 if TYPE_CHECKING:
     from federation.session import Session
@@ -34,8 +26,7 @@ if TYPE_CHECKING:
 Who = int | str | Mapping[str, object] | tuple[Any, ...]
 """An id360; or {"email": …} (any attribute that identifies); or a source key: ("crm", "contact", 42), a composite key as a tuple."""
 
-ENTITY = "individual"
-_SOME_TIME = dt.datetime(2000, 1, 1)
+T = TypeVar("T")
 _WINDOW = re.compile(r"^\s*(\d+)\s*(d|h|w|m|y)\s*$")
 _DAYS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
 
@@ -51,14 +42,18 @@ class Profile:
     """A person as of now. `values` are the survived attributes that are not NULL; `provenance` tells, if it was asked for, where
     each comes from: {"email": {"source": "crm", "key": "42", "as_of": …}}. `timeline` is newest first. `records` are the source
     keys behind the id. `missing` names sources that did not answer, with the code of their error: then this is a part.
+
+    `provisional` are records that the crosswalk does not know yet, if they were looked for: values and events of theirs are not among
+    `values` and `timeline`. Only of somebody who is known by such records alone they are, and `id360` is None.
     """
 
-    id360: int
+    id360: int | None
     values: dict[str, Any]
     timeline: list[dict[str, Any]]
     records: tuple[SourceKey, ...] = ()
     provenance: dict[str, dict[str, Any]] = field(default_factory=dict)
     report: Report = field(default_factory=lambda: Report(""), repr=False)
+    provisional: Provisional | None = None
 
     @property
     def complete(self) -> bool:
@@ -69,9 +64,11 @@ class Profile:
         return self.report.missing
 
     def as_dict(self) -> dict[str, Any]:
+        new = self.provisional.records if self.provisional is not None else ()
         return {
             "id360": self.id360, "values": self.values, "provenance": self.provenance, "timeline": self.timeline,
-            "records": [{"source": r.source, "table": r.table, "key": list(r.key)} for r in self.records],
+            "records": [*(_record(r, False) for r in self.records), *(_record(r, True) for r in new)],
+            "provisional": self.provisional.as_dict() if self.provisional is not None else None,
             "complete": self.complete, "missing": self.missing,
         }  # fmt: skip
 
@@ -82,7 +79,12 @@ class Profile:
             for e in self.timeline
         )
         gap = "" if self.complete else f"<p><b>incomplete: {html.escape(', '.join(self.missing))}</b></p>"
-        return f"<h4>{self.id360}</h4>{gap}<table>{rows}</table><table>{events}</table>"
+        head = str(self.id360) if self.id360 is not None else "provisional"
+        return f"<h4>{head}</h4>{gap}<table>{rows}</table><table>{events}</table>"
+
+
+def _record(record: SourceKey, provisional: bool) -> dict[str, Any]:
+    return {"source": record.source, "table": record.table, "key": list(record.key), "provisional": provisional}
 
 
 def profile(
@@ -94,105 +96,117 @@ def profile(
     provenance: bool = False,
     partial: bool = True,
     timeout: float | None = None,
+    provisional: bool | None = None,
 ) -> Profile:
     """The profile of one person. `window` ("90d", "12h", a timedelta; None: for ever) and `max_events` bound the timeline.
+
+    `provisional` looks for records that the crosswalk does not know yet, by exact identifiers: True always, False never, None only
+    where an identifier or a source key is nobody's so far. See federation.provisional.
 
     By default a source that is down leaves a marked gap (`Profile.missing`); with `partial=False` it raises.
     Raises NoSuchPerson, AmbiguousPerson, BadWindow, PolicyRefused, NoCrosswalk and what Session.sql raises.
     """
-    started = time.perf_counter()
-    since = _since(window)
-    id360 = _id_of(session, who, timeout, partial)
-    project = session.project
-    crosswalk = project.store.current()
-    report = Report(uuid.uuid4().hex[:16])
-    entry = project.log.opened(report.query_id, session.principal, session.purpose, f"profile {id360}")
-    values = {"id": id360, "since": since}
-    statements = _statements(session.views, provenance, max_events, since is not None)
-    prepared = project.planner.prepare_window(statements, {"id": 0, "since": _SOME_TIME}, session.views, crosswalk, partial=partial)
-    run = session._run(prepared, values, report, timeout, partial)
-    try:
-        run.start()
-        tables = run.tables()
-    except (duckdb.Error, pa.ArrowException, OSError, Stopped) as error:
-        told = run.translated(error)
-        entry.closed(report, told)
-        raise told from cause_of(told, error)
-    except BaseException as error:
-        entry.closed(report, error)
-        raise
-    finally:
-        run.close()
-        project.running.pop(report.query_id, None)
-    report.total_ms = (time.perf_counter() - started) * 1000
-    entry.closed(report, None)
-    person = tables[0].to_pylist()
-    if not person and crosswalk is not None and (now := crosswalk.canonical(id360)) != id360:  # merged into another since
-        return profile(
-            session, now, window=window, max_events=max_events, provenance=provenance, partial=partial, timeout=timeout
-        )  # fmt: skip
-    if not person and report.complete:
-        raise NoSuchPerson(f"nobody has the id360 {id360}, or you may not see them", hint="look them up by an identifier: {'email': …}")
-    row = person[0] if person else {}
-    events = _newest(tables[1], id360, since, max_events) if len(tables) > 1 else []
-    records = _records(prepared, run, crosswalk) if crosswalk is not None and not session.views.closed(CROSSWALK) else ()
-    return _made(id360, row, events, records, report)
+    asked = _Asked(session, Extent(_since(window), max_events, provenance, partial, timeout), provisional)
+    match who:
+        case int():
+            return asked.by_id(who)
+        case str() if who.isdigit():
+            return asked.by_id(int(who))
+        case Mapping() if len(who) == 1:
+            name, value = next(iter(who.items()))
+            return asked.by_identifier(str(name), value)
+        case (str() as source, str() as table, *key) if key:
+            return asked.by_key(source, table, tuple(key))
+    raise NoSuchPerson("a profile is asked for by id360, one identifier, or a source key", hint='profile({"email": "ada@example.org"})')
 
 
-def _made(id360: int, row: dict[str, Any], events: list[dict[str, Any]], records: tuple[SourceKey, ...], report: Report) -> Profile:
-    values = {k: v for k, v in row.items() if v is not None and k != "id360" and "__" not in k}
-    provenance: dict[str, dict[str, Any]] = {}
-    for name, value in row.items():
-        attribute, _, part = name.rpartition("__")
-        if attribute and attribute in values:
-            provenance.setdefault(attribute, {})[part] = value
-    return Profile(id360, values, events, records, provenance, report)
+class _Asked:
+    """One call of `profile`: all that it asks is metered in one report and logged as one entry."""
 
+    def __init__(self, session: Session, extent: Extent, provisional: bool | None) -> None:
+        self.session, self.extent, self.provisional = session, extent, provisional
+        self.report = Report(uuid.uuid4().hex[:16])
+        self._started = time.perf_counter()
 
-def _records(prepared: Prepared, run: Run, crosswalk: Crosswalk) -> tuple[SourceKey, ...]:
-    """The source keys behind the id: the run has looked them up already."""
-    tables = {t.name: t for t in crosswalk.links}
-    found = []
-    for lookup in prepared.plan.lookups:
-        link = tables.get(lookup.table)
-        if link is not None and link.entity == ENTITY:
-            keys = zip(*(column.to_pylist() for column in run.links(lookup.slot).columns[: lookup.keys]), strict=True)
-            found += [SourceKey(link.entity, link.space, link.source, link.table, key) for key in keys]
-    return tuple(found)
+    def by_id(self, id360: int) -> Profile:
+        found = self._logged(f"profile {id360}", lambda: self._known(id360))
+        return found if not self.provisional or found.id360 is None else self._with_unknown(found, found.id360)
 
+    def by_identifier(self, name: str, value: object) -> Profile:
+        people, missing = _carriers(self.session, name, value, self.extent)
+        if len(people) > 1:
+            told = f"ask by id360: {', '.join(map(str, sorted(people)[:5]))}"
+            raise AmbiguousPerson(f"{len(people)} people carry that {name}", hint=told)
+        if people:
+            return self.by_id(people.pop())
+        finder = self._finder()
+        found = self._logged(f"profile by {name}", lambda: finder.by_identifier(name, value)) if finder is not None else None
+        if isinstance(found, int):
+            return self.by_id(found)
+        if found is not None:
+            return self._made(None, None, found)
+        gap = ", ".join(dict.fromkeys((*missing, *self.report.missing)))
+        if gap:
+            raise NoSuchPerson(f"no record has that {name} in the sources that answered", hint=f"no answer from {gap}: try again later")
+        raise NoSuchPerson(f"no record has that {name}", hint=_unsearched(finder, "check the value; `c360 resolve` links new records"))
 
-@lru_cache(maxsize=64)
-def _statements(views: Views, provenance: bool, max_events: int, windowed: bool) -> tuple[str, ...]:
-    """The window: two guarded relations narrowed to one id, the second to its newest rows; no user SQL at all."""
-    columns = ", ".join(f'"{c}"' for c in _columns(views.get(ENTITY), provenance)) or "*"
-    statements = [f"SELECT {columns} FROM {ENTITY} WHERE id360 = $id"]
-    if max_events and views.get(TIMELINE) is not None and not views.closed(TIMELINE):
-        after = "AND at >= $since " if windowed else ""
-        events = f"SELECT at, kind, source, summary, details FROM {TIMELINE} WHERE id360 = $id {after}"
-        statements.append(f"{events}ORDER BY at DESC LIMIT {int(max_events)}")
-    return tuple(statements)
+    def by_key(self, source: str, table: str, key: tuple[Any, ...]) -> Profile:
+        if reason := self.session.views.closed(CROSSWALK):
+            raise PolicyRefused(f"you may not look people up by source key: {reason}", hint="look them up by an identifier")
+        crosswalk = self.session.project.store.current()
+        link = next((x for x in crosswalk.links if (x.entity, x.source, x.table) == (ENTITY, source, table)), None) if crosswalk else None
+        found = unresolved(self.session, crosswalk, link, key) if crosswalk is not None and link is not None else None
+        if isinstance(found, int):
+            return self.by_id(found)
+        finder = self._finder()
+        if found is not None and finder is not None:
+            shown = self._logged(f"profile of a record of {source}.{table}", lambda: finder.by_record(found))
+            if shown is not None and (owner := shown[0]) is not None:
+                return self._made(owner, self._logged(f"profile {owner}", lambda: self._known(owner)), shown[1])
+            if shown is not None:
+                return self._made(None, None, shown[1])
+        if gap := ", ".join(self.report.missing):
+            raise NoSuchPerson(f"no source that answered has that key of {source}.{table}", hint=f"no answer from {gap}: try again later")
+        raise NoSuchPerson(f"{source}.{table} has no record of that key", hint="check the key; `c360 resolve` links new records")
 
+    def _known(self, id360: int) -> Profile:
+        """What the crosswalk's records say."""
+        window = read_window(self.session, id360, self.extent, self.report)
+        crosswalk = self.session.project.store.current()
+        if not window.there and crosswalk is not None and (now := crosswalk.canonical(id360)) != id360:  # merged into another since
+            return self._known(now)
+        if not window.there and self.report.complete:
+            raise NoSuchPerson(f"nobody has the id360 {id360}, or you may not see them", hint="look them up by an identifier: {'email': …}")
+        return Profile(id360, window.values, window.timeline, window.records, window.provenance, self.report)
 
-def _columns(view: View | None, provenance: bool) -> list[str]:
-    """What a person may have a value of: columns that some mapping gives, with where they come from if that is asked."""
-    if not isinstance(view, Survived):
-        return []
-    given = {a for branch in view.records.branches for a, e in branch.columns.items() if not absent(e)} | {"id360", *EXTRA}
-    shown = view.types if provenance else [c for c in view.types if c not in view.hidden]
-    return [c for c in shown if attribute_of(c) in given]
+    def _with_unknown(self, known: Profile, id360: int) -> Profile:
+        finder = self._finder()
+        if finder is None:
+            return known
+        return self._made(id360, known, self._logged(f"profile {id360}, provisional", lambda: finder.of_person(id360)))
 
+    def _made(self, id360: int | None, known: Profile | None, found: Provisional) -> Profile:
+        if known is None:
+            return Profile(None, found.values, found.timeline, (), found.provenance, self.report, found)
+        return replace(known, id360=id360, provisional=found)
 
-def _newest(events: pa.Table, id360: int, since: dt.datetime | None, most: int) -> list[dict[str, Any]]:
-    """The person's own events of the window: no user SQL runs here, so what sources and rooms gave too much of is dropped now (rows of
-    a table that cannot tell whose they are; a source that compares times by the day)."""
-    if not events.num_rows:
-        return []
-    within = pc.equal(events["id360"], id360)
-    if since is not None:
-        within = pc.and_(within, pc.greater_equal(events["at"], pa.scalar(since, events.schema.field("at").type)))
-    events = events.filter(within)
-    order = [("at", "descending"), ("kind", "ascending"), ("source", "ascending"), ("summary", "ascending")]
-    return events.drop_columns(["id360"]).sort_by(order).slice(0, most).to_pylist()  # type: ignore[no-any-return]
+    def _finder(self) -> Finder | None:
+        crosswalk = self.session.project.store.current()
+        if crosswalk is None or self.provisional is False:
+            return None
+        return Finder(self.session, crosswalk, self.report, self.extent)
+
+    def _logged(self, said: str, work: Callable[[], T]) -> T:
+        session = self.session
+        entry = session.project.log.opened(self.report.query_id, session.principal, session.purpose, said)
+        try:
+            done = work()
+        except BaseException as error:
+            entry.closed(self.report, error)
+            raise
+        self.report.total_ms = (time.perf_counter() - self._started) * 1000
+        entry.closed(self.report, None)
+        return done
 
 
 def _since(window: str | dt.timedelta | None) -> dt.datetime | None:
@@ -208,61 +222,20 @@ def _since(window: str | dt.timedelta | None) -> dt.datetime | None:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None) - length
 
 
-def _id_of(session: Session, who: Who, timeout: float | None, partial: bool) -> int:
-    """The id360 that a caller means."""
-    match who:
-        case int():
-            return who
-        case str() if who.isdigit():
-            return int(who)
-        case Mapping() if len(who) == 1:
-            name, value = next(iter(who.items()))
-            return _by_identifier(session, str(name), value, timeout, partial)
-        case (str() as source, str() as table, *key) if key:
-            found = _by_key(session, source, table, tuple(key))
-            if found is None:
-                raise NoSuchPerson(
-                    f"{source}.{table} has no resolved record of that key", hint="check the key; `c360 resolve` links new records"
-                )
-            return found
-    raise NoSuchPerson("a profile is asked for by id360, one identifier, or a source key", hint='profile({"email": "ada@example.org"})')
-
-
-def _by_identifier(session: Session, name: str, value: object, timeout: float | None, partial: bool) -> int:
-    """Any record that carries the value: as it is given, or in lower case. The search binds to what the principal may see."""
+def _carriers(session: Session, name: str, value: object, extent: Extent) -> tuple[set[int], tuple[str, ...]]:
+    """The known people of whom a record carries the value as it is given, or in lower case, and the sources that did not answer. The
+    search binds to what the principal may see."""
     view = ENTITY + RECORD if not session.views.closed(ENTITY + RECORD) else ENTITY
     forms = dict.fromkeys([value, value.strip().lower()] if isinstance(value, str) else [value])
     marks = ", ".join("?" * len(forms))
     column = '"' + name.replace('"', '""') + '"'
     sql = f"SELECT DISTINCT id360 FROM {view} WHERE {column} IN ({marks})"
-    found = session.sql(sql, list(forms), timeout=timeout, partial=partial)
-    ids = [row[0] for row in found.fetchall() if row[0] is not None]
-    if not ids and found.report.missing:
-        gap = ", ".join(found.report.missing)
-        raise NoSuchPerson(
-            f"no resolved record has that {name} in the sources that answered", hint=f"no answer from {gap}: try again later"
-        )
-    if not ids:
-        raise NoSuchPerson(f"no resolved record has that {name}", hint="check the value; `c360 resolve` links new records")
-    if len(ids) > 1:
-        raise AmbiguousPerson(f"{len(ids)} people carry that {name}", hint=f"ask by id360: {', '.join(map(str, sorted(ids)[:5]))}")
-    return int(ids[0])
+    found = session.sql(sql, list(forms), timeout=extent.timeout, partial=extent.partial)
+    return {int(row[0]) for row in found.fetchall() if row[0] is not None}, tuple(found.report.missing)
 
 
-def _by_key(session: Session, source: str, table: str, key: tuple[Any, ...]) -> int | None:
-    if reason := session.views.closed(CROSSWALK):
-        raise PolicyRefused(f"you may not look people up by source key: {reason}", hint="look them up by an identifier")
-    crosswalk = session.project.store.current()
-    link = next((x for x in crosswalk.links if (x.source, x.table) == (source, table)), None) if crosswalk is not None else None
-    if link is None or crosswalk is None:
-        return None
-    where = " AND ".join(f"{c} = ?" for c in link.columns)
-    cursor = session.project.windows.cursor()
-    try:
-        alias = session.project.windows.attach(crosswalk)
-        row = cursor.execute(f"SELECT id360 FROM {alias}.main.{link.name} WHERE {where}", list(key)).fetchone()
-    except duckdb.Error:
-        return None
-    finally:
-        cursor.close()
-    return int(row[0]) if row else None
+def _unsearched(finder: Finder | None, otherwise: str) -> str:
+    """What to do next: what could not be looked through may hold the record."""
+    if finder is None or not finder.not_searched:
+        return otherwise
+    return f"not searched for new records: {'; '.join(sorted(finder.not_searched))}. `c360 resolve` links them"

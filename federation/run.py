@@ -52,7 +52,8 @@ class Run:
     """One execution of a plan. Made by a session, used by one thread; `stop` may be called from any.
 
     `values` are all bound values by name. With `partial`, a source that fails is left out and named in `report.missing`.
-    `drifted` is told of a source whose tables are no longer what the plan says.
+    `drifted` is told of a source whose tables are no longer what the plan says. `unresolved` are links that the crosswalk lacks
+    (see federation.provisional).
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Run:
         memory: int,
         drifted: Callable[[str], None] = lambda source: None,
         partial: bool = False,
+        unresolved: Mapping[str, pa.Table] | None = None,
     ) -> None:
         self.plan, self.pool, self.sources, self.values = plan, pool, sources, values
         self.deadline, self.report, self.partial, self._memory, self._drifted = deadline, report, partial, memory, drifted
@@ -81,7 +83,7 @@ class Run:
         self._futures: list[Future[None]] = []
         self._inboxes: dict[str, Inbox] = {}
         self._sessions = SourceSessions(plan, sources, deadline, self.stopped)
-        self._lookups = Lookups(plan, pool.room, self.watch, self._searched)
+        self._lookups = Lookups(plan, pool.room, self.watch, self._searched, unresolved)
         self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
         self._late = False
         patience = time.monotonic() + deadline.remaining() * PATIENCE

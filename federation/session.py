@@ -104,7 +104,15 @@ class Session:
         """What this session can see, as facts."""
         return self._views
 
-    def _run(self, prepared: Prepared, values: Mapping[str, object], report: Report, timeout: float | None, partial: bool) -> Run:
+    def _run(
+        self,
+        prepared: Prepared,
+        values: Mapping[str, object],
+        report: Report,
+        timeout: float | None,
+        partial: bool,
+        unresolved: Mapping[str, pa.Table] | None = None,
+    ) -> Run:
         plan = prepared.plan
         report.crosswalk_version, report.journal, report.user_sql = plan.crosswalk_version, plan.journal, plan.user_sql
         report.missing.update(prepared.missing)
@@ -116,7 +124,7 @@ class Session:
         project = self.project
         run = Run(
             plan, prepared.pool, project.source, given, deadline, report,
-            memory=project.memory, drifted=project.drifted, partial=partial,
+            memory=project.memory, drifted=project.drifted, partial=partial, unresolved=unresolved,
         )  # fmt: skip
         self.project.running[report.query_id] = run
         return run

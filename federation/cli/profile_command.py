@@ -15,6 +15,7 @@ from federation.cli.shared import App, colour, command, interruptible, stop_quer
 if TYPE_CHECKING:
     from federation.profile import Profile, Who
     from federation.project import Project
+    from federation.provisional import Provisional
 
 
 @command
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
 )
 @click.option("--max-events", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many of the newest events.")
 @click.option("--provenance", is_flag=True, help="Show which record each value comes from.")
+@click.option(
+    "--provisional/--no-provisional",
+    default=None,
+    help="Look for records that came after the last resolve; by default only for WHO is nobody's.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="How long it may take.")
 @click.option("--output", "-o", type=click.Choice(["table", "json"]), default="table", help="Format.")
 @click.pass_obj
 def profile(
     app: App, who: str, principal: str | None, purpose: str | None, window: str, max_events: int, provenance: bool,
-    timeout: float | None, output: str,
+    provisional: bool | None, timeout: float | None, output: str,
 ) -> None:  # fmt: skip
     """Show one person, live.
 
@@ -41,15 +47,15 @@ def profile(
     c360 profile email=ada@example.org
     c360 profile crm.contact:42          (a composite key: crm.contact:de,42)
 
-    A source that does not answer leaves a gap, which is said.
+    A source that does not answer leaves a gap, which is said. Records that the crosswalk does not know yet are shown apart, and
+    somebody who is known by such records alone has no id360 yet.
     """
     project = app.project()
     meant = who_of(who, project)
     session = project.session(principal, purpose)
     length = None if window == "all" else window
-    found = interruptible(
-        lambda: session.profile(meant, window=length, max_events=max_events, provenance=provenance, timeout=timeout), stop_queries(project)
-    )
+    options: dict[str, Any] = {"max_events": max_events, "provenance": provenance, "timeout": timeout, "provisional": provisional}
+    found = interruptible(lambda: session.profile(meant, window=length, **options), stop_queries(project))
     if output == "json":
         import json
 
@@ -96,17 +102,29 @@ def lines(found: Profile, provenance: bool) -> list[str]:
 
     terminal, colours = sys.stdout.isatty(), colour(sys.stdout)
     width = shutil.get_terminal_size().columns if terminal else None
-    said = [click.style(f"id360 {found.id360}", bold=True) if colours else f"id360 {found.id360}", ""]
-    facts = [_fact(name, value, found.provenance.get(name, {}), provenance) for name, value in found.values.items()]
-    names = ["attribute", "value", "from", "as of"] if provenance else ["attribute", "value"]
-    said += _rows(grid, names, facts, width, colours)
-    if found.records:
-        keys = [f"{r.source}.{r.table}:{','.join(plain(k) for k in r.key)}" for r in found.records]
-        said += ["", f"{len(keys)} record{'s' * (len(keys) != 1)}: " + ", ".join(keys)]
-    events = [(e["at"], e["kind"], e["source"], e["summary"]) for e in found.timeline]
-    said += ["", f"{len(events)} event{'s' * (len(events) != 1)}" + (", newest first" if len(events) > 1 else "")]
-    if events:
-        said += _rows(grid, ["at", "kind", "source", "what"], events, width, colours, pa.timestamp("us"))
+    head = f"id360 {found.id360}" if found.id360 is not None else "provisional: no id360 yet"
+
+    def part(of: Profile | Provisional, records: str) -> list[str]:
+        facts = [_fact(name, value, of.provenance.get(name, {}), provenance) for name, value in of.values.items()]
+        names = ["attribute", "value", "from", "as of"] if provenance else ["attribute", "value"]
+        told = _rows(grid, names, facts, width, colours)
+        if of.records:
+            keys = [f"{r.source}.{r.table}:{','.join(plain(k) for k in r.key)}" for r in of.records]
+            told += ["", f"{len(keys)} {records}{'s' * (len(keys) != 1)}: " + ", ".join(keys)]
+        events = [(e["at"], e["kind"], e["source"], e["summary"]) for e in of.timeline]
+        told += ["", f"{len(events)} event{'s' * (len(events) != 1)}" + (", newest first" if len(events) > 1 else "")]
+        return told + (_rows(grid, ["at", "kind", "source", "what"], events, width, colours, pa.timestamp("us")) if events else [])
+
+    said = [click.style(head, bold=True) if colours else head, ""]
+    new = found.provisional
+    if new is None or found.id360 is not None:
+        said += part(found, "record")
+    if new is not None and new.values:
+        agree = f", agreeing on {', '.join(new.agree_on)}" if new.agree_on else ""
+        said += ["", f"not in the crosswalk yet{agree}:"] if found.id360 is not None else []
+        said += part(new, "provisional record")
+    if new is not None and new.not_searched:
+        said += ["", *(f"not searched: {where}" for where in new.not_searched)]
     return said
 
 

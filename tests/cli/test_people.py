@@ -198,3 +198,18 @@ def test_training_and_what_a_model_made_of_the_records(cli: Cli, tmp_path: Path)
     (folder / "c360.yml").write_text((folder / "c360.yml").read_text().replace("model: standard", "model: {attributes: {phone: ignored}}"))
     said = cli("resolve", project=folder)
     assert said.code == 1 and "[C360_MODEL_MISMATCH]" in said.err and "next: train it again: `c360 train individual`" in said.err
+
+
+def test_records_that_came_after_the_last_resolve(cli: Cli, desk: Path) -> None:
+    assert cli("resolve", project=desk).code == 0
+    with duckdb.connect(str(desk / "desk.duckdb")) as con:
+        con.execute("INSERT INTO person VALUES (3, 'ADA@example.org', 'CH'), (4, 'eve@example.org', 'CH')")
+        con.execute("INSERT INTO ticket VALUES (99, 4, 'open', 'new', now())")
+    eve = cli("profile", "email=eve@example.org", project=desk)
+    assert eve.lines[0] == "provisional: no id360 yet" and "1 provisional record: desk.person:4" in eve.out and "1 event" in eve.out
+    told = json.loads(cli("profile", "desk.person:4", "-o", "json", project=desk).out)
+    assert told["id360"] is None and told["records"] == [{"source": "desk", "table": "person", "key": [4], "provisional": True}]
+    assert "desk.person:3" not in cli("profile", "email=ada@example.org", project=desk).out
+    ada = cli("profile", "email=ada@example.org", "--provisional", project=desk)
+    assert "not in the crosswalk yet, agreeing on email:" in ada.lines and "1 provisional record: desk.person:3" in ada.out
+    assert "[C360_NO_SUCH_PERSON]" in cli("profile", "email=eve@example.org", "--no-provisional", project=desk).err
