@@ -21,7 +21,7 @@ from identity.clustering import Ints
 from identity.decisions import Decision
 from identity.engines import Engines
 from identity.evidence_amending import amend_evidence
-from identity.indexing import JOINING, expected, group_name, parts_of, row_hashes
+from identity.indexing import JOINING, digests, expected, group_name, parts_of, row_hashes
 from identity.loading import RECORD, Loaded, Progress
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.neighbourhood import Around, Matched, Neighbourhood
@@ -70,8 +70,8 @@ def incremental(
         run = Amending(con, draft, secret, engines, progress or quiet, decisions, index=index, writer=writer)
         run.resolve(records, rules, stored)
         report = run.close(started)
-        kept = {name: index.meta[name] for name in ("firsts",)}
-        writer.close({**agreed, **kept, "decisions": json.dumps(sorted(d.id for d in decisions)), "base": str(index.base())})
+        meta = {**agreed, "firsts": index.meta["firsts"], "base": str(index.base()), "decisions": digests(decisions)}
+        writer.close(meta, keep=[store.index_path(version) for version in (index.base(), draft.previous.version)])
         con.execute("DETACH ix; DETACH dx")
     return report
 

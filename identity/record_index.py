@@ -12,7 +12,7 @@ is never given to another record. There is no value in it, and no key of a sourc
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +72,15 @@ class IndexWriter:
             with registered(self.con, "incoming", table):
                 self.con.execute(f"INSERT INTO nx.{kind}_{group} FROM incoming")
 
-    def close(self, meta: Mapping[str, str]) -> None:
-        """The whole file, on disk; it does not count before its version serves."""
+    def close(self, meta: Mapping[str, str], keep: Sequence[Path] = ()) -> None:
+        """The whole file, on disk; it does not count before its version serves. Others go, but those to `keep`."""
         self.con.executemany("INSERT INTO nx.meta VALUES (?, ?)", list(meta.items()))
         self.con.execute("CHECKPOINT nx; DETACH nx")
         sync(self.draft)
         self.draft.replace(self.path)
+        for other in self.path.parent.glob("index-*.duckdb"):
+            if other not in (self.path, *keep):
+                other.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,3 +254,40 @@ def test_what_cannot_be_done_in_part_says_so(tmp_path: Path, models: Path) -> No
     resolve(sets(world), {}, both.little, SECRET, matcher=both.engines(), identifiers=IDENTIFIERS)
     with pytest.raises(NoIndex, match="left no index"):
         incremental(sets(world), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
+
+
+def test_two_entities_and_an_encrypted_crosswalk(tmp_path: Path, models: Path) -> None:
+    """What one entity's records do leaves the other's alone; index and version are encrypted both."""
+    pytest.importorskip("duckdb_extension_httpfs")
+    _, world, _ = history(8)
+    households = [{"k0": i, "email": f"house{i % 30}@example.org"} for i in range(40)]
+
+    def everything(some: World, houses: list[Row]) -> list[RecordSet]:
+        return [*sets(some), record_set(houses, "crm", "house", entity="household")]
+
+    rules = {"household": (MatchRule("email", (MatchKey("email", "email"),)),)}
+    store = CrosswalkStore(tmp_path / "secret", "a key to encrypt with")
+    engines = Both(tmp_path, models).engines
+    resolve(everything(world, households), rules, store, SECRET, matcher=engines(), index=True)
+    before = store.current()
+    assert before is not None
+    households[3] = {"k0": 3, "email": "house7@example.org"}
+    report = incremental(everything(world, households), rules, store, SECRET, engines=engines())
+    after = store.current()
+    assert after is not None and after.encrypted and report.touched is not None
+    assert (report.touched.new, report.touched.changed, report.touched.gone) == (0, 1, 0)
+    moved = {key for key in links(before) if links(before)[key] != links(after)[key]}
+    assert moved == {("crm", 3)}
+    assert b"house7" not in store.index_path(2).read_bytes()
+    assert len(list(store.directory.glob("index-*.duckdb"))) == 2
+
+
+def test_old_indexes_go(tmp_path: Path, models: Path) -> None:
+    draw, world, people = history(9)
+    both = Both(tmp_path, models, RULES, probable=False)
+    both.start(world)
+    for step in range(1, 4):
+        world = {**world, ("crm", 7000 + step): misspelt(draw, draw.choice(people))}
+        both.go_on(world)
+    assert sorted(path.name for path in both.little.directory.glob("index-*")) == [f"index-00000{n}.duckdb" for n in (1, 3, 4)]
+    assert not list(both.whole.directory.glob("index-*"))
