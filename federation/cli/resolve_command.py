@@ -151,6 +151,12 @@ def model_lines(model: ModelUse) -> list[str]:
         f"{d.level}: {d.was:.0%} → {d.now:.0%}; look at the sources, then `c360 train {model.entity}`"
         for d in model.drift
     ]
+    if model.suspect:
+        said.append(
+            f"  ! {len(model.suspect):,} values look like nobody's and did not in training, so they count; on most records: "
+            + ", ".join(f"{g.attribute} {g.keyed_hash} ({g.records:,})" for g in model.suspect[:3])
+            + f"; look at them, then `c360 train {model.entity}`"
+        )
     if model.outgrown:
         said.append(f"  ! trained on {model.trained_on:,} records, and there are {model.records:,} now: `c360 train {model.entity}`")
     return said
