@@ -127,6 +127,8 @@ def _mapping(
             )
     if keys and not _enforced(project, mapping, table, source):
         yield from _keys(project, mapping, crosswalk)
+    if not keys and project.model.objects[mapping.object].entity:
+        yield from _lag(project, mapping, crosswalk)
 
 
 # -- columns and expressions -----------------------------------------------------------------------------------------------------
@@ -230,6 +232,16 @@ def _keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> It
     if count.unlinked:
         said = f"{count.unlinked:,} of {count.rows:,} records are not in crosswalk version {crosswalk.version if crosswalk else 0}"
         yield Finding(NOTE, "C360_CROSSWALK_LAG", _where(mapping), said, "run `c360 resolve`")
+
+
+def _lag(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> Iterator[Finding]:
+    """What the source's own statistics say, where keys are not to be counted."""
+    from federation.lag import lag_of
+
+    found = lag_of(project, mapping, crosswalk)
+    if found.linked is not None and found.far:
+        said = f"has about {found.rows:,} rows, and crosswalk version {crosswalk.version if crosswalk else 0} {found.linked:,} links"
+        yield Finding(NOTE, "C360_CROSSWALK_LAG", _where(mapping), said, "run `c360 resolve`; `c360 crosswalk status --exact` counts")
 
 
 def count_keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> KeyCount:

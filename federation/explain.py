@@ -11,6 +11,8 @@ from sqlglot import parse_one
 
 from federation.plan import Plan
 from federation.report import Report
+from federation.wording import age
+from identity.crosswalk import Crosswalk
 
 if TYPE_CHECKING:
     from federation.session import Params, Session
@@ -27,13 +29,15 @@ class Explanation:
     state_sql: str
     plan_ms: float
     report: Report | None = None
+    crosswalk: Crosswalk | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """{"fragments": [{"source", "sql", "stage", "rows", "bytes", "requests", "ms", "reason_local"}], "trusted_sql", "user_sql",
-        "plan_ms", "total_ms", "complete", "journal"}; meters are None where nothing was run."""
+        "plan_ms", "total_ms", "complete", "journal", "crosswalk_version", "resolved_at"}; meters are None where nothing was run."""
         trusted = ";\n\n".join(t.sql for t in (*self.plan.searches, *self.plan.relations))
         if self.report is not None:
             return self.report.as_dict() | {"trusted_sql": trusted, "plan_ms": round(self.plan_ms, 3)}
+        resolved = self.crosswalk.resolved_at if self.crosswalk is not None else None
         fragments = [
             {
                 "source": f["source"], "table": f["table"], "sql": f["sql"], "keys": f["keys"], "stage": f["stage"], "rows": None,
@@ -43,7 +47,8 @@ class Explanation:
         ]  # fmt: skip
         return {
             "fragments": fragments, "trusted_sql": trusted, "user_sql": self.plan.user_sql, "plan_ms": round(self.plan_ms, 3),
-            "total_ms": None, "complete": None, "journal": list(self.plan.journal),
+            "total_ms": None, "complete": None, "journal": list(self.plan.journal), "crosswalk_version": self.plan.crosswalk_version,
+            "resolved_at": resolved.isoformat() if resolved else None,
         }  # fmt: skip
 
     def json(self) -> str:
@@ -56,6 +61,9 @@ class Explanation:
     def __str__(self) -> str:
         lines = [f"planned in {self.plan_ms:.1f} ms" + (f", answered in {self.report.total_ms:.1f} ms" if self.report else "")]
         lines += [f"  {line}" for line in self.plan.journal]
+        if self.crosswalk is not None and self.plan.lookups:
+            resolved = self.crosswalk.resolved_at
+            lines.append(f"crosswalk version {self.crosswalk.version}" + (f", resolved {age(resolved)} ago" if resolved else ""))
         for stage in range(self.plan.stages):
             lines.append(f"stage {stage + 1}")
             lines += self._stage(stage)
@@ -103,7 +111,7 @@ def explain(session: Session, query: str, params: Params, *, analyze: bool, time
             for _ in result:
                 pass
             report = result.report
-    return Explanation(prepared.plan, statement(prepared.state, crosswalk), plan_ms, report)
+    return Explanation(prepared.plan, statement(prepared.state, crosswalk), plan_ms, report, crosswalk)
 
 
 def _indented(sql: str, by: int) -> str:

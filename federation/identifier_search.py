@@ -248,8 +248,7 @@ def _scan(
     some = asked(exp.In(this=attribute.copy(), expressions=spelled)) if indexed else None
     if some is not None:
         return replace(scan, conjuncts=(some,)), f"only {key.attribute} as it was given, or in normal form: other spellings have no index"
-    size = f"{rows:,} rows" if rows is not None else "a table of unknown size"
-    return None, f"{size}, and no index on {key.attribute}"
+    return None, f"a large table, and no index on {key.attribute}"  # how large is told nobody: some of its rows may be hidden
 
 
 __all__ = ["PROVISIONAL", "Found", "Hit", "SearchPlan", "masked", "match_keys", "search", "unresolved"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from federation.deciding import Key
+    from federation.lag import Lag
     from federation.run import Run
     from identity.crosswalk import Crosswalk
     from identity.decisions import Decision
@@ -147,6 +148,12 @@ class Project:
         from federation.resolving import rollback_project
 
         return rollback_project(self, to)
+
+    def lag(self, *, exact: bool = False) -> Lag:
+        """How far the crosswalk lags behind its sources, table by table. See federation.lag."""
+        from federation.lag import lag
+
+        return lag(self, exact=exact)
 
     def drifted(self, source: str) -> None:
         """A source's tables are no longer what they were: discover and plan anew at the next query."""

@@ -8,7 +8,7 @@ principal may not see nothing is told here either, not even by refusing to choos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,13 @@ from federation.errors import AmbiguousPerson
 from federation.identifier_search import PROVISIONAL, Found, Hit, masked, match_keys, search
 from federation.report import Report
 from federation.resolving import project_secret
-from federation.window import ENTITY, Extent, Window, read_window
+from federation.window import ENTITY, Extent, read_window, run_all
 from identity.binding import key_hash
 from identity.crosswalk import Crosswalk, SourceKey
 from identity.decisions import DIFFERENT, RecordName
 from identity.model import MatchKey
 from views.expand import RECORD
+from views.relations import Survived
 
 if TYPE_CHECKING:
     from federation.session import Session
@@ -116,19 +117,31 @@ class Finder:
 
     def shown(self, hits: Iterable[Hit], agree: Iterable[str] = ()) -> Provisional | None:
         """What may be seen of unknown records, as if they were one person; None if nothing."""
-        links: dict[str, list[pa.Table]] = {}
-        hits = sorted(hits, key=lambda h: (h.link.name, tuple(map(str, h.key))))
-        for rank, hit in enumerate(hits):
-            row = hit.row.set_column(hit.row.column_names.index("ord"), "ord", pa.array([rank], pa.int32()))
-            links.setdefault(hit.link.name, []).append(row)
-        if not links:
+        hits = self._seen(sorted(hits, key=lambda h: (h.link.name, tuple(map(str, h.key)))))
+        if not hits:
             return None
-        tables = {name: pa.concat_tables(rows) for name, rows in links.items()}
-        window: Window = read_window(self.session, PROVISIONAL, self.extent, self.report, tables)
+        window = read_window(self.session, PROVISIONAL, self.extent, self.report, _links(hits, [PROVISIONAL] * len(hits)))
         if not window.there:
             return None
         by = tuple(sorted({*agree, *(hit.attribute for hit in hits if hit.attribute)}))
         return Provisional(window.records, window.values, window.provenance, window.timeline, by, tuple(sorted(self.not_searched)))
+
+    def _seen(self, hits: list[Hit]) -> list[Hit]:
+        """Those records that the principal might see if each were a person by itself: one that is hidden shows nothing of itself
+        through others, not even that it is there."""
+        view = self.session.views.get(ENTITY)
+        if len(hits) < 2 or not isinstance(view, Survived) or view.filter is None:
+            return hits
+        ids = {f"p{i}": PROVISIONAL - i for i in range(len(hits))}
+        sql = f"SELECT id360 FROM {ENTITY} WHERE id360 IN ({', '.join(f'${name}' for name in ids)})"
+        session, crosswalk = self.session, self.crosswalk
+        prepared = session.project.planner.prepare_window((sql,), dict(ids), session.views, crosswalk, partial=self.extent.partial)
+        part = Report(self.report.query_id)
+        _, (rows,) = run_all(session, prepared, ids, part, self.extent, _links(hits, list(ids.values())))
+        self.report.fragments += part.fragments
+        self.report.missing |= part.missing
+        seen = set(rows.column("id360").to_pylist())
+        return [hit for hit, stand_in in zip(hits, ids.values(), strict=True) if stand_in in seen]
 
     def _search(self, key: MatchKey, given: object) -> Found:
         return search(self.session, self.crosswalk, key, given, self.report, self.extent, self.not_searched)
@@ -186,6 +199,17 @@ class Finder:
             secret = project_secret(self.session.project.model)
             return RecordName(record.source, record.table, (key_hash(secret, record.source, record.table, key),), True)
         return RecordName(record.source, record.table, key)
+
+
+def _links(hits: Sequence[Hit], ids: Sequence[int]) -> dict[str, pa.Table]:
+    """By link table the links that lead unknown records to these ids."""
+    links: dict[str, list[pa.Table]] = {}
+    for rank, (hit, id360) in enumerate(zip(hits, ids, strict=True)):
+        columns = {"id360": pa.array([id360], pa.int64()), "ord": pa.array([rank], pa.int32())}
+        links.setdefault(hit.link.name, []).append(
+            pa.table({name: columns.get(name, hit.row.column(name)) for name in hit.row.column_names})
+        )
+    return {name: pa.concat_tables(rows) for name, rows in links.items()}
 
 
 def _parts(records: tuple[RecordName, ...], unknown: RecordName, own: set[RecordName]) -> bool:

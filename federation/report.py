@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +45,8 @@ class FragmentReport:
 
 @dataclass(slots=True)
 class Report:
-    """The meter of a query. `missing` maps a source that failed to its error's code, in a partial answer only."""
+    """The meter of a query. `missing` maps a source that failed to its error's code, in a partial answer only. `resolved_at` (UTC) is
+    when the sources were read for the crosswalk of version `crosswalk_version`: records that came since have no id360 yet."""
 
     query_id: str
     trusted_sql: str = ""
@@ -52,6 +54,7 @@ class Report:
     fragments: list[FragmentReport] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     crosswalk_version: int | None = None
+    resolved_at: dt.datetime | None = None
     plan_ms: float = 0.0
     total_ms: float = 0.0
     planned: bool = True
@@ -76,6 +79,7 @@ class Report:
         return {
             "query_id": self.query_id, "fragments": [f.as_dict() for f in self.fragments], "trusted_sql": self.trusted_sql,
             "user_sql": self.user_sql, "plan_ms": round(self.plan_ms, 3), "total_ms": round(self.total_ms, 3), "complete": self.complete,
-            "missing": dict(self.missing), "crosswalk_version": self.crosswalk_version, "plan_cached": not self.planned,
+            "missing": dict(self.missing), "crosswalk_version": self.crosswalk_version,
+            "resolved_at": self.resolved_at.isoformat() if self.resolved_at else None, "plan_cached": not self.planned,
             "crossed_rows": self.crossed_rows, "crossed_bytes": self.crossed_bytes, "journal": list(self.journal),
         }  # fmt: skip

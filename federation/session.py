@@ -76,6 +76,7 @@ class Session:
                 query, values, self._views, crosswalk, tuple(sorted(passes_off)), partial=partial
             )  # fmt: skip
             _check_params(prepared.plan.params, values)
+            report.resolved_at = crosswalk.resolved_at if crosswalk is not None else None
             report.planned, report.plan_ms = not cached, (time.perf_counter() - started) * 1000
             run = self._run(prepared, values, report, timeout, partial)
             return self._answer(run, prepared, report, started, entry, max_rows)

@@ -57,6 +57,7 @@ def read_window(session: Session, id360: int, extent: Extent, report: Report, un
     count in this run as if it had them. Raises what Session.sql raises."""
     crosswalk = session.project.store.current()
     statements = _statements(session.views, extent.provenance, extent.max_events, extent.since is not None)
+    report.resolved_at = crosswalk.resolved_at if crosswalk is not None else None
     bound = {"id": 0, "since": _SOME_TIME}
     prepared = session.project.planner.prepare_window(statements, bound, session.views, crosswalk, partial=extent.partial)
     run, tables = run_all(session, prepared, {"id": id360, "since": extent.since}, report, extent, unresolved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 _KIND = re.compile(r"(?:Invalid: )?([A-Z][A-Za-z ]+?) Error: ")
@@ -28,3 +29,19 @@ def said(error: BaseException) -> str:
         return text
     cast = _CAST.search(text)
     return f"{kind[1]} Error: " + (f"a value of `{cast[2]}` does not convert to {cast[1]}" if cast else "on a value of the query")
+
+
+def age(since: dt.datetime) -> str:
+    """How long ago a moment (with its time zone) is, in the unit that tells it best."""
+    return said_age(max(0.0, (dt.datetime.now(dt.UTC) - since).total_seconds()))
+
+
+def said_age(seconds: float) -> str:
+    """
+    >>> said_age(42), said_age(5400), said_age(200_000)
+    ('42 s', '90 min', '56 h')
+    """
+    for unit, size, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 259_200)):
+        if seconds < until:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,17 @@ class Crosswalk:
     def encrypted(self) -> bool:
         """Whether the file is encrypted."""
         return is_encrypted(self.path)
+
+    @cached_property
+    def resolved_at(self) -> datetime | None:
+        """When its sources were read (UTC): the beginning of its run, or of the run whose links a rollback brought back; None if no
+        run is noted."""
+        rows = self.reader.execute("SELECT run, epoch(finished_at) - coalesce(seconds, 0), restores FROM xw.run").fetchall()
+        runs = {int(run): (began, restores) for run, began, restores in rows}
+        run = self.version
+        while run in runs and runs[run][1] is not None and int(runs[run][1]) < run:
+            run = int(runs[run][1])
+        return datetime.fromtimestamp(runs[run][0], UTC) if run in runs and runs[run][0] is not None else None
 
     def lookup(self, id360: int) -> tuple[SourceKey, ...]:
         """The records of a person, by an id that is valid now or once was; () if there are none."""

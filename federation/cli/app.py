@@ -31,7 +31,7 @@ COMMANDS = {
     "explain": "Show what a query asks of whom, and what stays local.",
     "profile": "Show one person, live.",
     "shell": "Ask one question after another.",
-    "crosswalk": "List the versions of the crosswalk; show an id's history, the past, or a difference.",
+    "crosswalk": "List the versions of the crosswalk; show how far it lags, an id's history, the past, or a difference.",
     "docs": "Write the catalog as markdown pages.",
     "demo": "Build a small company, resolve it, ask six questions.",
 }

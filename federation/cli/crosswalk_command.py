@@ -9,25 +9,30 @@ import click
 from federation.cli.shared import App, Command
 
 if TYPE_CHECKING:
+    from federation.lag import TableLag
+    from federation.project import Project
     from identity.crosswalk import Crosswalk
     from identity.lineage import Event
     from identity.store import CrosswalkStore
 
 TAKES = {
-    "list": (0, "nothing more"), "use": (1, "a version"), "show": (1, "an id360"), "as-of": (2, "a version and an id360"),
-    "diff": (2, "two versions"),
+    "list": (0, "nothing more"), "status": (0, "nothing more"), "use": (1, "a version"), "show": (1, "an id360"),
+    "as-of": (2, "a version and an id360"), "diff": (2, "two versions"),
 }  # fmt: skip
 
 
 @click.command(cls=Command)
 @click.argument("action", type=click.Choice(list(TAKES)), default="list")
 @click.argument("numbers", nargs=-1, type=click.IntRange(min=0), metavar="[NUMBER]...")
+@click.option("--exact", is_flag=True, help="With `status`: count, by reading all keys.")
+@click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="With `status`: format.")
 @click.pass_obj
-def crosswalk(app: App, action: str, numbers: tuple[int, ...]) -> None:
-    """List the versions of the crosswalk; show an id's history, the past, or a difference.
+def crosswalk(app: App, action: str, numbers: tuple[int, ...], exact: bool, output: str) -> None:
+    """List the versions of the crosswalk; show how far it lags, an id's history, the past, or a difference.
 
     \b
     c360 crosswalk                      the versions that are kept
+    c360 crosswalk status               per table: records linked, and what came since
     c360 crosswalk show 123456789012345 what became of an id: minted, merged, split, retired, restored
     c360 crosswalk as-of 7 1234…        the records that an id had in version 7
     c360 crosswalk diff 7 9             what changed from version 7 to version 9
@@ -36,10 +41,14 @@ def crosswalk(app: App, action: str, numbers: tuple[int, ...]) -> None:
     count, what = TAKES[action]
     if len(numbers) != count:
         raise click.UsageError(f"`{action}` takes {what}")
+    if action != "status" and (exact or output != "text"):
+        raise click.UsageError("--exact and --output go with `status`")
     project = app.project()
     store = project.store
     if action == "list":
         _list(store)
+    elif action == "status":
+        _status(project, exact, output)
     elif action == "use":
         restored = project.rollback(numbers[0])
         app.say(f"version {restored.version} serves, with the links of version {restored.restores}")
@@ -56,6 +65,40 @@ def _list(store: CrosswalkStore) -> None:
     for kept in store.versions():
         serves = current is not None and current.version == kept
         click.echo(f"{kept}{f'  serves, {sum(t.links for t in current.links):,} links' if serves and current else ''}")
+
+
+def _status(project: Project, exact: bool, output: str) -> None:
+    from federation.cli.shared import interruptible
+    from federation.wording import age
+
+    _current(project.store)
+    found = interruptible(lambda: project.lag(exact=exact), project.close)
+    if output == "json":
+        import json
+
+        click.echo(json.dumps(found.as_dict(), indent=2))
+        return
+    resolved = f", resolved {found.resolved_at:%Y-%m-%d %H:%M} UTC ({age(found.resolved_at)} ago)" if found.resolved_at else ""
+    click.echo(f"version {found.version}{resolved}")
+    for table in found.tables:
+        click.echo(f"  {table.source}.{table.table}{f' of {table.space}' if table.space else ''} as {table.entity}: {_lag(table)}")
+
+
+def _lag(table: TableLag) -> str:
+    if table.linked is None:
+        return "not resolved yet"
+    told = [f"{table.linked:,} linked"]
+    if table.error:
+        told.append(f"no answer [{table.error}]")
+    elif table.exact:
+        told += [f"{table.rows:,} now", f"{table.unlinked or 0:,} new", f"{table.gone or 0:,} gone"]
+    elif table.rows is not None:
+        told.append(f"about {table.rows:,} now" + (" in the whole table, of which the mapping takes some" if table.filtered else ""))
+    else:
+        told.append("rows now unknown (--exact counts)")
+    if table.newest is not None:
+        told.append(f"newest change {table.newest:%Y-%m-%d %H:%M} UTC{'' if table.covered else ', after the resolve'}")
+    return ", ".join(told) + (": far behind, run `c360 resolve`" if table.far else "")
 
 
 def _current(store: CrosswalkStore) -> Crosswalk:

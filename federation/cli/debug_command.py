@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -50,9 +49,11 @@ def debug(app: App, source: str | None, timeout: float) -> None:
 
     def look() -> bool:
         fine = True
-        for line in (*(_around(app, project) if source is None else ()), *_sources(project, names, timeout)):
+        for line in (*(_around(app, project) if source is None else ()), *(found := list(_sources(project, names, timeout)))):
             _show(line, width)
             fine &= line.ok
+        for line in _lagging(project, [line.name for line in found if line.ok]):
+            _show(line, width)
         return fine
 
     if not interruptible(look, project.close):
@@ -83,6 +84,7 @@ def _around(app: App, project: Project) -> Iterator[Line]:
 
 def _crosswalk(project: Project) -> Line:
     from connectors.spi.errors import C360Error
+    from federation.wording import age
 
     try:
         crosswalk = project.store.current()
@@ -90,17 +92,30 @@ def _crosswalk(project: Project) -> Line:
         return Line("crosswalk", False, f"[{error.code}] {error.message}", error.hint)
     if crosswalk is None:
         return Line("crosswalk", True, "none yet: id360 is not known", "c360 resolve")
-    age = datetime.now(UTC).timestamp() - crosswalk.path.stat().st_mtime
+    resolved = f", resolved {age(crosswalk.resolved_at)} ago" if crosswalk.resolved_at else ""
     links = sum(t.links for t in crosswalk.links)
-    return Line(
-        "crosswalk", True, f"version {crosswalk.version}, {links:,} links, {said_age(age)} old{', encrypted' * crosswalk.encrypted}"
-    )
+    return Line("crosswalk", True, f"version {crosswalk.version}, {links:,} links{resolved}{', encrypted' * crosswalk.encrypted}")
 
 
 def _sources(project: Project, names: list[str], timeout: float) -> Iterator[Line]:
     """All at once, told in the order of the file."""
     with ThreadPoolExecutor(max(1, min(16, len(names)))) as pool:
         yield from pool.map(lambda name: _source(project, name, timeout), names)
+
+
+def _lagging(project: Project, names: list[str]) -> Iterator[Line]:
+    """A line for each table of the sources that answer, if the crosswalk lags far behind it by the source's own statistics."""
+    from connectors.spi.errors import C360Error
+    from federation.lag import lag
+
+    try:
+        found = lag(project, sources=frozenset(names))
+    except C360Error:
+        return  # a crosswalk that cannot be read was told already
+    for table in found.tables:
+        if table.linked is not None and table.far:
+            said = f"{table.source}.{table.table} has about {table.rows:,} rows, and the crosswalk {table.linked:,} links"
+            yield Line("lag", True, said, "c360 resolve (c360 crosswalk status --exact counts)")
 
 
 def _source(project: Project, name: str, timeout: float) -> Line:
@@ -117,17 +132,6 @@ def _source(project: Project, name: str, timeout: float) -> Line:
     except C360Error as error:
         return Line(name, False, f"{kind} · [{error.code}] {error.message}", error.hint)
     return Line(name, True, f"{product} · {tables} table{'s' * (tables != 1)} · {ms:.1f} ms")
-
-
-def said_age(seconds: float) -> str:
-    """
-    >>> said_age(42), said_age(5400), said_age(200_000)
-    ('42 s', '90 min', '56 h')
-    """
-    for unit, size, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 259_200)):
-        if seconds < until:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} days"
 
 
 command = debug

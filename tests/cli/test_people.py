@@ -213,3 +213,17 @@ def test_records_that_came_after_the_last_resolve(cli: Cli, desk: Path) -> None:
     ada = cli("profile", "email=ada@example.org", "--provisional", project=desk)
     assert "not in the crosswalk yet, agreeing on email:" in ada.lines and "1 provisional record: desk.person:3" in ada.out
     assert "[C360_NO_SUCH_PERSON]" in cli("profile", "email=eve@example.org", "--no-provisional", project=desk).err
+
+
+def test_how_far_the_crosswalk_lags(cli: Cli, desk: Path) -> None:
+    assert "[C360_NO_CROSSWALK]" in cli("crosswalk", "status", project=desk).err
+    assert cli("resolve", project=desk).code == 0
+    with duckdb.connect(str(desk / "desk.duckdb")) as con:
+        con.execute("INSERT INTO person VALUES (3, 'eve@example.org', 'CH')")
+        con.execute("DELETE FROM person WHERE id = 1")
+    said = cli("crosswalk", "status", "--exact", project=desk)
+    assert said.lines[0].startswith("version 1, resolved ") and said.lines[0].endswith(" ago)")
+    assert said.lines[1:] == ["  desk.person as individual: 1 linked, 1 now, 1 new, 1 gone"]
+    told = json.loads(cli("crosswalk", "status", "-o", "json", project=desk).out)
+    assert told["version"] == 1 and told["tables"][0]["linked"] == 1 and told["tables"][0]["far"] is False
+    assert cli("crosswalk", "list", "--exact", project=desk).code == 2

@@ -1,0 +1,72 @@
+"""How far the crosswalk lags behind SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from federation import lag as lagging
+from federation.checks import check
+from federation.project import connect
+from tests.federation.test_provisional import PROJECT, Company
+from tests.support.postgres import TestPostgres
+
+
+@pytest.fixture
+def company(tmp_path: Path, postgres: TestPostgres) -> Iterator[Company]:
+    made = Company(tmp_path, postgres)
+    yield made
+    made.project.close()
+
+
+def test_what_came_and_went_is_counted_exactly(company: Company) -> None:
+    company.contact(10, "dan@x.org")
+    company.contact(11, "eve@x.org", state="gone")
+    company.postgres.psql(company.database, "DELETE FROM holder", "INSERT INTO holder VALUES (7, 'f@x.org', 'F', 'DE', now())")
+    found = company.project.lag(exact=True)
+    crm, billing = found.tables
+    assert found.version == 1 and found.resolved_at is not None
+    assert dt.timedelta(0) < dt.datetime.now(dt.UTC) - found.resolved_at < dt.timedelta(minutes=5)
+    assert (crm.linked, crm.rows, crm.unlinked, crm.gone, crm.covered) == (3, 4, 1, 0, True)  # its updated_at is a week old
+    assert (billing.linked, billing.rows, billing.unlinked, billing.gone, billing.covered) == (1, 1, 1, 1, False)
+    company.project.resolve()
+    again = company.project.lag(exact=True)
+    assert [(t.unlinked, t.gone) for t in again.tables] == [(0, 0), (0, 0)]
+    assert again.resolved_at is not None and again.resolved_at > found.resolved_at
+    company.project.rollback()
+    back = company.project.lag()
+    assert back.version == 3 and back.resolved_at == found.resolved_at  # the links are those of the first
+
+
+def test_estimates_cost_little_and_a_large_lag_is_told(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    company.postgres.psql(
+        company.database, "INSERT INTO holder SELECT i, i || '@y.org', 'Y', 'DE', now() FROM generate_series(10, 20) i", "ANALYZE holder"
+    )
+    monkeypatch.setattr(lagging, "LARGE_ROWS", 5)
+    company.project.source("billing").forget()
+    crm, billing = company.project.lag().tables
+    assert crm.rows == 3 and crm.filtered and crm.behind is None and not crm.exact
+    assert billing.rows == 12 and billing.behind == 11 and billing.far and billing.covered is False
+    codes = {(f.code, f.where) for f in check(company.project, keys=False)}
+    assert ("C360_CROSSWALK_LAG", "billing.holder") in codes and ("C360_CROSSWALK_LAG", "crm.contact") not in codes
+
+
+def test_a_source_that_is_down_is_told(company: Company) -> None:
+    (company.folder / "c360.yml").write_text(PROJECT.format(uri="postgresql:///none?host=/nowhere"))
+    with connect(company.folder / "c360.yml") as half:
+        crm, billing = half.lag(exact=True).tables
+        assert crm.unlinked == 0 and billing.error and billing.linked == 1
+
+
+def test_answers_say_as_of_when_people_are_known(company: Company) -> None:
+    session = company.project.session("root")
+    resolved = company.project.lag().resolved_at
+    answer = session.sql("SELECT count(*) FROM individual")
+    assert answer.report.resolved_at == resolved and answer.report.crosswalk_version == 1
+    plan = session.explain("SELECT email FROM individual WHERE id360 = ?", [company.ada], analyze=True)
+    assert str(plan).count("crosswalk version 1, resolved ") == 1
+    assert plan.as_dict()["resolved_at"] == resolved.isoformat() if resolved else False
+    assert company.profile(company.ada).report.resolved_at == resolved
