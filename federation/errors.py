@@ -120,7 +120,7 @@ class NoSuchPerson(UserError):
 
 
 class AmbiguousPerson(UserError):
-    """More than one person carries the identifier that a profile was asked for."""
+    """More than one person, or new records that no rule makes one, carry the identifier that a profile was asked for."""
 
     code = "C360_AMBIGUOUS_PERSON"
 
