@@ -44,7 +44,9 @@ def moved(rows: list[Row], seed: int = 3) -> list[Row]:
     """Maybe the same people, elsewhere: some of the name, the birth date or the phone is left, in another mixture for each."""
     fake = Faker("en_GB")
     fake.seed_instance(seed)
-    there = [{**row, "street": f"{fake.building_number()} {fake.street_name()}", "postcode": fake.postcode(), "email": None} for row in rows]
+    there = [
+        {**row, "street": f"{fake.building_number()} {fake.street_name()}", "postcode": fake.postcode(), "email": None} for row in rows
+    ]
     for i, row in enumerate(there):
         row["birth_date"] = None if i % 4 < 2 else row["birth_date"]
         row["phone"] = fake.numerify("07#########") if i % 2 else None
