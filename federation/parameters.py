@@ -43,7 +43,7 @@ def by_position(sql: str) -> str:
 _BEFORE_A_CONJUNCT = frozenset({TokenType.WHERE, TokenType.ON, TokenType.AND})
 
 
-def lift_ids(sql: str) -> tuple[str, dict[str, object]]:
+def lift_ids(sql: str) -> tuple[str, dict[str, int]]:
     """`id360 = 5` and `id360 IN (5, 6)` with bound parameters for the numbers, so that one plan serves every person.
 
     Only where a conjunct begins: in a SELECT list a parameter would show in the column's name. One parameter per distinct number,

@@ -75,9 +75,11 @@ class Planner:
         Raises QueryError, PolicyRefused, SourceError (schemas)."""
         gateway.check_names(sql)
         sql, lifted = parameters.lift_ids(sql) if lift else (sql, {})
+        # lifted ids need no place of their own in the key: the text names them, and all are of one type but those that fit none
+        types = tuple(sorted((name, str(arrow_type(value))) for name, value in values.items()))
+        wide = tuple(name for name, number in lifted.items() if number.bit_length() > 63)
         values = {**values, **lifted}
-        types = {name: arrow_type(value) for name, value in values.items()}
-        key = (sql, tuple(sorted((n, str(t)) for n, t in types.items())), id(views), crosswalk.version if crosswalk else None, tuple(off))
+        key = (sql, types, wide, id(views), crosswalk.version if crosswalk else None, tuple(off))
 
         def plan() -> Prepared:
             missing: dict[str, str] | None = {} if partial else None
