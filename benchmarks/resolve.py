@@ -47,7 +47,7 @@ def measure(folder: Path, again: bool) -> None:
     """Resolve what `make` wrote; print one line of JSON per run."""
     from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
     from identity.resolve import resolve
-    from identity.store import CrosswalkStore
+    from identity.versions.store import CrosswalkStore
 
     def reader(path: Path) -> pa.RecordBatchReader:
         return pa.ipc.open_stream(pa.OSFile(str(path), "rb"))

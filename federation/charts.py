@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from identity.evidence.waterfall import Waterfall
 from identity.quality import Bin
-from identity.waterfall import Waterfall
 
 WIDTH = 720
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from federation.resolving import project_secret, record_set
-from identity.binding import key_hash
 from identity.crosswalk import Crosswalk
-from identity.decision_log import decide, read_decisions, withdraw
-from identity.decisions import PIN, Decision, Decisions, RecordName
 from identity.errors import DecisionTable, KeyType
-from identity.lineage import lineage
 from identity.scratch import key_type
+from identity.stewardship.binding import key_hash
+from identity.stewardship.decision_log import decide, read_decisions, withdraw
+from identity.stewardship.decisions import PIN, Decision, Decisions, RecordName
+from identity.versions.lineage import lineage
 from views.model import Mapping
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from federation.errors import NoCrosswalk
 from federation.resolving import engines_of, needed_attributes, project_secret, record_set
 from identity.crosswalk import Crosswalk
 from identity.errors import UnknownId360
-from identity.live_comparison import compare_live
+from identity.evidence.live_comparison import compare_live
+from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
+from identity.evidence.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
 from identity.model import RecordSet
-from identity.review import Item, review
-from identity.stored_evidence import Member, StoredEvidence, evidence_of, places_with_evidence
-from identity.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
+from identity.stewardship.review import Item, review
 from views.model import Mapping
 
 if TYPE_CHECKING:

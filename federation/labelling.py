@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from federation.explaining import current
 from federation.resolving import project_secret
-from identity.condition import Condition, condition
 from identity.errors import LabelsFile, NoEvidence
-from identity.labels import UNSURE, VERDICTS, Label, add_label, read_labels
-from identity.review import record_name
-from identity.sampling import Estimate, Population, estimate, population, sample
-from identity.stored_evidence import Member, StoredEvidence, evidence_of, places_with_evidence
+from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
+from identity.stewardship.condition import Condition, condition
+from identity.stewardship.labels import UNSURE, VERDICTS, Label, add_label, read_labels
+from identity.stewardship.review import record_name
+from identity.stewardship.sampling import Estimate, Population, estimate, population, sample
 
 if TYPE_CHECKING:
     from federation.project import Project

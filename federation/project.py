@@ -16,7 +16,7 @@ from federation.planner import Planner
 from federation.query_log import QueryLog
 from federation.rooms import TrustedRoom, UserRoom
 from federation.session import Session
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 from views.expand import Views
 from views.load import load
 from views.model import Model
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from federation.lag import Lag
     from federation.run import Run
     from identity.crosswalk import Crosswalk
-    from identity.decisions import Decision
     from identity.engines import Generic
+    from identity.evidence.why import ClusterEvidence, Why
     from identity.model_use import ModelUse
-    from identity.plans import Plan
     from identity.report import ResolveReport
-    from identity.review import Item
-    from identity.why import ClusterEvidence, Why
+    from identity.stewardship.decisions import Decision
+    from identity.stewardship.review import Item
+    from identity.versions.plans import Plan
 
 LOCAL = "local"
 """Who a session is for when nobody is named: the person at this machine. Policies bind `local` like anybody, unless exempt."""
@@ -106,7 +106,7 @@ class Project:
         return train_project(self, entity, progress)
 
     def plan(self, progress: Callable[[str, int], None] | None = None) -> Plan:
-        """Resolve without publishing: what would change, kept beside the crosswalk for `apply`. See identity.plans."""
+        """Resolve without publishing: what would change, kept beside the crosswalk for `apply`. See identity.versions.plans."""
         from federation.resolving import plan_project
 
         return plan_project(self, progress)
@@ -138,13 +138,16 @@ class Project:
         return why_records(self, a, b)
 
     def review(self, limit: int = 20) -> list[Item]:
-        """What is worth a steward's look, weightiest first. See identity.review."""
+        """What is worth a steward's look, weightiest first. See identity.stewardship.review."""
         from federation.explaining import review_project
 
         return review_project(self, limit)
 
     def rollback(self, to: int | None = None) -> Crosswalk:
-        """Let the version before (or version `to`) serve again, as a new version; no id is lost or reused. See identity.rollback."""
+        """Let the version before (or version `to`) serve again, as a new version; no id is lost or reused.
+
+        See identity.versions.rollback.
+        """
         from federation.resolving import rollback_project
 
         return rollback_project(self, to)

@@ -20,10 +20,10 @@ from federation.identifier_search import PROVISIONAL, Found, Hit, masked, match_
 from federation.report import Report
 from federation.resolving import project_secret
 from federation.window import ENTITY, Extent, read_window, run_all
-from identity.binding import key_hash
 from identity.crosswalk import Crosswalk, SourceKey
-from identity.decisions import DIFFERENT, RecordName
 from identity.model import MatchKey
+from identity.stewardship.binding import key_hash
+from identity.stewardship.decisions import DIFFERENT, RecordName
 from views.expand import RECORD
 from views.relations import Survived
 

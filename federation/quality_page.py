@@ -7,10 +7,10 @@ from datetime import datetime
 
 from federation.charts import calibration_picture, score_picture, size_picture, yield_picture
 from federation.pages import figure, numbers, page, section, table
-from identity.condition import Condition, Suspect
-from identity.evidence import MODEL
+from identity.evidence.writing import MODEL
 from identity.quality import Score
-from identity.sampling import Estimate, Interval
+from identity.stewardship.condition import Condition, Suspect
+from identity.stewardship.sampling import Estimate, Interval
 
 
 def quality_page(name: str, made: datetime, parts: Sequence[tuple[Condition, Estimate | None]]) -> str:

@@ -20,21 +20,21 @@ from federation.query import Query, Relation, Scan
 from federation.report import Report
 from federation.run import Run
 from identity.crosswalk import Crosswalk
-from identity.decision_log import read_decisions
-from identity.decisions import Decision
 from identity.engines import Engines, Generic
 from identity.errors import CrosswalkImport, NoModel
-from identity.importing import import_crosswalk
-from identity.incremental import incremental
+from identity.incremental.record_index import NoIndex
+from identity.incremental.resolving import incremental
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.model_use import ModelUse
-from identity.plans import Plan, apply, plan
-from identity.record_index import NoIndex
 from identity.report import ResolveReport
 from identity.resolve import quiet, resolve
 from identity.retrain import retrain
-from identity.rollback import rollback
-from identity.store import CrosswalkStore
+from identity.stewardship.decision_log import read_decisions
+from identity.stewardship.decisions import Decision
+from identity.versions.importing import import_crosswalk
+from identity.versions.plans import Plan, apply, plan
+from identity.versions.rollback import rollback
+from identity.versions.store import CrosswalkStore
 from views.branches import bare_branch, duckdb_type
 from views.model import Identifier, Mapping, Model
 from views.relations import Branch, Records
@@ -122,7 +122,10 @@ def apply_project(project: Project) -> Plan:
 
 
 def rollback_project(project: Project, to: int | None = None) -> Crosswalk:
-    """Let an earlier version's links serve again, as a new version; by default those of the version before. See identity.rollback."""
+    """Let an earlier version's links serve again, as a new version; by default those of the version before.
+
+    See identity.versions.rollback.
+    """
     restored = rollback(project.store, to, memory_limit=f"{project.memory >> 20}MiB")
     project.forget_plans()
     return restored

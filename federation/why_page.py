@@ -6,7 +6,7 @@ from html import escape
 
 from federation.charts import waterfall_picture
 from federation.pages import figure, page, section, table
-from identity.why import ClusterEvidence, PairEvidence, Why
+from identity.evidence.why import ClusterEvidence, PairEvidence, Why
 
 
 def why_page(found: Why | ClusterEvidence) -> str:

@@ -7,7 +7,7 @@
       ident_<…>(value, id360)                   an identifier in normal form; values of more than one id360 are left out
     redirect(entity, space, old_id, new_id, run)           where a merged id went, path-compressed
     id_history(entity, space, id360, minted_run, retired_run)  every id there ever was
-    id_event(entity, space, run, event, id360, other_id, records)  what became of ids besides: see identity.lineage
+    id_event(entity, space, run, event, id360, other_id, records)  what became of ids besides: see identity.versions.lineage
     foreign_id(entity, space, foreign_id, id360)           ids of an imported crosswalk that were texts
     run(run, finished_at, links, ids, minted, merged, retired, seconds, base, restores)
 

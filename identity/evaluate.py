@@ -31,7 +31,7 @@ from identity.probabilistic.kinds import Field, recognise
 from identity.quality import assess, expected_calibration_error
 from identity.resolve import resolve
 from identity.scratch import identifier, literal
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 
 DOUBTFUL = 0.01
 """Calibration is measured over pairs above this score: the many far below it are right and would hide the rest."""

@@ -14,22 +14,22 @@ from pathlib import Path
 import duckdb
 
 from connectors.spi.errors import InternalError
-from identity.binding import check_places
-from identity.contradictions import refuse_contradictions
-from identity.decisions import Decision
 from identity.engines import Engines
 from identity.errors import WeakSecret
-from identity.indexing import Indexing, digests, expected
+from identity.incremental.indexing import Indexing, digests, expected
+from identity.incremental.record_index import IndexWriter
 from identity.loading import Progress
 from identity.matching import ExactRules, Matcher
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.normalise import check_normal_form
-from identity.record_index import IndexWriter
 from identity.report import ResolveReport
 from identity.risk import RiskyMerge
 from identity.run import Run
 from identity.scratch import scratch
-from identity.store import CrosswalkStore, Draft
+from identity.stewardship.binding import check_places
+from identity.stewardship.contradictions import refuse_contradictions
+from identity.stewardship.decisions import Decision
+from identity.versions.store import CrosswalkStore, Draft
 
 MEMORY_LIMIT = "1200MiB"
 
@@ -57,7 +57,7 @@ def resolve(
     `identifiers[entity][name]` are the identifiers to store: values in normal form, of the attribute named. `matcher` replaces
     the engine (default: ExactRules, with `cap` the most records that a value may link). `progress(source.table, rows)` is
     called per batch read. `memory_limit` bounds DuckDB; nothing is spilled. `decisions` are those that hold (Decisions.active).
-    With `index` an index is left, upon which `identity.incremental` builds; `matcher` is an Engines then.
+    With `index` an index is left, upon which `identity.incremental.resolving` builds; `matcher` is an Engines then.
 
     Raises: UnknownNormalForm, WeakSecret, DuplicateKeys, KeyType, ResolveMemory, ResolveRunning, MissingEncryption,
     CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, ContradictoryDecisions, DecisionTable, and what the sources raise.

@@ -11,7 +11,7 @@ from identity.matching import Records
 from identity.model import MatchRule, RecordSet
 from identity.model_use import ModelUse
 from identity.scratch import scratch
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 
 
 def retrain(

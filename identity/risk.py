@@ -9,7 +9,7 @@ import numpy as np
 from identity.clustering import Ints
 from identity.constraints import Floats
 from identity.matching import Edges
-from identity.stable_ids import NO_ID
+from identity.versions.stable_ids import NO_ID
 
 MOST = 10
 

@@ -12,22 +12,22 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from identity.binding import Bound, bind
 from identity.clustering import Ints
-from identity.decisions import Decision
-from identity.evidence import write_evidence
-from identity.history import History
-from identity.indexing import Indexing
+from identity.evidence.writing import write_evidence
+from identity.incremental.indexing import Indexing
 from identity.loading import RECORD, Loaded, Progress, drop_all, load_all
 from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.model_use import BlockingYield, ModelUse
-from identity.publishing import table_name, write_identifiers, write_links
 from identity.report import ContradictedDecision, ResolveReport, SourceCount
 from identity.risk import MOST, Merging, RiskyMerge, riskiest
 from identity.scratch import registered
-from identity.stable_ids import NO_ID, heirs, keep, mint, overlaps, parents
-from identity.store import Draft
+from identity.stewardship.binding import Bound, bind
+from identity.stewardship.decisions import Decision
+from identity.versions.history import History
+from identity.versions.publishing import table_name, write_identifiers, write_links
+from identity.versions.stable_ids import NO_ID, heirs, keep, mint, overlaps, parents
+from identity.versions.store import Draft
 
 
 @dataclass

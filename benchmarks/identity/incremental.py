@@ -28,12 +28,12 @@ import pyarrow as pa
 
 from benchmarks.identity.people import SOURCES, people, write
 from identity.engines import Engines
-from identity.incremental import incremental
+from identity.incremental.resolving import incremental
 from identity.model import KeyColumn, MatchModel, RecordSet
 from identity.probabilistic.kinds import recognise
 from identity.report import ResolveReport
 from identity.resolve import resolve
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 
 RESULT = Path(__file__).parent.parent / "results" / "identity_incremental.json"
 SECRET = b"a secret for benchmarks only"

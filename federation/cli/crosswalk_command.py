@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from federation.lag import TableLag
     from federation.project import Project
     from identity.crosswalk import Crosswalk
-    from identity.lineage import Event
-    from identity.store import CrosswalkStore
+    from identity.versions.lineage import Event
+    from identity.versions.store import CrosswalkStore
 
 TAKES = {
     "list": (0, "nothing more"), "status": (0, "nothing more"), "use": (1, "a version"), "show": (1, "an id360"),
@@ -111,7 +111,7 @@ def _current(store: CrosswalkStore) -> Crosswalk:
 
 
 def _show(crosswalk: Crosswalk, id360: int) -> None:
-    from identity.lineage import lineage
+    from identity.versions.lineage import lineage
 
     found = lineage(crosswalk, id360)
     now = "nobody's now" if found.now is None else "is in use" if found.now == id360 else f"leads to {found.now}"
@@ -145,7 +145,7 @@ def _records(crosswalk: Crosswalk, id360: int) -> None:
 
 def _diff(store: CrosswalkStore, before: int, after: int) -> None:
     from federation.cli.plan_command import changed
-    from identity.changes import difference
+    from identity.versions.changes import difference
 
     found = difference(store.at(before), store.at(after))
     click.echo(f"version {before} → {after}: {found.ids_before:,} → {found.ids_after:,} ids")

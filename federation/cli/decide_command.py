@@ -12,7 +12,7 @@ from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
     from federation.project import Project
-    from identity.decisions import Decisions
+    from identity.stewardship.decisions import Decisions
 
 HOW_MANY = {"same": 2, "different": 2, "pin": 2, "list": 0, "undo": 1}
 

@@ -15,7 +15,7 @@ from federation.cli.shared import App, command
 if TYPE_CHECKING:
     from federation.labelling import Labelling, Question
     from federation.session import Session
-    from identity.sampling import Estimate, Interval
+    from identity.stewardship.sampling import Estimate, Interval
 
 HIDDEN = ("id360", "source", "source_table", "key")
 ANSWERS = {"y": "same", "n": "different", "?": "unsure"}

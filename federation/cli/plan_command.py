@@ -10,9 +10,9 @@ from federation.cli.resolve_command import model_lines, watched
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
-    from identity.changes import Changes, Moved
-    from identity.plans import Plan
     from identity.risk import RiskyMerge
+    from identity.versions.changes import Changes, Moved
+    from identity.versions.plans import Plan
 
 SHOWN = 10
 

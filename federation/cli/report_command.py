@@ -11,8 +11,8 @@ from federation.cli.decide_command import record_of
 from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
-    from identity.condition import Condition
-    from identity.sampling import Estimate
+    from identity.stewardship.condition import Condition
+    from identity.stewardship.sampling import Estimate
 
 
 @command

@@ -9,7 +9,7 @@ import click
 from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
-    from identity.review import Item
+    from identity.stewardship.review import Item
 
 
 @command

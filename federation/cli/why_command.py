@@ -11,7 +11,7 @@ from federation.cli.decide_command import record_of
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
-    from identity.why import ClusterEvidence, PairEvidence, Why
+    from identity.evidence.why import ClusterEvidence, PairEvidence, Why
 
 BAR = 36
 SHOWN_RULES = 6
@@ -55,7 +55,7 @@ def why(app: App, a: str, b: str | None, output: str, html: Path | None) -> None
 
 def lines(found: Why | ClusterEvidence) -> list[str]:
     """An explanation for people."""
-    from identity.why import Why
+    from identity.evidence.why import Why
 
     return _pair_lines(found) if isinstance(found, Why) else _cluster_lines(found)
 
@@ -110,7 +110,7 @@ def pair_lines(pair: PairEvidence) -> list[str]:
     """One pair, with a bar for each factor: from where the ones before ended to where it takes them."""
     said = ["", f"{pair.a} – {pair.b}  {_score(pair)}"]
     if pair.live:
-        from identity.evidence import NEAR
+        from identity.evidence.writing import NEAR
 
         why = f"when resolved it had less than {NEAR:+.0f} bits" if pair.proposed else "no rule had it compared"
         said.append(f"  nothing was kept of this pair, for {why}: read and compared just now")

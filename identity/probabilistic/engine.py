@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.errors import ModelMismatch
+from identity.incremental.keyrows import KeyRows, KeyRule, key_rows
 from identity.keyed import probe
-from identity.keyrows import KeyRows, KeyRule, key_rows
 from identity.matching import ExactRules, FactorBits, Matching, Records, Scored
 from identity.model import MatchKey, MatchRule
 from identity.model_use import BlockingYield

@@ -104,7 +104,7 @@ def test_what_a_record_hangs_together_with_is_told_after_it_came(project: Path) 
         opened.resolve()
         crosswalk = opened.store.current()
         assert crosswalk is not None
-        from identity.stored_evidence import evidence_of
+        from identity.evidence.reading import evidence_of
 
         evidence = evidence_of(crosswalk, "individual", "")
         came = evidence.find("shop", "person", [5000])

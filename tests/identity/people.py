@@ -12,7 +12,7 @@ from identity.model import RecordSet
 from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.kinds import recognise
 from identity.resolve import resolve
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 
 ATTRIBUTES = ("first_name", "last_name", "birth_date", "email", "phone", "street", "postcode", "city")
 Row = dict[str, Any]

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import RULES, SECRET, record_set
 
-from identity.binding import key_hash
-from identity.contradictions import contradiction
-from identity.decision_log import decide, read_decisions, withdraw
-from identity.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
 from identity.errors import ContradictoryDecisions, DecisionsFile, DecisionTable, UnknownDecision
 from identity.report import ResolveReport
 from identity.resolve import resolve
-from identity.store import CrosswalkStore
+from identity.stewardship.binding import key_hash
+from identity.stewardship.contradictions import contradiction
+from identity.stewardship.decision_log import decide, read_decisions, withdraw
+from identity.stewardship.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
+from identity.versions.store import CrosswalkStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = [

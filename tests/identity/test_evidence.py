@@ -12,14 +12,14 @@ from records import RULES, SECRET, record_set
 
 from identity.cohesion import cohesion, spanning_forest
 from identity.errors import NoEvidence, UnknownRecord
+from identity.evidence.reading import StoredEvidence, evidence_of
+from identity.evidence.waterfall import score
+from identity.evidence.why import why, why_cluster
 from identity.matching import Matching
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
-from identity.rollback import rollback
-from identity.store import CrosswalkStore
-from identity.stored_evidence import StoredEvidence, evidence_of
-from identity.waterfall import score
-from identity.why import why, why_cluster
+from identity.versions.rollback import rollback
+from identity.versions.store import CrosswalkStore
 
 TWICE = 60
 

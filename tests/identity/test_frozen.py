@@ -20,7 +20,7 @@ from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.kinds import recognise
 from identity.probabilistic.model import load, save
 from identity.resolve import resolve
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 
 MODEL = MatchModel(recognise(ATTRIBUTES))
 

@@ -14,14 +14,14 @@ import pytest
 from records import RULES, SECRET, record_set
 
 from identity.crosswalk import Crosswalk
-from identity.decision_log import decide, read_decisions, withdraw
-from identity.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
 from identity.errors import ContradictoryDecisions
 from identity.model import MatchRule, RecordSet
-from identity.plans import apply, plan
 from identity.resolve import resolve
-from identity.rollback import rollback
-from identity.store import CrosswalkStore
+from identity.stewardship.decision_log import decide, read_decisions, withdraw
+from identity.stewardship.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
+from identity.versions.plans import apply, plan
+from identity.versions.rollback import rollback
+from identity.versions.store import CrosswalkStore
 
 VILLAGES = 10
 """Histories that share a crosswalk: nobody of one agrees with anybody of another. What is global (rules, rollback) differs by seed."""
@@ -167,8 +167,8 @@ class World:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_random_history(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("identity.stable_ids.SPAN", 5000)  # ids collide all the time
-    monkeypatch.setattr("identity.store.sync", lambda path: None)  # nobody cuts the power here
+    monkeypatch.setattr("identity.versions.stable_ids.SPAN", 5000)  # ids collide all the time
+    monkeypatch.setattr("identity.versions.store.sync", lambda path: None)  # nobody cuts the power here
     world = World(tmp_path, seed)
     for step in range(STEPS):
         back = step > 2 and world.rng.random() < 0.25

@@ -10,10 +10,10 @@ import pytest
 from records import RULES, SECRET, record_set
 
 from identity.errors import CrosswalkImport, DuplicateKeys, KeyType
-from identity.importing import import_crosswalk
 from identity.model import KeyColumn
 from identity.resolve import resolve
-from identity.store import CrosswalkStore
+from identity.versions.importing import import_crosswalk
+from identity.versions.store import CrosswalkStore
 
 
 @pytest.fixture

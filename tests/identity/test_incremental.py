@@ -13,13 +13,13 @@ from records import RULES, SECRET, record_set
 
 from identity.crosswalk import Crosswalk
 from identity.engines import Engines
-from identity.incremental import incremental
+from identity.incremental.record_index import NoIndex
+from identity.incremental.resolving import incremental
 from identity.model import MatchKey, MatchModel, MatchRule, RecordSet
 from identity.probabilistic.kinds import recognise
-from identity.record_index import NoIndex
 from identity.report import ResolveReport
 from identity.resolve import resolve
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 
 MODEL = MatchModel(recognise(ATTRIBUTES), block_cap=8)
 SOURCES = ("crm", "shop")
@@ -41,7 +41,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def any_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """Among few records a small batch touches many: go on with the index all the same."""
-    monkeypatch.setattr("identity.incremental.MOST", 100.0)
+    monkeypatch.setattr("identity.incremental.resolving.MOST", 100.0)
 
 
 def sets(world: World) -> list[RecordSet]:

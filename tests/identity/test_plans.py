@@ -19,16 +19,16 @@ from records import RULES, SECRET, record_set
 from test_store import CAN_ENCRYPT
 
 from connectors.spi.errors import SourceBroken
-from identity.changes import difference
 from identity.crosswalk import Crosswalk
-from identity.decisions import SAME, Decision, Decisions, RecordName
 from identity.errors import CrosswalkDamaged, NoPlan, NoSuchVersion, PlanDamaged, ResolveRunning, StalePlan, UnknownId360
-from identity.lineage import lineage
 from identity.model import KeyColumn, MatchKey, RecordSet
-from identity.plans import apply, pending, plan
 from identity.resolve import resolve
-from identity.rollback import rollback
-from identity.store import CrosswalkStore
+from identity.stewardship.decisions import SAME, Decision, Decisions, RecordName
+from identity.versions.changes import difference
+from identity.versions.lineage import lineage
+from identity.versions.plans import apply, pending, plan
+from identity.versions.rollback import rollback
+from identity.versions.store import CrosswalkStore
 
 HERE = Path(__file__).parent
 EMAILS = {"individual": {"email": MatchKey("email", "email")}}
@@ -164,8 +164,8 @@ def test_a_damaged_plan_is_refused_and_nothing_changes(store: CrosswalkStore, da
 
 KILLED = """
 import os, pathlib, signal, sys
-from identity import plans, store
-from identity.store import CrosswalkStore
+from identity.versions import plans, store
+from identity.versions.store import CrosswalkStore
 
 countdown = {at}
 

@@ -23,7 +23,7 @@ from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.personal import personal_keys
 from identity.resolve import resolve
 from identity.scratch import scratch
-from identity.store import CrosswalkStore
+from identity.versions.store import CrosswalkStore
 
 Row = dict[str, Any]
 Partition = set[frozenset[tuple[str, Any]]]
@@ -180,7 +180,7 @@ def test_redirects_are_compressed(store: CrosswalkStore) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_no_id_is_reused_over_a_random_history(store: CrosswalkStore, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids are drawn from a tiny range, so that they collide all the time."""
-    monkeypatch.setattr("identity.stable_ids.SPAN", 3000)
+    monkeypatch.setattr("identity.versions.stable_ids.SPAN", 3000)
     rng, tables = random.Random(seed), some_tables(seed, 12)
     ever: set[int] = set()
     living: dict[tuple[str, Any], int] = {}

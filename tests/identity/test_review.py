@@ -10,13 +10,13 @@ import pytest
 from people import Row, engine, kin, moved, people_set, resolved, strangers
 from records import RULES, SECRET, record_set
 
-from identity.binding import key_hash
-from identity.decisions import DIFFERENT, SAME, Decision, RecordName
+from identity.evidence.reading import StoredEvidence, evidence_of
 from identity.model import MatchKey
 from identity.resolve import resolve
-from identity.review import BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, entropy, review
-from identity.store import CrosswalkStore
-from identity.stored_evidence import StoredEvidence, evidence_of
+from identity.stewardship.binding import key_hash
+from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
+from identity.stewardship.review import BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, entropy, review
+from identity.versions.store import CrosswalkStore
 
 
 def rows() -> list[Row]:

@@ -10,14 +10,14 @@ import pytest
 from people import Row, kin, moved, people_set, resolved, strangers
 from records import RULES, SECRET, record_set
 
-from identity.decisions import RecordName
 from identity.errors import LabelsFile
-from identity.labels import Label, add_label, read_labels
+from identity.evidence.reading import StoredEvidence, evidence_of
 from identity.quality import pairwise
 from identity.resolve import resolve
-from identity.sampling import Population, estimate, population, sample
-from identity.store import CrosswalkStore
-from identity.stored_evidence import StoredEvidence, evidence_of
+from identity.stewardship.decisions import RecordName
+from identity.stewardship.labels import Label, add_label, read_labels
+from identity.stewardship.sampling import Population, estimate, population, sample
+from identity.versions.store import CrosswalkStore
 
 Truth = np.ndarray
 

@@ -18,8 +18,8 @@ from identity.crosswalk import Crosswalk
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, MissingEncryption, ResolveRunning
 from identity.model import MatchKey
 from identity.resolve import resolve
-from identity.rollback import rollback
-from identity.store import CrosswalkStore
+from identity.versions.rollback import rollback
+from identity.versions.store import CrosswalkStore
 
 HERE = Path(__file__).parent
 WHEEL = find_spec("duckdb_extension_httpfs")
@@ -67,8 +67,9 @@ KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, {here!r})
 from records import RULES, SECRET, record_set
-from identity import resolve as resolving, run, store
-from identity.store import CrosswalkStore
+from identity import resolve as resolving, run
+from identity.versions import store
+from identity.versions.store import CrosswalkStore
 
 countdown = {at}
 
@@ -238,7 +239,7 @@ def test_an_encrypted_crosswalk(tmp_path: Path) -> None:
 
 
 def test_encryption_without_the_extension(store: CrosswalkStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("identity.schema.find_spec", lambda name: None)
+    monkeypatch.setattr("identity.versions.schema.find_spec", lambda name: None)
     with pytest.raises(MissingEncryption) as error:
         publish(CrosswalkStore(store.directory, "key"), "a@x.de")
     assert duckdb.__version__ in str(error.value) and "c360[encrypted]" in error.value.hint

@@ -1,4 +1,4 @@
-"""Reading the evidence that a version of the crosswalk keeps (see identity.evidence), and naming the records that it is about."""
+"""Reading the evidence that a version of the crosswalk keeps (see identity.evidence.writing), and naming the records that it is about."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from identity.binding import key_hash
 from identity.clustering import Ints
 from identity.constraints import Floats
 from identity.crosswalk import Crosswalk, Key, LinkTable
-from identity.decisions import RecordName
 from identity.errors import NoEvidence, UnknownRecord
-from identity.evidence import Document
+from identity.evidence.writing import Document
+from identity.stewardship.binding import key_hash
+from identity.stewardship.decisions import RecordName
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class StoredEvidence:
         return pairs if cluster is not None else pairs.where(pairs.left < pairs.right)
 
     def clusters(self, cluster: int | None = None) -> Mapping[str, npt.NDArray[np.float64]]:
-        """How the clusters of three or more (or that one) hang together: columns as in identity.evidence; NaN where there is no bridge."""
+        """How the clusters of three or more (or that one) hang together: columns as in `writing`; NaN where there is no bridge."""
         sql = f"SELECT * FROM xw.cluster_{self.name}" + ("" if cluster is None else " WHERE cluster = ?")
         found = self.crosswalk.reader.execute(sql, [] if cluster is None else [cluster]).fetchnumpy()
         return {

@@ -3,7 +3,8 @@
     {"verdict": "same", "entity": "individual", "space": "", "a": ["crm", "contact", "17"], "b": ["shop", "customer", "C-3"],
      "by": "mia", "at": "2026-02-03T10:00:00Z"}
 
-`verdict` is same, different or unsure; of several labels of one pair the last counts. Records are named as in identity.decision_log.
+`verdict` is same, different or unsure; of several labels of one pair the last counts. Records are named as in
+identity.stewardship.decision_log.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from identity.decision_log import append_line, iso, moment_from, record_from, record_parts
-from identity.decisions import DIFFERENT, SAME, RecordName
 from identity.errors import LabelsFile
+from identity.stewardship.decision_log import append_line, iso, moment_from, record_from, record_parts
+from identity.stewardship.decisions import DIFFERENT, SAME, RecordName
 
 UNSURE = "unsure"
 VERDICTS = (SAME, DIFFERENT, UNSURE)

@@ -22,8 +22,8 @@ from identity.report import ResolveReport
 from identity.resolve import MEMORY_LIMIT, check, quiet
 from identity.run import Run
 from identity.scratch import registered, scratch
-from identity.stable_ids import mint
-from identity.store import CrosswalkStore
+from identity.versions.stable_ids import mint
+from identity.versions.store import CrosswalkStore
 
 _ID = MatchKey("id360", "exact")
 _SAME_ID = MatchRule("same id", (_ID,))

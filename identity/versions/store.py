@@ -2,8 +2,8 @@
 
 DIR/current             "v000007.duckdb 60567552": the file that serves, and its size
 DIR/v000007.duckdb      a version; never written again, and its number never given to another
-DIR/plan-000008.duckdb  a version that was planned and does not serve; plan-000008.json tells what it would change (identity.plans)
-DIR/index-000007.duckdb what an incremental resolve upon version 7 builds upon (identity.record_index)
+DIR/plan-000008.duckdb  a version that was planned and does not serve; plan-000008.json tells what it would change (identity.versions.plans)
+DIR/index-000007.duckdb what an incremental resolve upon version 7 builds upon (identity.incremental.record_index)
 DIR/.v000008.tmp        one being written (with DuckDB's log beside it); left by a crash, swept by the next writer
 DIR/lock                held while writing
 """
@@ -22,9 +22,9 @@ from pathlib import Path
 
 import duckdb
 
-from identity import schema
 from identity.crosswalk import Crosswalk, damaged, is_encrypted
 from identity.errors import CrosswalkDamaged, NoSuchVersion, ResolveRunning
+from identity.versions import schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class CrosswalkStore:
         return self.directory / f"v{version:06d}.duckdb"
 
     def index_path(self, version: int) -> Path:
-        """Where the index of a version lies, if it has one (identity.record_index)."""
+        """Where the index of a version lies, if it has one (identity.incremental.record_index)."""
         return self.directory / f"index-{version:06d}.duckdb"
 
     @contextmanager

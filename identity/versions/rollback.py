@@ -12,15 +12,15 @@ from contextlib import suppress
 
 import duckdb
 
-from identity.changes import flows
 from identity.crosswalk import Crosswalk
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, NoSuchVersion
-from identity.evidence import copy_evidence
-from identity.history import MERGED, RESTORED, RETIRED
-from identity.publishing import copy_identifiers, copy_links
+from identity.evidence.writing import copy_evidence
 from identity.resolve import MEMORY_LIMIT
 from identity.scratch import scratch
-from identity.store import CrosswalkStore, Draft
+from identity.versions.changes import flows
+from identity.versions.history import MERGED, RESTORED, RETIRED
+from identity.versions.publishing import copy_identifiers, copy_links
+from identity.versions.store import CrosswalkStore, Draft
 
 UNREADABLE = (CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, NoSuchVersion)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-from identity.decisions import DIFFERENT, PIN, Decision, RecordName
 from identity.errors import ContradictoryDecisions
+from identity.stewardship.decisions import DIFFERENT, PIN, Decision, RecordName
 
 Named = Callable[[Decision, RecordName], Hashable]
 Links = Mapping[Hashable, Sequence[tuple[Hashable, Decision]]]

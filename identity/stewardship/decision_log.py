@@ -4,7 +4,7 @@
      "reason": "asked her", "by": "mia", "at": "2026-02-03T10:00:00Z", "until": "2027-01-01T00:00:00Z", "id": "5f0c2a9e"}
 
 `verdict` is same, different (both of `a` and `b`), pin (`a` and `id360`) or withdraw (`of`, an entry's `id`). A key that is
-personal is written as {"hmac": …}: HMAC-SHA256 under the project's secret (see identity.binding.key_hash).
+personal is written as {"hmac": …}: HMAC-SHA256 under the project's secret (see identity.stewardship.binding.key_hash).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from identity.contradictions import refuse_contradictions
-from identity.decisions import DIFFERENT, PIN, SAME, WITHDRAW, Decision, Decisions, RecordName
 from identity.errors import DecisionsFile, UnknownDecision
+from identity.stewardship.contradictions import refuse_contradictions
+from identity.stewardship.decisions import DIFFERENT, PIN, SAME, WITHDRAW, Decision, Decisions, RecordName
 
 
 def read_decisions(path: str | Path) -> Decisions:

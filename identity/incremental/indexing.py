@@ -1,4 +1,4 @@
-"""Leaving an index behind a whole resolve (see identity.record_index)."""
+"""Leaving an index behind a whole resolve (see identity.incremental.record_index)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from itertools import groupby
 import duckdb
 import numpy as np
 
-from identity.binding import Bound
 from identity.clustering import Ints, components
-from identity.decisions import Decision
 from identity.engines import Engines
+from identity.incremental.keyrows import KeyRows, KeyRule, chains, key_rows
+from identity.incremental.record_index import IndexWriter
 from identity.keyed import UInts, keyed, probe
-from identity.keyrows import KeyRows, KeyRule, chains, key_rows
 from identity.matching import ExactRules
 from identity.model import MatchKey, MatchRule, RecordSet
-from identity.publishing import table_name
-from identity.record_index import IndexWriter
+from identity.stewardship.binding import Bound
+from identity.stewardship.decisions import Decision
+from identity.versions.publishing import table_name
 
 JOINING = 128
 """Exact rules and identifiers are numbered from here on, blocking rules from 0."""

@@ -10,9 +10,9 @@ import numpy as np
 from identity.clustering import Ints
 from identity.cohesion import spanning_forest
 from identity.constraints import Floats
-from identity.decisions import PIN, Decision
-from identity.stored_evidence import Member, Pairs, StoredEvidence
-from identity.waterfall import Unmet, Waterfall, waterfall
+from identity.evidence.reading import Member, Pairs, StoredEvidence
+from identity.evidence.waterfall import Unmet, Waterfall, waterfall
+from identity.stewardship.decisions import PIN, Decision
 
 CERTAIN = 1e6
 """More bits than any evidence has: of a pair that a rule or a steward joined."""
@@ -24,7 +24,7 @@ class PairEvidence:
     itself ("model", an exact rule, "decision"), if anything. `waterfall` is None if they were joined without being compared.
 
     `live`: read and compared just now, for no pair of them was kept; `unmet` then tells what each other rule lacked. What was
-    `proposed` all the same had less than identity.evidence.NEAR bits when it was resolved.
+    `proposed` all the same had less than identity.evidence.writing.NEAR bits when it was resolved.
     """
 
     a: str

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from identity.binding import Bound, bind
-from identity.changed_records import Changes, Pool, among
 from identity.clustering import Ints
-from identity.decisions import Decision
 from identity.engines import Engines
-from identity.indexing import JOINING, exact_cap, joining_rules, no_rows, together
+from identity.incremental.changed_records import Changes, Pool, among
+from identity.incremental.indexing import JOINING, exact_cap, joining_rules, no_rows, together
+from identity.incremental.keyrows import KeyRows, Outside, key_rows, meetings_by_rule
+from identity.incremental.record_index import NoIndex, RecordIndex
 from identity.keyed import UInts
-from identity.keyrows import KeyRows, Outside, key_rows, meetings_by_rule
 from identity.loading import RECORD, Loaded
 from identity.matching import ExactRules, Matching, Records
 from identity.model import MatchKey, MatchRule
 from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
 from identity.probabilistic.engine import Probabilistic
 from identity.probabilistic.persons import Persons
-from identity.record_index import NoIndex, RecordIndex
 from identity.scratch import registered
+from identity.stewardship.binding import Bound, bind
+from identity.stewardship.decisions import Decision
 
 
 @dataclass(frozen=True, slots=True, eq=False)

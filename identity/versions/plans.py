@@ -18,15 +18,15 @@ from typing import Any
 import msgspec
 
 from connectors.spi.errors import C360Error
-from identity.changes import Changes, changes
 from identity.crosswalk import Crosswalk
-from identity.decisions import Decisions
 from identity.errors import NoPlan, PlanDamaged, StalePlan
 from identity.model import MatchRule, RecordSet
 from identity.report import ResolveReport
 from identity.resolve import Resolved, resolve
 from identity.risk import RiskyMerge
-from identity.store import CrosswalkStore, sync
+from identity.stewardship.decisions import Decisions
+from identity.versions.changes import Changes, changes
+from identity.versions.store import CrosswalkStore, sync
 
 
 @dataclass(frozen=True, slots=True)

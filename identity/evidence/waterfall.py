@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from identity.evidence import MODEL, Document, probability
+from identity.evidence.writing import MODEL, Document, probability
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.crosswalk import Crosswalk, LinkTable
 from identity.errors import DuplicateKeys
+from identity.incremental.record_index import NoIndex, RecordIndex
 from identity.keyed import UInts, keyed
 from identity.loading import RECORD, Loaded, Progress, read_all
 from identity.model import MatchKey, RecordSet
 from identity.personal import kind_of_keys
-from identity.record_index import NoIndex, RecordIndex
 from identity.scratch import registered
 
 

@@ -9,7 +9,8 @@ import duckdb
 import numpy as np
 
 from identity.engines import Engines
-from identity.evidence import Document
+from identity.evidence.waterfall import Unmet, Waterfall, score, waterfall
+from identity.evidence.writing import Document
 from identity.loading import RECORD, load_all
 from identity.matching import Records, keyed_hash
 from identity.model import MatchRule, RecordSet
@@ -22,7 +23,6 @@ from identity.probabilistic.persons import persons
 from identity.probabilistic.prepare import TABLE
 from identity.resolve import quiet
 from identity.scratch import scratch
-from identity.waterfall import Unmet, Waterfall, score, waterfall
 
 MEMORY_LIMIT = "256MiB"
 EVERY_PAIR = "every pair"

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.cohesion import cohesion
-from identity.evidence import MODEL, RULES, Document, _as_scored, _Pairs, _write_clusters
+from identity.evidence.writing import MODEL, RULES, Document, _as_scored, _Pairs, _write_clusters
 from identity.matching import Matching
-from identity.publishing import table_name
 from identity.scratch import registered
+from identity.versions.publishing import table_name
 
 
 def amend_evidence(

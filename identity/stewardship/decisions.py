@@ -1,6 +1,7 @@
 """What stewards decided: two records are one person or are not, or a record's person keeps an id.
 
-They name records by source key, never by id360, so that they hold over every rebuild. `identity.decision_log` keeps them in a file.
+They name records by source key, never by id360, so that they hold over every rebuild. `decision_log`, beside
+this module, keeps them in a file.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.errors import ContradictoryDecisions
 from identity.scratch import registered
-from identity.stable_ids import Registry
+from identity.versions.stable_ids import Registry
 
 MERGED, SPLIT, RETIRED, RESTORED = "merged", "split", "retired", "restored"
 

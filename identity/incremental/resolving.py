@@ -15,23 +15,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from identity.amending import AmendedHistory, amend_identifiers, amend_links
-from identity.changed_records import Changes, Pool
 from identity.clustering import Ints
-from identity.decisions import Decision
 from identity.engines import Engines
-from identity.evidence_amending import amend_evidence
-from identity.indexing import JOINING, digests, expected, group_name, parts_of, row_hashes
+from identity.evidence.amending import amend_evidence
+from identity.incremental.amending import AmendedHistory, amend_identifiers, amend_links
+from identity.incremental.changed_records import Changes, Pool
+from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, row_hashes
+from identity.incremental.neighbourhood import Around, Matched, Neighbourhood
+from identity.incremental.record_index import IndexWriter, NoIndex, RecordIndex
 from identity.loading import RECORD, Loaded, Progress
 from identity.model import MatchKey, MatchRule, RecordSet
-from identity.neighbourhood import Around, Matched, Neighbourhood
-from identity.record_index import IndexWriter, NoIndex, RecordIndex
 from identity.report import ResolveReport, SourceCount, Touched
 from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
 from identity.run import Run
 from identity.scratch import registered, scratch
-from identity.stable_ids import NO_ID
-from identity.store import CrosswalkStore
+from identity.stewardship.decisions import Decision
+from identity.versions.stable_ids import NO_ID
+from identity.versions.store import CrosswalkStore
 
 MOST = 0.2
 """If more than this share of the records changed since the last whole resolve, all are resolved."""

@@ -8,12 +8,12 @@ from shlex import quote
 
 import numpy as np
 
-from identity.binding import key_hash
 from identity.clustering import Ints
 from identity.constraints import Floats
-from identity.decisions import DIFFERENT, SAME, Decision, RecordName
-from identity.evidence import BY_MODEL, MODEL, probability
-from identity.stored_evidence import Member, StoredEvidence, key_texts
+from identity.evidence.reading import Member, StoredEvidence, key_texts
+from identity.evidence.writing import BY_MODEL, MODEL, probability
+from identity.stewardship.binding import key_hash
+from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
 
 NEAR, REFUSED, WEAK, BRIDGE, CROWD, CHURN = "near match", "refused merge", "weak link", "bridge", "shared value", "id churn"
 DOUBTFUL = (0.2, 0.8)

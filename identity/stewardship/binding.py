@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.constraints import Pairs
-from identity.contradictions import refuse_contradictions
-from identity.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
 from identity.errors import DecisionTable
 from identity.loading import Loaded
 from identity.model import RecordSet
 from identity.scratch import registered
-from identity.stable_ids import HMAC, hmac_keys
+from identity.stewardship.contradictions import refuse_contradictions
+from identity.stewardship.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
+from identity.versions.stable_ids import HMAC, hmac_keys
 
 _DOMAIN = "decision"
 

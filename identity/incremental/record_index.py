@@ -1,7 +1,7 @@
 """What a resolve leaves for the next one, so that it need look at nothing but what changed: DIR/index-000007.duckdb beside version 7.
 
     meta(key, value)               the version, the one whose index this one continues (`base`), and what both must agree on
-    keys_<…>(rule, key, rec)       under which keys a record meets others (identity.keyrows)
+    keys_<…>(rule, key, rec)       under which keys a record meets others (identity.incremental.keyrows)
     state_<…>(rec, hash, part)     keyed hash of a record's normal forms; the part of the graph that it is connected with (NULL: it is gone)
     void_<…>(rec)                  records whose rows in `base` do not count any more
 
@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.incremental.keyrows import KeyRows
 from identity.keyed import UInts
-from identity.keyrows import KeyRows
-from identity.schema import STORAGE_VERSION, load_encryption
 from identity.scratch import literal, registered
-from identity.store import CrosswalkStore, sync
+from identity.versions.schema import STORAGE_VERSION, load_encryption
+from identity.versions.store import CrosswalkStore, sync
 
 _META = "CREATE TABLE {0}.meta (key VARCHAR, value VARCHAR)"
 _TABLES = """

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from identity.changed_records import Pool
 from identity.clustering import Ints
-from identity.history import RESTORED, RETIRED, History
+from identity.incremental.changed_records import Pool
 from identity.loading import Loaded
 from identity.model import MatchKey
-from identity.publishing import table_name
 from identity.scratch import registered
+from identity.versions.history import RESTORED, RETIRED, History
+from identity.versions.publishing import table_name
 
 
 class AmendedHistory(History):

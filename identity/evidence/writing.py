@@ -26,8 +26,8 @@ from identity.cohesion import NONE, Cohesion, cohesion
 from identity.constraints import Floats
 from identity.matching import Edges, FactorBits, Matching, RuleYield, Scored, SharedValue
 from identity.model_use import BlockingYield, ModelUse
-from identity.publishing import table_name
 from identity.scratch import registered
+from identity.versions.publishing import table_name
 
 NEAR = -10.0
 """Pairs across clusters are kept from these odds (log2) on."""

@@ -1,0 +1,1 @@
+"""Resolving only what changed since the last resolve, and the index that makes it possible."""

@@ -1,0 +1,1 @@
+"""What people decide and say about records, and what is worth their look."""
