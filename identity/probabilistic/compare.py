@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 
 import duckdb
 import numpy as np
@@ -16,27 +17,34 @@ from identity.probabilistic.factors import Factor
 from identity.probabilistic.persons import Persons
 
 Levels = npt.NDArray[np.uint8]
-CHUNK = 1 << 16
+CHUNK = 1 << 18
 
 
 def levels(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], left: Ints, right: Ints) -> Levels:
-    """The level of each factor (columns) for each pair (rows). Chunks side by side: DuckDB scans an Arrow table with one thread."""
-    found = np.empty((len(left), len(factors)), np.uint8)
-    picked = ", ".join(f"({factor.sql})::UTINYINT AS f{i}" for i, factor in enumerate(factors))
+    """The level of each factor (columns) for each pair (rows).
 
-    def compare(start: int) -> None:
-        some = slice(start, start + CHUNK)
-        first, second = persons.pairs(left[some], right[some])
+    Chunks and factors side by side: DuckDB scans an Arrow table with one thread. Only pairs with something to compare are looked at.
+    """
+    found = np.zeros((len(left), len(factors)), np.uint8)
+    filled = {key: persons.filled(key) for factor in factors for key in factor.keys if key in persons.table.column_names}
+
+    def compare(task: tuple[int, int]) -> None:
+        start, nth = task
+        factor = factors[nth]
+        one, other = left[start : start + CHUNK], right[start : start + CHUNK]
+        both = [filled[key][one] & filled[key][other] for key in factor.keys if key in filled]
+        at = np.flatnonzero(np.logical_or.reduce(both))
+        if not len(at):
+            return
+        first, second = persons.pairs(one[at], other[at], factor.columns)
         with con.cursor() as own:
             own.register("l", first)
             own.register("r", second)
-            columns = own.execute(f"SELECT {picked} FROM l POSITIONAL JOIN r").fetchnumpy()
-        for i in range(len(factors)):
-            found[some, i] = columns[f"f{i}"]
+            found[start + at, nth] = own.execute(f"SELECT ({factor.sql})::UTINYINT AS level FROM l POSITIONAL JOIN r").fetchnumpy()["level"]
 
     ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
     with ThreadPoolExecutor(int(threads)) as pool:
-        list(pool.map(compare, range(0, len(left), CHUNK)))
+        list(pool.map(compare, product(range(0, len(left), CHUNK), range(len(factors)))))
     pa.default_memory_pool().release_unused()
     return found
 

@@ -62,6 +62,7 @@ def _birth_sql() -> str:
 
 _BIRTH = simple(
     "birth date",
+    "dob",
     _birth_sql(),
     (
         ("same", 0.88, 5e-5),
@@ -79,11 +80,13 @@ _BIRTH = simple(
 )
 _GENDER = simple(
     "gender",
+    "gender",
     f"CASE WHEN {missing('gender')} THEN 0 WHEN l.gender = r.gender THEN 1 ELSE 2 END",
     (("same", 0.97, 0.5), ("different", 0.03, 0.5)),
     Household.RANDOM,
 )
 _GENERATION = simple(
+    "generation",
     "generation",
     f"CASE WHEN {missing('generation')} THEN 0 WHEN l.generation = r.generation THEN 1 ELSE 2 END",
     (("same", 0.995, 0.5), ("different", 0.005, 0.5)),
@@ -91,16 +94,18 @@ _GENERATION = simple(
 )
 _MIDDLE = simple(
     "middle name",
+    "middle",
     f"CASE WHEN {missing('middle')} THEN 0 WHEN l.middle = r.middle THEN CASE WHEN LENGTH(l.middle) > 1 THEN 1 ELSE 2 END "
     f"WHEN starts_with(l.middle, r.middle) OR starts_with(r.middle, l.middle) THEN 2 ELSE 3 END",
     (("same", 0.5, 0.02), ("same initial", 0.42, 0.06), ("different", 0.08, 0.92)),
     Household.RANDOM,
 )
-_SOURCE = simple("source", "CASE WHEN l.source = r.source THEN 1 ELSE 2 END", (("same", 0.4, 0.4), ("different", 0.6, 0.6)))
+_SOURCE = simple("source", "source", "CASE WHEN l.source = r.source THEN 1 ELSE 2 END", (("same", 0.4, 0.4), ("different", 0.6, 0.6)))
 
 
 def _identifier(column: str) -> Factor:
     return simple(
+        column,
         column,
         f"CASE WHEN {missing(column)} THEN 0 WHEN l.{column} = r.{column} THEN 1 WHEN {one_off(column)} THEN 2 ELSE 3 END",
         (("same", 0.85, 1e-7), ("one character off", 0.07, 1e-6), ("different", 0.08, 1.0)),
@@ -117,6 +122,7 @@ def _organisation(household: Household) -> Factor:
     shared = f"len(list_intersect({left}, {right})) / least(len({left}), len({right}))"
     return simple(
         "organisation",
+        "org",
         f"CASE WHEN {missing('org')} THEN 0 "
         f"WHEN l.org = r.org THEN CASE WHEN l.op < -3 THEN 1 WHEN l.op < -2 THEN 2 ELSE 3 END "
         f"WHEN jaro_winkler_similarity(l.org, r.org) >= 0.94 THEN 4 "
@@ -138,6 +144,7 @@ def _text(name: str, column: str, share: str, household: Household = Household.F
     same = f"CASE WHEN l.{share} < -3.5 THEN 1 WHEN l.{share} < -2 THEN 2 ELSE 3 END"
     return simple(
         name,
+        column,
         f"CASE WHEN {missing(column)} THEN 0 WHEN l.{column} = r.{column} THEN {same} "
         f"WHEN jaro_winkler_similarity(l.{column}, r.{column}) >= 0.9 THEN 4 ELSE 5 END",
         (

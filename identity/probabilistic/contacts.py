@@ -33,6 +33,7 @@ def email_factor(names: bool) -> Factor:
     groups = [0, *([1] * count), *([2] * count)]
     return Factor(
         "e-mail",
+        ("email",),
         sql,
         tuple(levels),
         tuple(groups),
@@ -49,14 +50,16 @@ def _like(column: str) -> str:
 
 
 def _same_local(residue: str) -> str:
-    """Pairs of different addresses with one part before the @; too rare among pairs drawn at random."""
+    """Pairs of different addresses with one part before the @; too rare among pairs drawn at random. (Of one address with several
+    such parts there are more pairs than of one such part, if only by Gmail's dots.)"""
     pairs = (
         "SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*)::DOUBLE AS n FROM prepared WHERE LENGTH(residue) {0} GROUP BY {1} HAVING n > 1)"
     )
-    return f"SELECT ({pairs.format(residue, 'local')}) - coalesce(({pairs.format(residue, 'email')}), 0)"
+    return f"SELECT greatest(({pairs.format(residue, 'local')}) - coalesce(({pairs.format(residue, 'email')}), 0), 0)"
 
 
 PHONE = simple(
+    "phone",
     "phone",
     f"CASE WHEN {missing('phone')} THEN 0 WHEN l.phone = r.phone THEN 1 WHEN {one_off('phone')} THEN 2 "
     f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 ELSE 3 END",

@@ -7,12 +7,15 @@ are both called john and both smith is one fact, and who moves changes street, p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
+
+_COMPARED = re.compile(r"\b[lr]\.(\w+)")
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +48,9 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One factor. `levels` are names, level 0 first; `groups[level]` says what is missing, 0 = nothing to compare.
+    """One factor. A pair that has none of the columns `keys` on both sides is at level 0, whatever `sql` would say.
+
+    `levels` are names, level 0 first; `groups[level]` says what is missing, 0 = nothing to compare.
 
     `match` and `random` are how often each level is expected among matches and among pairs drawn at random, before any data:
     within a group they are weighed as counts of `PRIOR` pairs. `agreeing`: a column, and the level of those with one value in it.
@@ -55,6 +60,7 @@ class Factor:
     """
 
     name: str
+    keys: tuple[str, ...]
     sql: str
     levels: tuple[str, ...]
     groups: tuple[int, ...]
@@ -68,9 +74,15 @@ class Factor:
     joint: Joint | None = None
     namesakes: int | None = None
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns that `sql` compares."""
+        return sorted(set(_COMPARED.findall(self.sql)))
+
 
 def simple(
     name: str,
+    key: str,
     sql: str,
     levels: Sequence[tuple[str, float, float]],
     household: Household = Household.FREE,
@@ -81,7 +93,7 @@ def simple(
     """A factor of one thing: level 0 is "missing", the others are (name, share among matches, share at random)."""
     names, match, random = zip(("missing", 1.0, 1.0), *levels, strict=True)
     groups = (0, *(1 for _ in levels))
-    return Factor(name, sql, names, groups, match, random, household, alike, most_alike, {agreeing: names[1]} if agreeing else {})
+    return Factor(name, (key,), sql, names, groups, match, random, household, alike, most_alike, {agreeing: names[1]} if agreeing else {})
 
 
 def missing(*columns: str) -> str:

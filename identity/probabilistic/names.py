@@ -66,7 +66,9 @@ def name_factor(given: bool, family: bool) -> Factor:
         tuple(f * len(_FAMILY) + k for f in range(1, 5) for k in (2, 3)) if given and family else (),
     )
     kind = Household.NAME if given and family else Household.FREE
-    return Factor("name", sql, tuple(names), tuple(groups), tuple(match), tuple(random), kind, 0.015, 0.015, joint=joint_parts)
+    return Factor(
+        "name", ("given", "family"), sql, tuple(names), tuple(groups), tuple(match), tuple(random), kind, 0.015, 0.015, joint=joint_parts
+    )
 
 
 _BIN = "CASE WHEN {0} < -3.5 THEN 1 WHEN {0} < -2.5 THEN 2 ELSE 3 END"

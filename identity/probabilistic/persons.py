@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
@@ -26,9 +27,14 @@ class Persons:
     def count(self) -> int:
         return int(self.table.num_rows)
 
-    def pairs(self, left: Ints, right: Ints) -> tuple[pa.Table, pa.Table]:
+    def filled(self, column: str) -> npt.NDArray[np.bool_]:
+        """Which records have a value there."""
+        return np.asarray(self.table[column].is_valid())
+
+    def pairs(self, left: Ints, right: Ints, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
         """The two sides of some pairs."""
-        return self.table.take(pa.array(left)), self.table.take(pa.array(right))
+        some = self.table.select(columns)
+        return some.take(pa.array(left)), some.take(pa.array(right))
 
 
 def share_of(column: str) -> str | None:

@@ -42,7 +42,7 @@ def place_factor(have: set[str]) -> Factor:
         shared = f"SELECT {bins} AS bin, place.n AS n FROM ({places}) AS place JOIN share_{known} ON value = v"
         counted = {len(_LOCALITY) + k: f"SELECT sum(n * (n - 1) / 2) FROM ({shared}) WHERE bin = {k}" for k in (1, 2, 3)}
     joint = Joint(len(_STREET), len(_LOCALITY), None, (known, bins) if known else None, counted, (1, 3))
-    return Factor("place", sql, tuple(names), tuple(groups), tuple(match), tuple(random), joint=joint)
+    return Factor("place", ("street", "postcode", "city"), sql, tuple(names), tuple(groups), tuple(match), tuple(random), joint=joint)
 
 
 _PLACE_BIN = "CASE WHEN {0} < -3.5 THEN 1 WHEN {0} < -2 THEN 2 ELSE 3 END"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
@@ -19,6 +20,7 @@ from identity.clustering import Ints
 LOW = 10**14
 SPAN = 9 * 10**14
 NO_ID = -1
+NOBODY: Ints = np.empty(0, np.int64)
 HMAC = "sha256(?::BLOB || unhex(sha256(?::BLOB || encode({text}))))"
 """HMAC-SHA256 by RFC 2104 in SQL, as hex; its parameters are `hmac_keys`."""
 
@@ -73,7 +75,7 @@ def keep(found: Overlaps, by_cluster: Ints) -> Ints:
     Cluster and id must each be the other's best among those still free, repeated until none is left.
     """
     by_cluster = by_cluster.copy()
-    kept = np.isin(found.ids, by_cluster)
+    kept = _borne(found.ids, by_cluster)
     free = (by_cluster[found.cluster] == NO_ID) & ~kept[found.owner]
     cluster, owner = found.cluster[free], found.owner[free]
     while len(cluster):
@@ -88,12 +90,23 @@ def keep(found: Overlaps, by_cluster: Ints) -> Ints:
 def heirs(found: Overlaps, by_cluster: Ints) -> tuple[Ints, Ints, Ints]:
     """The earlier ids that no cluster bears now; for each the id of the cluster with most of its records, and how many those are."""
     owners, best = np.unique(found.owner, return_index=True)
-    ended = ~np.isin(found.ids[owners], by_cluster)
+    ended = ~_borne(found.ids, by_cluster)[owners]
     return found.ids[owners][ended], by_cluster[found.cluster[best]][ended], found.shared[best][ended]
+
+
+def _borne(ids: Ints, by_cluster: Ints) -> npt.NDArray[np.bool_]:
+    """Which of some ids (sorted) some cluster bears."""
+    borne = np.zeros(len(ids), np.bool_)
+    if len(ids):
+        at = np.minimum(np.searchsorted(ids, by_cluster), len(ids) - 1)
+        borne[at[ids[at] == by_cluster]] = True
+    return borne
 
 
 def parents(found: Overlaps, by_cluster: Ints, minted: Ints) -> tuple[Ints, Ints, Ints]:
     """For each new id whose records were somebody's before: the new id, the earlier one, and how many records went over."""
+    if not len(found.cluster):
+        return NOBODY, NOBODY, NOBODY
     child = by_cluster[found.cluster]
     left = np.isin(child, minted)
     return child[left], found.ids[found.owner[left]], found.shared[left]
@@ -113,6 +126,8 @@ def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken
         first[np.unique(wanted, return_index=True)[1]] = True
         free = first & (np.searchsorted(taken, wanted) == np.searchsorted(taken, wanted, "right"))
         ids[waiting[free]] = wanted[free]
+        if free.all():
+            return ids
         taken = np.sort(np.concatenate([taken, wanted[free]]))
         waiting = waiting[~free]
         generation += 1
