@@ -6,7 +6,9 @@ look-up of an event's e-mail use the same one.
 
     exact            the value as text
     lower            trimmed, lower case
-    email            trimmed, lower case; NULL unless it looks like one. email(drop_tags): ann+shop@x.com is ann@x.com
+    email            trimmed, lower case; NULL unless it looks like one. email(drop_tags): ann+shop@x.com is ann@x.com.
+                     email(provider): one mailbox is one address where its provider says so (an.n+shop@googlemail.com is
+                     ann@gmail.com). email(drop_tags, provider): both
     phone            digits; "+" and "00" are dropped, extensions too; NULL under 7 or over 15 digits.
                      phone(GB), phone(44): a number without a country is of this one, so 020 7946 0000 is +44 20 7946 0000
     name             lower case, no accents, letters only (of any script)
@@ -28,6 +30,9 @@ from identity.errors import UnknownNormalForm
 _NOTHING = r"(?i)^\s*(n/?a|n\.a\.|none|null|nil|unknown|undefined|not (known|given|available)|xxx+|-+|\.+|\?+)?\s*$"
 _TEXT = f"NULLIF(REGEXP_REPLACE(CAST(__v AS VARCHAR), '{_NOTHING}', ''), '')"
 _EMAIL = r"NULLIF(REGEXP_EXTRACT(LOWER(TRIM(CAST(__v AS VARCHAR))), '^[^@\s]+@[^@\s]+\.[^@\s.]+$'), '')"
+# What providers document of their mailboxes: dots, tags and the second name count for nothing (Google); tags (the others).
+_GOOGLE = r"^([^+@]*[^+@.][^+@]*)(?:\+[^@]*)?@(?:gmail|googlemail)\.com$"
+_TAGGED = r"proton\.me|protonmail\.com|pm\.me|fastmail\.com|fastmail\.fm|mailbox\.org"
 _SAME_DIGIT = "|".join(f"{d}+" for d in range(10)) + "|1234567(?:89?0?)?"
 _DATE_FORMATS = {
     "dmy": "['%d/%m/%Y', '%d.%m.%Y', '%d-%m-%Y']",
@@ -85,12 +90,13 @@ def source_predicate(normal: str, value: exp.Expr, key: exp.Expr, *, ascii_key: 
 @cache
 def _form(normal: str) -> exp.Expr:
     """The parsed template; the column __v stands for the value."""
-    written = re.fullmatch(r"([a-z]+)(?:\((\w+)\))?", normal)
+    written = re.fullmatch(r"([a-z]+)(?:\((\w+(?:, ?\w+)*)\))?", normal)
     template = _template(written[1], written[2] or "") if written else None
     if template is None:
         raise UnknownNormalForm(
             f"there is no normal form {normal!r}",
-            hint="use exact, lower, email, email(drop_tags), phone, phone(GB), name, date, date(dmy), date(mdy), postcode or digits",
+            hint="use exact, lower, email, email(drop_tags), email(provider), phone, phone(GB), name, date, date(dmy), date(mdy), postcode "
+            "or digits",
         )
     return sqlglot.parse_one(template, read="duckdb")
 
@@ -99,13 +105,13 @@ def _template(name: str, option: str) -> str | None:
     """DuckDB SQL of a form, None if form or option are unknown. No form names __v more than once, lest the SQL explode."""
     if name == "phone":
         return _phone(option)
+    if name == "email":
+        return _email(option.replace(" ", "").split(",") if option else [])
     if name == "date" and (not option or option in _DATE_FORMATS):
         return _date(option)
     return {
         ("exact", ""): _TEXT,
         ("lower", ""): _TEXT.replace("CAST(__v AS VARCHAR)", "LOWER(TRIM(CAST(__v AS VARCHAR)))"),
-        ("email", ""): _EMAIL,
-        ("email", "drop_tags"): rf"REGEXP_REPLACE({_EMAIL}, '^([^+@]+)\+[^@]*@', '\1@')",
         # what stands for nothing may come to light only now: "n-a"
         ("name", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(LOWER(STRIP_ACCENTS({_TEXT})), '[^\p{{L}}]', '', 'g'), "
         rf"'{_NOTHING}', ''), '')",
@@ -113,6 +119,20 @@ def _template(name: str, option: str) -> str | None:
         r"'^\s*([0-9]{5})-[0-9]{4}\s*$', '\1'), '[^A-Z0-9]', '', 'g'), '^[A-Z0-9]{3,10}$'), '')",
         ("digits", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(CAST(__v AS VARCHAR), '[^0-9]', '', 'g'), '^({_SAME_DIGIT})$', ''), '')",
     }.get((name, option))
+
+
+def _email(options: list[str]) -> str | None:
+    if not {*options} <= {"drop_tags", "provider"} or len({*options}) < len(options):
+        return None
+    email = _EMAIL
+    if "drop_tags" in options:
+        email = rf"REGEXP_REPLACE({email}, '^([^+@]+)\+[^@]*@', '\1@')"
+    if "provider" in options:
+        tagless = rf"REGEXP_REPLACE({email}, '^([^+@]+)\+[^@]*@({_TAGGED})$', '\1@\2')"
+        # for the moment a mailbox of Google's has a domain without a dot, by which it is known: then any dot is one to drop
+        google = rf"REGEXP_REPLACE({tagless}, '{_GOOGLE}', '\1@gmail')"
+        email = rf"REGEXP_REPLACE(REGEXP_REPLACE({google}, '^([^@]+@.*\..*)$|\.', '\1', 'g'), '@gmail$', '@gmail.com')"
+    return email
 
 
 def _phone(region: str) -> str | None:

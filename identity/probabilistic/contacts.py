@@ -50,8 +50,10 @@ def _like(column: str) -> str:
 
 
 def _same_local(residue: str) -> str:
-    """Pairs of different addresses with one part before the @; too rare among pairs drawn at random. (Of one address with several
-    such parts there are more pairs than of one such part, if only by Gmail's dots.)"""
+    """Pairs of different addresses with one part before the @; too rare among pairs drawn at random.
+
+    Never below none: Gmail's dots make several such parts one address.
+    """
     pairs = (
         "SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*)::DOUBLE AS n FROM prepared WHERE LENGTH(residue) {0} GROUP BY {1} HAVING n > 1)"
     )

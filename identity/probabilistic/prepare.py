@@ -2,7 +2,8 @@
 
 given, given1, family, middle     letters only, no accents; given1 is the first of several given names
 dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
-email, local, domain, residue     residue: what the part before the @ says beyond the name ("82" of john.smith82)
+email, local, domain, residue     email: the mailbox (no tag, none of Gmail's dots); local: the part before the @ as written, but for the
+                                  tag; residue: what that says beyond the name ("82" of john.smith82)
 phone                             digits
 street, house                     "main st" and "12"; postcode, city
 org                               an organisation's name without its legal form, words in order of the alphabet
@@ -14,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import duckdb
+from sqlglot import exp
 
+from identity.normalise import normalised
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
@@ -34,6 +37,12 @@ _GENERATION = (
     + " END"
 )
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
+
+# One mailbox is one address, however it is tagged and dotted; most addresses are neither, which is quickly seen.
+_MAILBOX = (
+    f"CASE WHEN contains(email, '+') OR domain = 'googlemail.com' OR domain = 'gmail.com' AND contains(local, '.') "
+    f"THEN {normalised('email(drop_tags, provider)', exp.column('email')).sql('duckdb')} ELSE email END"
+)
 
 _OF_NAMES = (Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL)
 
@@ -62,7 +71,7 @@ def prepare(
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {written})"
     if "email" in columns:
         parts = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1) AS local, SPLIT_PART(email, '@', 2) AS domain"
-        rows = f"SELECT *, {_residue(columns)} AS residue FROM (SELECT *, {parts} FROM ({rows}))"
+        rows = f"SELECT * REPLACE ({_MAILBOX} AS email), {_residue(columns)} AS residue FROM (SELECT *, {parts} FROM ({rows}))"
         columns |= {"local": "", "domain": "", "residue": ""}
     con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {rows}")
     return tuple(columns)

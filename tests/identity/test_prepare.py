@@ -63,3 +63,9 @@ def test_streets_and_organisations() -> None:
     assert prepared(Kind.STREET, ["12 main street", "12 main st.", None], "street") == ["mainst", "mainst", None]
     assert prepared(Kind.STREET, ["12 main street", "main street 12 b"], "house") == ["12", "12"]
     assert prepared(Kind.ORGANISATION, ["the acme exports ltd.", "exports acme"], "org") == ["acme exports", "acme exports"]
+
+
+def test_an_address_is_a_mailbox() -> None:
+    spellings = ["j.smith+shop@googlemail.com", "jsmith@gmail.com", "j.smith+x@x.org", "j.smith@x.org", None]
+    assert prepared(Kind.EMAIL, spellings, "email") == ["jsmith@gmail.com", "jsmith@gmail.com", "j.smith@x.org", "j.smith@x.org", None]
+    assert prepared(Kind.EMAIL, spellings, "local") == ["j.smith", "jsmith", "j.smith", "j.smith", None]
