@@ -76,8 +76,10 @@ def _estimate(found: npt.NDArray[np.uint8], factor: Factor, scale: float) -> Flo
 
 
 def _counted(con: duckdb.DuckDBPyConnection, factor: Factor) -> dict[int, float]:
-    queries = {**factor.counted, **(factor.joint.counted if factor.joint else {})}
-    found = {level: float(con.execute(query).fetchall()[0][0] or 0.0) for level, query in queries.items()}
+    found: dict[int, float] = {}
+    for levels_counted, query in {**factor.counted, **(factor.joint.counted if factor.joint else {})}.items():
+        rows = {int(level): float(pairs or 0.0) for level, pairs in con.execute(query).fetchall()}
+        found |= {level: rows.get(level, 0.0) for level in levels_counted}
     return found | {factor.levels.index(level): _agreeing(con, column) for column, level in factor.agreeing.items()}
 
 
@@ -94,7 +96,8 @@ def _draw_namesakes(
         pairs[f][theirs] = estimate[theirs]
         # what was counted were all pairs, namesakes too
         others = theirs - len(theirs)
-        counted = np.isin(others, [*factors[f].counted, *(factors[f].levels.index(level) for level in factors[f].agreeing.values())])
+        several = [level for levels_counted in factors[f].counted for level in levels_counted]
+        counted = np.isin(others, [*several, *(factors[f].levels.index(level) for level in factors[f].agreeing.values())])
         pairs[f][others[counted]] = np.maximum(pairs[f][others[counted]] - estimate[theirs[counted]], 0.0)
 
 

@@ -40,7 +40,7 @@ def email_factor(names: bool) -> Factor:
         tuple(match),
         tuple(random),
         agreeing={"email": "same"},
-        counted={2: _same_local("> 1"), 3: _same_local("<= 1")},
+        counted={(2, 3): _SAME_LOCAL},
         namesakes=2 if names else None,
     )
 
@@ -49,15 +49,15 @@ def _like(column: str) -> str:
     return f"jaro_winkler_similarity(l.{column}, r.{column})"
 
 
-def _same_local(residue: str) -> str:
-    """Pairs of different addresses with one part before the @; too rare among pairs drawn at random.
+_PAIRS_BY = (
+    "SELECT level, {1} * n * (n - 1) / 2 AS pairs FROM (SELECT CASE WHEN LENGTH(residue) > 1 THEN 2 ELSE 3 END AS level, "
+    "count(*)::DOUBLE AS n FROM prepared WHERE residue IS NOT NULL GROUP BY level, {0} HAVING n > 1)"
+)
+_SAME_LOCAL = f"SELECT level, greatest(sum(pairs), 0) FROM ({_PAIRS_BY.format('local', '1')} UNION ALL {_PAIRS_BY.format('email', '-1')}) GROUP BY level"
+"""Pairs of different addresses with one part before the @; too rare among pairs drawn at random.
 
-    Never below none: Gmail's dots make several such parts one address.
-    """
-    pairs = (
-        "SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*)::DOUBLE AS n FROM prepared WHERE LENGTH(residue) {0} GROUP BY {1} HAVING n > 1)"
-    )
-    return f"SELECT greatest(({pairs.format(residue, 'local')}) - coalesce(({pairs.format(residue, 'email')}), 0), 0)"
+Never below none: Gmail's dots make several such parts one address.
+"""
 
 
 PHONE = simple(

@@ -33,7 +33,7 @@ class Joint:
     """The two parts of a joint factor: level = first part × `second` + second part; levels beyond are of neither.
 
     `same_first`, `same_second`: a column whose equal values make the part's levels 1 …, and the expression of which level.
-    `counted`: levels, and the queries over the prepared table that count their pairs. `never`: levels that cannot occur.
+    `counted`: levels, and the query over the prepared table for their pairs (rows of level, pairs). `never`: levels that cannot occur.
     `same`: of each part, how many levels from 1 on are "the same".
     """
 
@@ -41,7 +41,7 @@ class Joint:
     second: int
     same_first: tuple[str, str] | None
     same_second: tuple[str, str] | None
-    counted: dict[int, str]
+    counted: dict[tuple[int, ...], str]
     same: tuple[int, int]
     never: tuple[int, ...] = ()
 
@@ -54,7 +54,7 @@ class Factor:
 
     `match` and `random` are how often each level is expected among matches and among pairs drawn at random, before any data:
     within a group they are weighed as counts of `PRIOR` pairs. `agreeing`: a column, and the level of those with one value in it.
-    `counted`: levels too rare for a sample, and the queries over the prepared table that count their pairs.
+    `counted`: levels too rare for a sample, and the query over the prepared table for their pairs (rows of level, pairs).
     `namesakes`: the group of pairs that agree on both names, which are drawn by themselves.
     `alike`: the share of a household that agrees although its members are different people; at most `most_alike` is learned.
     """
@@ -70,7 +70,7 @@ class Factor:
     alike: float = 0.0
     most_alike: float = 0.0
     agreeing: dict[str, str] = field(default_factory=dict)
-    counted: dict[int, str] = field(default_factory=dict)
+    counted: dict[tuple[int, ...], str] = field(default_factory=dict)
     joint: Joint | None = None
     namesakes: int | None = None
 

@@ -41,7 +41,7 @@ def name_factor(given: bool, family: bool) -> Factor:
     joint = (
         f"CASE WHEN l.given <> l.family AND l.given = r.family AND l.family = r.given THEN {SWAPPED} "
         f"WHEN l.given = r.given AND l.family = r.family THEN "
-        f"(CASE WHEN {full} < -6.5 THEN 1 WHEN {full} < -5.5 THEN 2 WHEN {full} < -4.5 THEN 3 ELSE 4 END) * {len(_FAMILY)} + 1 "
+        f"{_both_same(full)} "
         f"ELSE ({first}) * {len(_FAMILY)} + ({last}) END"
     )
     sql = joint if given and family else f"({first}) * {len(_FAMILY)} + ({last})"
@@ -72,24 +72,25 @@ def name_factor(given: bool, family: bool) -> Factor:
 
 
 _BIN = "CASE WHEN {0} < -3.5 THEN 1 WHEN {0} < -2.5 THEN 2 ELSE 3 END"
-_FULL_BINS = (("-inf", "-6.5"), ("-6.5", "-5.5"), ("-5.5", "-4.5"), ("-4.5", "inf"))
 
 
-def _name_counts() -> dict[int, str]:
+def _both_same(share: str) -> str:
+    """The level of those who agree on both names, by how common the full name is (log10 of its share)."""
+    return "CASE WHEN {0} < -6.5 THEN {1} WHEN {0} < -5.5 THEN {2} WHEN {0} < -4.5 THEN {3} ELSE {4} END".format(share, *BOTH_SAME)
+
+
+def _name_counts() -> dict[tuple[int, ...], str]:
     """Queries for the pairs that agree on both names, by how common the full name is; and for those that have them swapped."""
     groups = "SELECT given, family, count(*)::DOUBLE AS n FROM prepared WHERE given <> family GROUP BY given, family"
     shared = (
         f"SELECT shared.n AS n, gp + fp AS p FROM ({groups} HAVING count(*) > 1) AS shared "
         f"JOIN share_given AS g ON g.value = given JOIN share_family AS f ON f.value = family"
     )
-    counts = {
-        level: f"SELECT sum(n * (n - 1) / 2) FROM ({shared}) WHERE p >= '{low}'::FLOAT AND p < '{high}'::FLOAT"
-        for level, (low, high) in zip(BOTH_SAME, _FULL_BINS, strict=True)
-    }
+    counts = {BOTH_SAME: f"SELECT {_both_same('p')} AS level, sum(n * (n - 1) / 2) FROM ({shared}) GROUP BY level"}
     both_ways = "given IN (SELECT value FROM share_family) AND family IN (SELECT value FROM share_given)"
     name = f"SELECT * FROM ({groups}) WHERE {both_ways}"
-    swapped = f"WITH name AS ({name}) SELECT sum(a.n * b.n) / 2 FROM name a JOIN name b ON a.given = b.family AND a.family = b.given"
-    return {**counts, SWAPPED: swapped}
+    pairs = "SELECT sum(a.n * b.n) / 2 FROM name a JOIN name b ON a.given = b.family AND a.family = b.given"
+    return {**counts, (SWAPPED,): f"WITH name AS ({name}) SELECT {SWAPPED}, ({pairs})"}
 
 
 def _given_sql() -> str:

@@ -36,11 +36,12 @@ def place_factor(have: set[str]) -> Factor:
             random.append(su * ku)
     known = "postcode" if "postcode" in have else "city" if "city" in have else None
     bins = _PLACE_BIN.format("pp" if known == "postcode" else "cp")
-    counted = {}
+    counted: dict[tuple[int, ...], str] = {}
     if "street" in have and "house" in have and known:
         places = f"SELECT {known} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, v HAVING n > 1"
         shared = f"SELECT {bins} AS bin, place.n AS n FROM ({places}) AS place JOIN share_{known} ON value = v"
-        counted = {len(_LOCALITY) + k: f"SELECT sum(n * (n - 1) / 2) FROM ({shared}) WHERE bin = {k}" for k in (1, 2, 3)}
+        first = len(_LOCALITY)
+        counted = {(first + 1, first + 2, first + 3): f"SELECT {first} + bin, sum(n * (n - 1) / 2) FROM ({shared}) GROUP BY bin"}
     joint = Joint(len(_STREET), len(_LOCALITY), None, (known, bins) if known else None, counted, (1, 3))
     return Factor("place", ("street", "postcode", "city"), sql, tuple(names), tuple(groups), tuple(match), tuple(random), joint=joint)
 

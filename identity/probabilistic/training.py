@@ -124,7 +124,7 @@ def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
     left = np.maximum(pairs - away, 0.0)
     first, second = (np.maximum(table[1:, 1:].sum(axis) - gone[1:, 1:].sum(axis), 0.1 * table[1:, 1:].sum(axis)) for axis in (1, 0))
     both = np.outer(first, second) / max(first.sum(), 1.0)
-    counted = [level for level in joint.counted if level < size]
+    counted = [level for levels in joint.counted for level in levels if level < size]
     # by chance both parts agree at least as often as if they knew nothing of each other, however much of it matches seem to explain
     agree = first[: joint.same[0]].sum() * second[: joint.same[1]].sum() / max(first.sum(), 1.0)
     kept = left[counted] + max(agree - left[counted].sum(), 0.0) * pairs[counted] / max(pairs[counted].sum(), 1.0)
