@@ -53,7 +53,8 @@ _PAIRS_BY = (
     "SELECT level, {1} * n * (n - 1) / 2 AS pairs FROM (SELECT CASE WHEN LENGTH(residue) > 1 THEN 2 ELSE 3 END AS level, "
     "count(*)::DOUBLE AS n FROM prepared WHERE residue IS NOT NULL GROUP BY level, {0} HAVING n > 1)"
 )
-_SAME_LOCAL = f"SELECT level, greatest(sum(pairs), 0) FROM ({_PAIRS_BY.format('local', '1')} UNION ALL {_PAIRS_BY.format('email', '-1')}) GROUP BY level"
+_DIFFERENT = f"{_PAIRS_BY.format('local', '1')} UNION ALL {_PAIRS_BY.format('email', '-1')}"
+_SAME_LOCAL = f"SELECT level, greatest(sum(pairs), 0) FROM ({_DIFFERENT}) GROUP BY level"
 """Pairs of different addresses with one part before the @; too rare among pairs drawn at random.
 
 Never below none: Gmail's dots make several such parts one address.
