@@ -9,7 +9,8 @@ look-up of an event's e-mail use the same one.
     email            trimmed, lower case; NULL unless it looks like one. email(drop_tags): ann+shop@x.com is ann@x.com.
                      email(provider): one mailbox is one address where its provider says so (an.n+shop@googlemail.com is
                      ann@gmail.com). email(drop_tags, provider): both
-    phone            digits; "+" and "00" are dropped, extensions too; NULL under 7 or over 15 digits.
+    phone            digits; "+" and "00" are dropped, extensions and a second number too, 1-800-FLOWERS is spelt out; NULL under 7
+                     or over 15 digits.
                      phone(GB), phone(44): a number without a country is of this one, so 020 7946 0000 is +44 20 7946 0000
     name             lower case, no accents, letters only (of any script)
     date             ISO. date(dmy), date(mdy): how text like 03/04/1980 is read
@@ -48,6 +49,10 @@ CALLING_CODES = {
     "PL": "48", "PT": "351", "RO": "40", "RS": "381", "RU": "7", "SA": "966", "SE": "46", "SG": "65", "SI": "386", "SK": "421", "TH": "66",
     "TR": "90", "TW": "886", "UA": "380", "US": "1", "VN": "84", "ZA": "27",
 }  # fmt: skip
+
+# 1-800-FLOWERS, 415-555-HELP: letters in place of the last digits, as the North American plan has it; further ones are not dialled.
+_LETTERED = r"^(\W*1?\W*[2-9]\d\d\W*(?:(?:[A-Z]\W*){7}|(?:\d\W*){3}(?:[A-Z]\W*){4}))(?:[A-Z]\W*){0,5}$"
+_KEYPAD = "'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '22233344455566677778889999'"
 
 # What dialling adds in front of a national number, where it is not the usual single 0. Italy's 0 belongs to the number.
 _TRUNK = {"1": "1?([2-9][0-9]{9})", "7": "[78]?([0-9]{10})", "39": "([0-9]+)", "36": "(?:06|0)?([1-9][0-9]*)"}
@@ -102,7 +107,7 @@ def _form(normal: str) -> exp.Expr:
 
 
 def _template(name: str, option: str) -> str | None:
-    """DuckDB SQL of a form, None if form or option are unknown. No form names __v more than once, lest the SQL explode."""
+    """DuckDB SQL of a form, None if form or option are unknown. A form names __v once, or a few times at the bottom: no SQL explodes."""
     if name == "phone":
         return _phone(option)
     if name == "email":
@@ -139,7 +144,12 @@ def _phone(region: str) -> str | None:
     code = CALLING_CODES.get(region.upper(), region)
     if code and not re.fullmatch(r"[1-9][0-9]{0,2}", code):
         return None
-    bare = r"REGEXP_REPLACE(CAST(__v AS VARCHAR), '(?i)(\(0\)|(ext|x|#|;).*$)', '', 'g')"
+    # few numbers have letters, a second number behind them, or the ".0" of a spreadsheet: what does not match at all is quick
+    text = "CAST(__v AS VARCHAR)"
+    keys = rf"TRANSLATE(REGEXP_REPLACE(UPPER({text}), '{_LETTERED}', '\1'), {_KEYPAD})"
+    spelt = f"CASE WHEN REGEXP_MATCHES({text}, '(?i){_LETTERED}') THEN {keys} ELSE {text} END"
+    alone = rf"REGEXP_REPLACE({spelt}, '^((?:[^0-9]*[0-9]){{9,15}}?[^0-9/]*)/.*$|^((?:[^0-9,]*[0-9]){{7}}[^,]*),.*$|\.0$', '\1\2')"
+    bare = rf"REGEXP_REPLACE({alone}, '(?i)(\(0\)|(ext|x|#|;|\bor\b).*$)', '', 'g')"
     dialled = f"REGEXP_REPLACE({bare}, '[^0-9+]', '', 'g')"
     dialled = rf"REGEXP_REPLACE({dialled}, '^(\+|{'011|' if code == '1' else ''}00)', '+')"
     if code:

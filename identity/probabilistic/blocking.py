@@ -61,7 +61,7 @@ class Candidates:
 
 _RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("email", ("email",), "email"),
-    ("phone", ("phone",), "phone"),
+    ("phone", ("right(phone, 8)",), "phone"),  # with or without country, every country's longest numbers agree in as many digits
     ("family name, birth date", ("family", "dob"), "family dob"),
     ("given name, birth date", ("given1", "dob"), "given1 dob"),
     ("beginning of name, city", ("left(given, 2)", "left(family, 3)", "city"), "given family city"),

@@ -64,8 +64,8 @@ Never below none: Gmail's dots make several such parts one address.
 PHONE = simple(
     "phone",
     "phone",
-    f"CASE WHEN {missing('phone')} THEN 0 WHEN l.phone = r.phone THEN 1 WHEN {one_off('phone')} THEN 2 "
-    f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 ELSE 3 END",
-    (("same", 0.7, 1e-6), ("one digit off", 0.04, 1e-6), ("different", 0.26, 1.0)),
+    f"CASE WHEN {missing('phone')} THEN 0 WHEN l.phone = r.phone THEN 1 "
+    f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 WHEN {one_off('phone')} THEN 3 ELSE 4 END",
+    (("same", 0.7, 1e-6), ("same but for country or area", 0.03, 1e-6), ("one digit off", 0.04, 1e-6), ("different", 0.23, 1.0)),
     agreeing="phone",
 )

@@ -4,7 +4,7 @@ given, given1, family, middle     letters only, no accents; given1 is the first 
 dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
 email, local, domain, residue     email: the mailbox (no tag, none of Gmail's dots); local: the part before the @ as written, but for the
                                   tag; residue: what that says beyond the name ("82" of john.smith82)
-phone                             digits
+phone                             digits, without what is dialled before a national number
 street, house                     "main st" and "12"; postcode, city
 org                               an organisation's name without its legal form, words in order of the alphabet
 gender                            one letter; id_<i> and text_<i>: one for each field of the kind
@@ -148,7 +148,7 @@ def _contact(raw: Mapping[Kind, str]) -> dict[str, str]:
     if Kind.EMAIL in raw:
         columns["email"] = raw[Kind.EMAIL]
     if Kind.PHONE in raw:
-        columns["phone"] = raw[Kind.PHONE]
+        columns["phone"] = f"LTRIM({raw[Kind.PHONE]}, '0')"
     if Kind.GENDER in raw:
         columns["gender"] = f"NULLIF(REGEXP_EXTRACT({raw[Kind.GENDER]}, '[a-z0-9]'), '')"
     return columns

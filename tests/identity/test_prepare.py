@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 import pytest
+from sqlglot import exp
 
+from identity.normalise import normalised
+from identity.probabilistic.contacts import PHONE
+from identity.probabilistic.factors import Factor
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.prepare import TABLE, months_first, prepare
+
+
+def normal(form: str, value: str) -> str:
+    found = duckdb.execute(f"SELECT {normalised(form, exp.Literal.string(value)).sql('duckdb')}").fetchall()[0][0]
+    assert found is not None
+    return str(found)
+
+
+def level(factor: Factor, **columns: tuple[str | None, str | None]) -> str:
+    """The level of two records with these values."""
+    with duckdb.connect() as con:
+        for side, name in enumerate("lr"):
+            values = {column: values[side] for column, values in columns.items()}
+            con.register(name, pa.table({column: pa.array([value], pa.string()) for column, value in values.items()}))
+        return factor.levels[con.execute(f"SELECT {factor.sql} FROM l, r").fetchall()[0][0]]
 
 
 def prepared(kind: Kind, values: list[str | None], wanted: str, source: int = 0) -> list[str | None]:
@@ -69,3 +89,14 @@ def test_an_address_is_a_mailbox() -> None:
     spellings = ["j.smith+shop@googlemail.com", "jsmith@gmail.com", "j.smith+x@x.org", "j.smith@x.org", None]
     assert prepared(Kind.EMAIL, spellings, "email") == ["jsmith@gmail.com", "jsmith@gmail.com", "j.smith@x.org", "j.smith@x.org", None]
     assert prepared(Kind.EMAIL, spellings, "local") == ["j.smith", "jsmith", "j.smith", "j.smith", None]
+
+
+def test_phones_are_told_apart_by_what_follows_country_and_area() -> None:
+    same = ["0171 1234567", "+49 171 1234567", "0049 (0)171/1234567"]
+    found = prepared(Kind.PHONE, [normal("phone", value) for value in same], "phone")
+    assert found == ["1711234567", "491711234567", "491711234567"]
+    assert level(PHONE, phone=(found[0], found[1])) == "same but for country or area"
+    assert level(PHONE, phone=("4155550100", "5550100")) == "same but for country or area"
+    assert level(PHONE, phone=("4155550100", "4155550101")) == "one digit off"
+    assert level(PHONE, phone=("4155550100", "4165550100")) == "one digit off"
+    assert level(PHONE, phone=("4155550100", "2025550100")) == "different"
