@@ -128,6 +128,23 @@ class Refused:
     cannot: int
 
 
+OUTVOTED, TOO_LARGE = "other pairs", "largest_cluster"
+"""Limits that refuse a merge besides DECISION and those that the settings name: what speaks against it outweighs; too many records."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refusals:
+    """Merges that something spoke for and a limit refused: of two clusters the records left[i] < right[i] for which rules[rule[i]] spoke
+    most, and limits[limit[i]] that kept the two apart."""
+
+    left: Ints
+    right: Ints
+    rule: Ints
+    limit: Ints
+    rules: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Matching:
     """An engine's answer: `labels[rec]` is the smallest rec of the same person. The rest is for reports; only `labels` is needed."""
@@ -137,6 +154,7 @@ class Matching:
     shared: tuple[SharedValue, ...] = ()
     edges: Edges | None = None
     refused: tuple[Refused, ...] = ()
+    refusals: Refusals | None = None
     scored: Scored | None = None
     notes: tuple[str, ...] = ()
     blocking: tuple[BlockingYield, ...] = ()

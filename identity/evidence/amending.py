@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.cohesion import cohesion
-from identity.evidence.writing import MODEL, RULES, Document, _as_scored, _Pairs, _write_clusters
+from identity.evidence.writing import MODEL, RULES, Document, _as_scored, _Pairs, _write_clusters, refused_table
 from identity.matching import Matching
 from identity.scratch import registered
 from identity.versions.publishing import table_name
@@ -41,6 +41,7 @@ def amend_evidence(
     label = smallest[found.labels]
     _leave(con, name, gids, label, renewed)
     _enter(con, name, pairs, gids, label, len(odds) // 4, len(combinations) // 8)
+    _insert(con, "refused", name, refused_table(found.labels, found.refusals), gids, label)
     stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
     whole = cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars)
     _write_clusters(
@@ -69,12 +70,13 @@ def _leave(con: duckdb.DuckDBPyConnection, name: str, gids: Ints, label: Ints, r
     with registered(con, "matched_again", again), registered(con, "out", out), registered(con, "renewed", pa.table({"rec": renewed})):
         for kind in ("inside", "cluster"):
             con.execute(f"DELETE FROM new.{kind}_{name} WHERE cluster IN (SELECT rec FROM out)")
-        con.execute(
-            f"DELETE FROM new.near_{name} WHERE l IN (SELECT rec FROM renewed) OR r IN (SELECT rec FROM renewed) "
-            f"OR (l IN (SELECT rec FROM out) AND r IN (SELECT rec FROM out))"
-        )
-        con.execute(f"UPDATE new.near_{name} SET cluster = a.label FROM matched_again a WHERE a.rec = l AND cluster <> a.label")
-        con.execute(f"UPDATE new.near_{name} SET beyond = a.label FROM matched_again a WHERE a.rec = r AND beyond <> a.label")
+        for kind in ("near", "refused"):
+            con.execute(
+                f"DELETE FROM new.{kind}_{name} WHERE l IN (SELECT rec FROM renewed) OR r IN (SELECT rec FROM renewed) "
+                f"OR (l IN (SELECT rec FROM out) AND r IN (SELECT rec FROM out))"
+            )
+            con.execute(f"UPDATE new.{kind}_{name} SET cluster = a.label FROM matched_again a WHERE a.rec = l AND cluster <> a.label")
+            con.execute(f"UPDATE new.{kind}_{name} SET beyond = a.label FROM matched_again a WHERE a.rec = r AND beyond <> a.label")
 
 
 def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs, gids: Ints, label: Ints, patterns: int, combinations: int) -> None:
@@ -83,12 +85,18 @@ def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs, gids: Ints,
         columns = {column: table.column(column).to_numpy().astype(np.int64) for column in table.column_names}
         for column, offset in (("pattern", patterns), ("proposed", combinations)):
             columns[column] = np.where(columns[column] >= 0, columns[column] + offset, columns[column])
-        columns["cluster"] = label[columns["l"]]
-        if "beyond" in columns:
-            columns["beyond"] = label[columns["r"]]
-        left, right = gids[columns["l"]], gids[columns["r"]]
-        if kind == "inside":
-            left, right = np.minimum(left, right), np.maximum(left, right)
-        columns["l"], columns["r"] = left, right
-        with registered(con, "incoming", pa.table({column: values.astype(np.int32) for column, values in columns.items()})):
-            con.execute(f"INSERT INTO new.{kind}_{name} FROM (SELECT * FROM incoming ORDER BY cluster)")
+        _insert(con, kind, name, pa.table(columns), gids, label)
+
+
+def _insert(con: duckdb.DuckDBPyConnection, kind: str, name: str, table: pa.Table, gids: Ints, label: Ints) -> None:
+    """Pairs of records that were matched anew, under their numbers in the evidence."""
+    columns = {column: table.column(column).to_numpy().astype(np.int64) for column in table.column_names}
+    left, right = columns["l"], columns["r"]
+    columns["cluster"] = label[left]
+    columns["l"], columns["r"] = gids[left], gids[right]
+    if kind == "inside":
+        columns["l"], columns["r"] = np.minimum(gids[left], gids[right]), np.maximum(gids[left], gids[right])
+    else:
+        columns["beyond"] = label[right]
+    with registered(con, "incoming", pa.table({column: values.astype(np.int32) for column, values in columns.items()})):
+        con.execute(f"INSERT INTO new.{kind}_{name} FROM (SELECT * FROM incoming ORDER BY cluster)")

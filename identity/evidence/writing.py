@@ -3,11 +3,13 @@
     evidence(name, entity, space, document, patterns, odds, combinations)    one row per (entity, space) with evidence
       inside_<…>(cluster, l, r, pattern, proposed, rule)       pairs of records of one cluster
       near_<…>(cluster, l, r, beyond, pattern, proposed)       pairs of two clusters that are nearly one; once from either side
+      refused_<…>(cluster, l, r, beyond, rule, kept_by)        of two clusters that something would have made one the strongest pair
       cluster_<…>(cluster, records, weakest_l, …, bridge_l, …) how clusters of three or more records hang together
 
 Records are numbers (rec): first record of their link table + ord; a cluster is its smallest record. `pattern` and `proposed` are rows
 of `patterns` (a level per factor) and `combinations` (blocking rules, as bits); -1 for a pair that was never scored. `rule` is what
-joined a pair. Nothing here is a value of a record: levels say "same", not what is the same.
+joined a pair, or would have; `kept_by` the limit that kept the two clusters apart. Nothing here is a value of a record: levels say
+"same", not what is the same.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.cohesion import NONE, Cohesion, cohesion
 from identity.constraints import Floats
-from identity.matching import Edges, FactorBits, Matching, RuleYield, Scored, SharedValue
+from identity.matching import Edges, FactorBits, Matching, Refusals, RuleYield, Scored, SharedValue
 from identity.model_use import BlockingYield, ModelUse
 from identity.scratch import registered
 from identity.versions.publishing import table_name
@@ -36,7 +38,7 @@ MOST_NEAR = 2
 RULES, MODEL = "rules", "model"
 BY_MODEL = 0
 """Where a model is, it is the first of `Document.rules`."""
-TABLES = ("inside", "near", "cluster")
+TABLES = ("inside", "near", "refused", "cluster")
 BINS = range(-40, 41)
 """Scores are counted by whole bits."""
 
@@ -48,17 +50,19 @@ _EVIDENCE = """CREATE TABLE IF NOT EXISTS new.evidence (name VARCHAR, entity VAR
 class Document:
     """What is known of one (entity, space) besides its pairs.
 
-    `engine` is MODEL or RULES. `rules` are what `inside.rule` counts: the model, exact rules, decisions. `factors`, `prior`, `household`
-    as in matching.Scored. `compared` counts all pairs that were scored; `inside` and `across` count them by odds in whole bits
-    (from -40 or less to 40 or more). `expected` are the pairs that the scores say are one: inside clusters, across them. `pairs`: all
-    pairs of records of one cluster, scored or not. `sizes`: records per cluster → clusters. `left_out`: near pairs beyond MOST_NEAR.
-    `firsts`: of each link table (by its name) the number of its first record; they stay over incremental resolves, which only touch
-    `records` (then the first number that no record has) besides the pairs: the other figures are those of the last full resolve.
+    `engine` is MODEL or RULES. `rules` are what `inside.rule` counts: the model, exact rules, decisions; `limits` what `refused.kept_by`
+    counts. `factors`, `prior`, `household` as in matching.Scored. `compared` counts all pairs that were scored; `inside` and `across`
+    count them by odds in whole bits (from -40 or less to 40 or more). `expected` are the pairs that the scores say are one: inside
+    clusters, across them. `pairs`: all pairs of records of one cluster, scored or not. `sizes`: records per cluster → clusters.
+    `left_out`: near pairs beyond MOST_NEAR. `firsts`: of each link table (by its name) the number of its first record; they stay over
+    incremental resolves, which only touch `records` (then the first number that no record has) besides the pairs: the other figures are
+    those of the last whole resolve, which was number `run`.
     """
 
     engine: str
     records: int
     rules: tuple[str, ...]
+    limits: tuple[str, ...] = ()
     factors: tuple[FactorBits, ...] = ()
     blocking: tuple[str, ...] = ()
     prior: float = 0.0
@@ -75,6 +79,7 @@ class Document:
     shared: tuple[SharedValue, ...] = ()
     proposals: tuple[BlockingYield, ...] = ()
     model: ModelUse | None = None
+    run: int = 0
 
 
 def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, found: Matching) -> None:
@@ -89,11 +94,14 @@ def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, foun
     pairs = _Pairs(found.labels, scored, edges, engine)
     name = table_name("evidence", entity, space)[len("evidence_") :]
     _write_pairs(con, name, pairs)
+    _insert(con, "refused", name, refused_table(found.labels, found.refusals))
     stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
     _write_clusters(con, name, edges, cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars))
     patterns, odds, combinations = (part.tobytes() for part in (pairs.patterns, pairs.odds.astype(np.float32), pairs.combinations))
-    document = msgspec.json.encode(replace(_document(found, pairs, engine), firsts=_firsts(con, entity, space))).decode()
-    con.execute("INSERT INTO new.evidence VALUES (?, ?, ?, ?, ?, ?, ?)", [name, entity, space, document, patterns, odds, combinations])
+    ((run,),) = con.execute("SELECT value::BIGINT FROM new.meta WHERE key = 'version'").fetchall()
+    document = replace(_document(found, pairs, engine), firsts=_firsts(con, entity, space), run=run)
+    told = msgspec.json.encode(document).decode()
+    con.execute("INSERT INTO new.evidence VALUES (?, ?, ?, ?, ?, ?, ?)", [name, entity, space, told, patterns, odds, combinations])
 
 
 def _firsts(con: duckdb.DuckDBPyConnection, entity: str, space: str) -> dict[str, int]:
@@ -210,9 +218,22 @@ def _codes(levels: npt.NDArray[np.uint8], sizes: Sequence[int]) -> Ints:
 
 def _write_pairs(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs) -> None:
     for kind, table in (("inside", pairs.inside_table()), ("near", pairs.near_table())):
-        _create(con, kind, name)
-        with registered(con, "incoming", table):
-            con.execute(f"INSERT INTO new.{kind}_{name} FROM incoming")
+        _insert(con, kind, name, table)
+
+
+def refused_table(labels: Ints, found: Refusals | None) -> pa.Table:
+    """The merges that were refused, in order of clusters and records."""
+    none = np.empty(0, np.int64)
+    left, right, rule, limit = (found.left, found.right, found.rule, found.limit) if found else (none,) * 4
+    columns = {"cluster": labels[left], "l": left, "r": right, "beyond": labels[right], "rule": rule, "kept_by": limit}
+    order = np.lexsort((right, left, labels[left]))
+    return pa.table({name: pa.array(values[order].astype(np.int32)) for name, values in columns.items()})
+
+
+def _insert(con: duckdb.DuckDBPyConnection, kind: str, name: str, table: pa.Table) -> None:
+    _create(con, kind, name)
+    with registered(con, "incoming", table):
+        con.execute(f"INSERT INTO new.{kind}_{name} FROM incoming")
 
 
 def _write_clusters(con: duckdb.DuckDBPyConnection, name: str, edges: Edges, found: Cohesion) -> None:
@@ -230,14 +251,13 @@ def _write_clusters(con: duckdb.DuckDBPyConnection, name: str, edges: Edges, fou
             "bridge_l": only(low), "bridge_r": only(high), "bridge": only(edges.bits), "part": found.part,
         }
     )  # fmt: skip
-    _create(con, "cluster", name)
-    with registered(con, "incoming", table):
-        con.execute(f"INSERT INTO new.cluster_{name} FROM incoming")
+    _insert(con, "cluster", name, table)
 
 
 _COLUMNS = {
     "inside": "cluster l r pattern proposed rule",
     "near": "cluster l r beyond pattern proposed",
+    "refused": "cluster l r beyond rule kept_by",
     "cluster": "cluster records weakest_l weakest_r *weakest bridge_l bridge_r *bridge part",
 }
 
@@ -260,8 +280,9 @@ def _document(found: Matching, pairs: _Pairs, engine: str) -> Document:
     if engine == MODEL:
         whole = np.clip(np.floor(scored.odds), BINS[0], BINS[-1]).astype(np.int64) - BINS[0]
         inside, across = (tuple(np.bincount(whole[of], minlength=len(BINS)).tolist()) for of in (pairs.held, ~pairs.held))
+    limits = found.refusals.limits if found.refusals else ()
     return Document(
-        engine, len(found.labels), pairs.edges.rules, scored.factors, scored.blocking, scored.prior, scored.household,
+        engine, len(found.labels), pairs.edges.rules, limits, scored.factors, scored.blocking, scored.prior, scored.household,
         compared=len(scored.left) if engine == MODEL else 0, inside=inside, across=across,
         expected=_expected(pairs, found.labels) if engine == MODEL else (0.0, 0.0),
         pairs=int((sizes * (sizes - 1) // 2).sum()), sizes=dict(zip(several.tolist(), clusters.tolist(), strict=True)),

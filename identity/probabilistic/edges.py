@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from identity.clustering import Ints, components
 from identity.constraints import Pairs
-from identity.matching import DECISION, Edges, Records, Refused
+from identity.matching import DECISION, OUTVOTED, TOO_LARGE, Edges, Records, Refusals, Refused
 from identity.probabilistic.correlation import FORBIDDEN, REQUIRED
 from identity.probabilistic.factors import Floats
 
@@ -18,11 +19,13 @@ BY_RULE = 12_000
 """Weight of a pair that agrees on an exact rule: log odds in thousandths."""
 MOST = 8_000
 """No pair weighs more or less by the model: what is certain once over needs no more to be weighed against the rest of a cluster."""
+_LIMITS = (OUTVOTED, TOO_LARGE, DECISION)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weighted:
-    """Pairs, each once, ordered: `weight` in thousandths of a natural log odds, FORBIDDEN or REQUIRED; `rule` an index of `rules`."""
+    """Pairs, each once, ordered: `weight` in thousandths of a natural log odds, FORBIDDEN or REQUIRED; `rule` an index of `rules`,
+    of forbidden pairs one of `limits`."""
 
     count: int
     left: Ints
@@ -30,18 +33,24 @@ class Weighted:
     weight: Ints
     rule: Ints
     rules: tuple[str, ...]
+    limits: tuple[str, ...]
     cannot: Pairs
 
-    def forbidding(self, left: Ints, right: Ints) -> Weighted:
-        """The same, with further pairs that must never be one, but for those that stewards made one. Itself if there is nothing new."""
+    def forbidding(self, left: Ints, right: Ints, limit: Ints) -> Weighted:
+        """The same, with further pairs that must never be one, but for those that stewards made one. Itself if there is nothing new.
+
+        `limit` counts the limits that `weighted` was given.
+        """
         if not len(left):
             return self
         required = self.weight == REQUIRED
         together = components(self.count, self.left[required], self.right[required])
         apart = together[left] != together[right]
         known = self.weight == FORBIDDEN
-        codes = np.setdiff1d(_code(left[apart], right[apart], self.count), _code(self.left[known], self.right[known], self.count))
-        return self._with(codes, FORBIDDEN) if len(codes) else self
+        codes, first = np.unique(_code(left[apart], right[apart], self.count), return_index=True)
+        new = ~np.isin(codes, _code(self.left[known], self.right[known], self.count))
+        own = limit[apart][first[new]] + len(_LIMITS)
+        return self._with(codes[new], FORBIDDEN, own) if new.any() else self
 
     def undecided(self) -> Weighted:
         """The same without the pairs that stewards made one."""
@@ -56,24 +65,28 @@ class Weighted:
         torn = group[self.left[forbidden]][group[self.left[forbidden]] == group[self.right[forbidden]]]
         whole = np.setdiff1d(group[self.left[required]], torn)
         members = np.flatnonzero(np.isin(group, whole) & (group != records))
-        return self._with(_code(group[members], members, self.count), REQUIRED)
+        codes = _code(group[members], members, self.count)
+        return self._with(codes, REQUIRED, np.full(len(codes), self.rules.index(DECISION), np.int64))
 
-    def _with(self, codes: Ints, weight: int) -> Weighted:
+    def _with(self, codes: Ints, weight: int, rule: Ints) -> Weighted:
         return _distinct(
             self,
             np.concatenate([codes, _code(self.left, self.right, self.count)]),
             np.concatenate([np.full(len(codes), weight, np.int64), self.weight]),
-            np.concatenate([np.full(len(codes), self.rules.index(DECISION), np.int64), self.rule]),
+            np.concatenate([rule, self.rule]),
         )
 
 
-def weighted(records: Records, left: Ints, right: Ints, odds: Floats, exact: Edges | None) -> Weighted:
-    """All edges of some records: scored pairs with their natural log odds, pairs of exact rules, decisions."""
+def weighted(records: Records, left: Ints, right: Ints, odds: Floats, exact: Edges | None, limits: Iterable[str] = ()) -> Weighted:
+    """All edges of some records: scored pairs with their natural log odds, pairs of exact rules, decisions.
+
+    `limits` name what further pairs will be forbidden for.
+    """
     rules = (MODEL, *(exact.rules if exact else ()))
     if DECISION not in rules:
         rules = (*rules, DECISION)
-    empty = Weighted(records.count, *(np.empty(0, np.int64),) * 4, rules, records.cannot)
-    parts = [(records.cannot, FORBIDDEN, rules.index(DECISION)), (records.must, REQUIRED, rules.index(DECISION))]
+    empty = Weighted(records.count, *(np.empty(0, np.int64),) * 4, rules, (*_LIMITS, *limits), records.cannot)
+    parts = [(records.cannot, FORBIDDEN, _LIMITS.index(DECISION)), (records.must, REQUIRED, rules.index(DECISION))]
     codes = [_code(pairs[:, 0], pairs[:, 1], records.count) for pairs, _, _ in parts]
     weights = [np.full(len(pairs), weight, np.int64) for pairs, weight, _ in parts]
     rule = [np.full(len(pairs), index, np.int64) for pairs, _, index in parts]
@@ -118,6 +131,34 @@ def refused(labels: Ints, records: Records, edges: Weighted) -> tuple[Refused, .
         ]
         found += [Refused(a, b, rule, row) for a, b, rule in friends[:1]]
     return tuple(found)
+
+
+def refusals(labels: Ints, edges: Weighted, left: Ints, right: Ints, odds: Floats, exact: Edges | None, most: int) -> Refusals:
+    """Which clusters are two although a scored pair (of natural log `odds` above 0) or an exact rule speaks for one; and what refused it.
+
+    `edges` are all that was clustered by, in which the pairs spoken of may be forbidden.
+    """
+    would = np.flatnonzero((odds > 0) & (labels[left] != labels[right]))
+    pairs, weight, rule = _code(left[would], right[would], edges.count), odds[would], np.zeros(len(would), np.int64)
+    if exact is not None:
+        more = np.flatnonzero(labels[exact.left] != labels[exact.right])
+        pairs = np.concatenate([pairs, _code(exact.left[more], exact.right[more], edges.count)])
+        weight = np.concatenate([weight, np.full(len(more), BY_RULE / 1000)])
+        rule = np.concatenate([rule, exact.rule[more] + 1])
+    low, high = pairs // max(edges.count, 1), pairs % max(edges.count, 1)
+    clusters = _code(labels[low], labels[high], edges.count)
+    order = np.lexsort((rule, pairs, -weight, clusters))
+    best = order[np.diff(clusters[order], prepend=-1) != 0]
+    clusters = clusters[best]
+    barred = np.flatnonzero(edges.weight == FORBIDDEN)
+    apart, first = np.unique(_code(labels[edges.left[barred]], labels[edges.right[barred]], edges.count), return_index=True)
+    sizes = np.bincount(labels, minlength=edges.count)
+    together = sizes[clusters // max(edges.count, 1)] + sizes[clusters % max(edges.count, 1)]
+    limit = np.where(together > most, _LIMITS.index(TOO_LARGE), _LIMITS.index(OUTVOTED))
+    at = np.searchsorted(apart, clusters)
+    known = np.isin(clusters, apart)
+    limit[known] = edges.rule[barred[first[at[known]]]]
+    return Refusals(low[best], high[best], rule[best], limit, edges.rules, (OUTVOTED, f"{TOO_LARGE} {most}", *edges.limits[2:]))
 
 
 def _between(labels: Ints, left: Ints, right: Ints, rule: Ints, one: int, other: int) -> list[tuple[int, int, int]]:

@@ -20,7 +20,7 @@ from identity.probabilistic.chance import chance, count
 from identity.probabilistic.compare import Histogram, histogram, levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.correlation import correlation_clusters
-from identity.probabilistic.edges import Weighted, inside, refused, weighted
+from identity.probabilistic.edges import Weighted, inside, refusals, refused, weighted
 from identity.probabilistic.exclusion import conflicts
 from identity.probabilistic.factors import Factor, Floats
 from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_hash, remove_generic, remove_known
@@ -168,7 +168,8 @@ class Probabilistic:
         space: str,
     ) -> Matching:
         odds = frozen.model.logits(seen.patterns)[seen.of]
-        edges = weighted(records, found.left, found.right, odds - _logit(self.settings.threshold), exact.edges)
+        spoken = found.left, found.right, odds - _logit(self.settings.threshold), exact.edges
+        edges = weighted(records, *spoken, self._limits(records))
         self.hopeful = edges.left[edges.weight > 0], edges.right[edges.weight > 0]
         labels, edges = self._cluster(records, edges)
         return Matching(
@@ -177,9 +178,14 @@ class Probabilistic:
             exact.shared,
             inside(labels, edges),
             refused(labels, records, edges),
+            refusals(labels, edges, *spoken, self.settings.most),
             _scored(found, seen, odds, factors, frozen.model),
             blocking=tuple(BlockingYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks, y.left_out) for y in found.yields),
         )
+
+    def _limits(self, records: Records) -> dict[str, str]:
+        """The name of each limit, and the column in which the records of one person do not differ."""
+        return {f"must_not {key.attribute}": records.columns[key] for key in self.settings.must_not}
 
     def _suit(self, frozen: Trained, factors: Sequence[Factor], entity: str) -> None:
         if not frozen.fits(factors):
@@ -190,7 +196,7 @@ class Probabilistic:
 
     def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
         """Cluster until no cluster holds two values of what one person has only one of. What a steward joins, it joins whole."""
-        columns = [records.columns[key] for key in self.settings.must_not]
+        columns = self._limits(records).values()
         while True:
             free = edges.undecided() if len(records.must) else edges
             labels = correlation_clusters(records.count, free.left, free.right, free.weight, most=self.settings.most)

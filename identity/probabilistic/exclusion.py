@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +12,11 @@ from identity.matching import Records
 from identity.scratch import registered
 
 
-def conflicts(records: Records, labels: Ints, columns: Sequence[str]) -> tuple[Ints, Ints]:
-    """All pairs (left, right) of records with one label that differ in a column in which neither is NULL."""
-    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+def conflicts(records: Records, labels: Ints, columns: Iterable[str]) -> tuple[Ints, Ints, Ints]:
+    """All pairs (left, right) of records with one label that differ in a column in which neither is NULL; and which column of them."""
+    left, right, nth = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     with registered(records.con, "labelled", pa.table({"rec": np.arange(len(labels)), "label": labels})):
-        for column in columns:
+        for i, column in enumerate(columns):
             found = records.con.execute(
                 f"WITH known AS (SELECT label, rec, {column} AS value FROM {records.table} JOIN labelled USING (rec) "
                 f"WHERE {column} IS NOT NULL), "
@@ -26,4 +26,5 @@ def conflicts(records: Records, labels: Ints, columns: Sequence[str]) -> tuple[I
             ).fetchnumpy()
             left.append(np.asarray(found["l"], np.int64))
             right.append(np.asarray(found["r"], np.int64))
-    return np.concatenate(left), np.concatenate(right)
+            nth.append(np.full(len(right[-1]), i, np.int64))
+    return np.concatenate(left), np.concatenate(right), np.concatenate(nth)
