@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, slots=True)
 class BlockingYield:
     """What one blocking rule did: pairs it proposed for comparison, pairs that no other rule proposed, blocks over the cap, and
-    records of those that it left out after it had cut them further."""
+    records of those that it left out after it had cut them further. `largest` are blocks that were left out, by a keyed hash of what
+    their records agree in, with their number of records."""
 
     entity: str
     space: str
@@ -17,6 +18,7 @@ class BlockingYield:
     alone: int
     oversize_blocks: int
     left_out: int
+    largest: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

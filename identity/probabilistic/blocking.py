@@ -40,13 +40,15 @@ class BlockingRule:
 
 @dataclass(frozen=True, slots=True)
 class BlockingYield:
-    """What one rule did: pairs it proposed, pairs no other rule proposed, blocks over the cap, records left out for that."""
+    """What one rule did: pairs it proposed, pairs no other rule proposed, blocks over the cap, records left out for that; of what is
+    left out the largest blocks, each as a number that stands for its values, and its records."""
 
     rule: str
     pairs: int
     alone: int
     oversize_blocks: int
     left_out: int
+    largest: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ RULE_BITS = 6
 """Bits for the number of a rule beside that of a pair."""
 WEAK_UP_TO = 100_000
 """Weak rules are used up to this many records."""
+REPORTED_BLOCKS = 10
+"""The most blocks of one rule that are told one by one."""
 ALL_UP_TO = 1_500
 """Up to this many records every pair is compared."""
 
@@ -146,7 +150,7 @@ def candidates(
     rules = rules_for(columns, size)
     refinements = [column for column in REFINEMENTS if column in columns]
 
-    def propose(rule: BlockingRule) -> tuple[Ints, int, int]:
+    def propose(rule: BlockingRule) -> tuple[Ints, int, npt.NDArray[np.uint64]]:
         further = [column for column in refinements if column not in rule.columns] if rule.cap is None else []
         with con.cursor() as own:
             return _pairs(own, table, rule, further, rule.cap or cap, count)
@@ -157,8 +161,8 @@ def candidates(
     codes, agreed = _merged([codes for codes, _, _ in proposed])
     single = (agreed & (agreed - np.uint64(1))) == 0
     yields = [
-        BlockingYield(rule.name, len(of), int((single & (agreed == 1 << i)).sum()), oversize, left_out)
-        for i, (rule, (of, oversize, left_out)) in enumerate(zip(rules, proposed, strict=True))
+        BlockingYield(rule.name, len(of), int((single & (agreed == 1 << i)).sum()), oversize, len(left), _largest(left))
+        for i, (rule, (of, oversize, left)) in enumerate(zip(rules, proposed, strict=True))
     ]
     return Candidates(codes // max(count, 1), codes % max(count, 1), agreed, tuple(yields))
 
@@ -179,8 +183,8 @@ def _merged(codes: list[Ints]) -> tuple[Ints, npt.NDArray[np.uint64]]:
 
 def _pairs(
     con: duckdb.DuckDBPyConnection, table: str, rule: BlockingRule, refinements: Sequence[str], cap: int, count: int
-) -> tuple[Ints, int, int]:
-    """(pairs as left × count + right, blocks over the cap, records left out) of one rule."""
+) -> tuple[Ints, int, npt.NDArray[np.uint64]]:
+    """(pairs as left × count + right, blocks over the cap, keys of the records left out) of one rule."""
     known = " AND ".join(f"{column} IS NOT NULL" for column in sorted(rule.columns))
     found = con.execute(
         f"SELECT rec, hash({', '.join(rule.parts)}) AS h FROM {table} WHERE {known} AND {rule.parts[0]} IS NOT NULL"
@@ -193,7 +197,14 @@ def _pairs(
             break
         recs, keys = _refined(con, table, column, recs, keys)
         recs, keys, _ = _blocks(recs, keys, cap, count, pairs)
-    return np.concatenate(pairs), oversize, len(recs)
+    return np.concatenate(pairs), oversize, keys
+
+
+def _largest(keys: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:
+    """The largest blocks of what was left out, and their records. Of a key the lower half tells enough, and is always there."""
+    values, counts = np.unique(keys & np.uint64(0xFFFFFFFF), return_counts=True)
+    order = np.lexsort((values, -counts))[:REPORTED_BLOCKS]
+    return tuple(zip(values[order].tolist(), counts[order].tolist(), strict=True))
 
 
 def _blocks(recs: Ints, keys: npt.NDArray[np.uint64], cap: int, count: int, pairs: list[Ints]) -> tuple[Ints, npt.NDArray[np.uint64], int]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from identity.clustering import Ints
 from identity.errors import ModelMismatch
 from identity.incremental.keyrows import KeyRows, KeyRule, key_rows
-from identity.keyed import probe
+from identity.keyed import keyed, probe
 from identity.matching import ExactRules, FactorBits, Matching, Records, Scored
 from identity.model import MatchKey, MatchRule
 from identity.model_use import BlockingYield
@@ -180,8 +180,16 @@ class Probabilistic:
             refused(labels, records, edges),
             refusals(labels, edges, *spoken, self.settings.most),
             _scored(found, seen, odds, factors, frozen.model),
-            blocking=tuple(BlockingYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks, y.left_out) for y in found.yields),
+            blocking=tuple(
+                BlockingYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks, y.left_out, self._named(y.rule, y.largest))
+                for y in found.yields
+            ),
         )
+
+    def _named(self, rule: str, blocks: Sequence[tuple[int, int]]) -> tuple[tuple[str, int], ...]:
+        """Blocks as reports may name them."""
+        hashes = keyed(np.array([number for number, _ in blocks], np.uint64), self.secret, f"block\x1f{rule}")
+        return tuple((f"{name:016x}", records) for name, (_, records) in zip(hashes.tolist(), blocks, strict=True))
 
     def _limits(self, records: Records) -> dict[str, str]:
         """The name of each limit, and the column in which the records of one person do not differ."""
