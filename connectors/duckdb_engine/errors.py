@@ -11,6 +11,9 @@ FAILURES = (Exception,)
 """What a DuckDB call may raise: `duckdb.Error` when executing, OSError and Arrow's when streaming, a filesystem's own."""
 
 _VALUE_MISFIT = re.compile(r"transform error|could not convert|unable to (cast|transform)|cannot be cast|type .* does not fit", re.I)
+_UNREACHABLE = re.compile(r"\b\w*Connect(ion|or|Timeout)\w*Error\b")
+_NO_CREDENTIALS = re.compile(r"\b(No|Partial)CredentialsError\b")
+"""What the drivers of object stores raise, by class: it reaches us as it is, or named in DuckDB's text."""
 _NAMED = re.compile(r"(?:converting|in|for) column \"?([^\"\n]+?)\"?[.\s]")
 
 
@@ -50,6 +53,13 @@ def translate(error: Exception, source: str, table: Table | None, where: str = "
         return SourceUnreachable(source, f"{what}: no file is there{place}", hint="check the path, and that this user may list it")
     if kind in ("PermissionError", "Permission") or "Permission denied" in text or "PermissionError" in text:
         return SourceLogin(source, f"{what}: reading is not permitted{place}", hint="grant this user read access to the file")
+    raised = f"{type(error).__name__} {text}"
+    if _UNREACHABLE.search(raised):
+        return SourceUnreachable(
+            source, f"{what}: the store cannot be reached{place}", hint="check that it runs, and the address in `storage`"
+        )
+    if _NO_CREDENTIALS.search(raised):
+        return SourceLogin(source, f"{what}: no credentials are known{place}", hint="give them in the environment, or in `storage`")
     if kind == "OutOfMemory":
         return SourceBroken(source, f"{what}: reading exceeds the memory limit", hint="raise the source's `memory_limit`")
     if "magic bytes" in text or "not a valid DuckDB" in text:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import fsspec
@@ -25,6 +26,10 @@ from connectors.spi.schema import Statistics, Table
 from connectors.spi.session import Deadline, Session
 
 T = TypeVar("T")
+_S3 = ("s3", "s3a")
+_S3_RETRIES = {"mode": "standard", "total_max_attempts": 2}
+"""Unless `storage` or AWS_MAX_ATTEMPTS says otherwise: botocore's own five attempts take eight seconds to tell that nobody is there.
+A store that asks to slow down is asked again by s3fs all the same."""
 _EXTRAS = {"s3": "s3", "s3a": "s3", "http": "http", "https": "http"}
 
 
@@ -135,8 +140,7 @@ class Files:
             name = table_name(self._path)
             return {name: FileTable(name, self._path, format_of(self.name, self._path, self._format))}
         system, root = self._filesystem(protocol(self._path)), self._path
-        if not system.exists(root):
-            raise FileNotFoundError
+        system.info(root)  # raises what is wrong; exists() would say of a store that cannot be reached that it is empty
         if not system.isdir(root):
             name = table_name(root)
             return {name: FileTable(name, root, format_of(self.name, root, self._format))}
@@ -173,7 +177,11 @@ class Files:
 
     def _filesystem(self, scheme: str) -> fsspec.AbstractFileSystem:
         # no cache of listings: a file that came or went must be seen by the next query
-        options = {"use_listings_cache": False, "skip_instance_cache": True, **self._storage} if scheme not in ("", "memory") else {}
+        options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True, **self._storage}
+        if scheme in ("", "memory"):
+            options = {}
+        if scheme in _S3 and "AWS_MAX_ATTEMPTS" not in os.environ:
+            options["config_kwargs"] = {"retries": _S3_RETRIES, **options.get("config_kwargs", {})}
         return _dated(fsspec.filesystem(scheme or "file", **options))
 
     def _open(self) -> duckdb.DuckDBPyConnection:
