@@ -109,7 +109,7 @@ def train_project(project: Project, entity: str | None = None, progress: Callabl
         named = f"`{entity}` has no" if entity else "no entity has a"
         raise NoModel(f"{named} model to train", hint="write `model: standard` under the entity in `identity:`")
     sets, rules, store, secret = _records(project)
-    engines = Engines(secret, models, _models(project), anew=True)
+    engines = Engines(secret, models, _models(project), anew=True, once=project.model.one_per_source)
     chosen = [s for s in sets if s.entity in models and entity in (s.entity, None)]
     return retrain(chosen, rules, store, engines, progress=progress or quiet, memory_limit=f"{project.memory >> 20}MiB")
 
@@ -142,7 +142,7 @@ def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[Ma
 def engines_of(project: Project) -> Engines:
     """The engine of each entity. Raises ModelMismatch if a trained model is one for other attributes: before any source is asked."""
     model = project.model
-    engines = Engines(project_secret(model), model.models, _models(project))
+    engines = Engines(project_secret(model), model.models, _models(project), once=model.one_per_source)
     engines.check((m.object, m.space) for m in model.mappings if model.objects[m.object].entity)
     return engines
 

@@ -20,17 +20,18 @@ def no_pairs() -> Pairs:
 
 
 def constrained(
-    count: int, left: Ints, right: Ints, bits: Floats, block: Ints, must: Pairs, cannot: Pairs
+    count: int, left: Ints, right: Ints, bits: Floats, block: Ints, must: Pairs, cannot: Pairs, once: Ints | None = None
 ) -> tuple[Ints, Ints, list[tuple[int, int, int, int]]]:
     """Label each record with the smallest one of its cluster, and say what was refused.
 
     Edges left[i]-right[i] join, and `must` whatever they say; no cluster holds both ends of a row of `cannot`. The members of a
     block (edges with one `block[i]`, all from one `left`) all agree with each other, so that those whom the first of them may not
-    join may still join one another. The strongest evidence (`bits`) joins first; ties go by record. Components that no row of
-    `cannot` crosses are found by whole-array operations; only the others edge by edge.
+    join may still join one another. Nor does a cluster hold two records with one number in `once` (NOBODY for none), unless `must`
+    joins them. The strongest evidence (`bits`) joins first; ties go by record. Components that nothing tears are found by
+    whole-array operations; only the others edge by edge.
 
     Returns the labels; per edge the record of its block that right[i] was joined with, or NOBODY; and per refusal (i of the
-    edge, record, record, row of `cannot`). `must` and `cannot` may not contradict each other.
+    edge, record, record, row of `cannot`, or -1 - n for the number n of `once`). `must` and `cannot` may not contradict each other.
 
     >>> star = np.array([0, 0]), np.array([1, 2]), np.ones(2), np.zeros(2, np.int64)
     >>> labels, left, refused = constrained(3, *star, no_pairs(), np.array([[0, 1]]))
@@ -38,11 +39,13 @@ def constrained(
     ([0, 1, 0], [-1, 0], [(0, 0, 1, 0)])
     """
     labels = components(count, np.concatenate([must[:, 0], left]), np.concatenate([must[:, 1], right]))
-    torn = labels[cannot[:, 0]] == labels[cannot[:, 1]]
-    if not torn.any():
+    torn = np.unique(labels[cannot[:, 0]][labels[cannot[:, 0]] == labels[cannot[:, 1]]])
+    if once is not None:
+        torn = np.union1d(torn, _doubled(labels, once))
+    if not len(torn):
         return labels, left, []
-    slow = np.isin(labels, labels[cannot[torn, 0]])
-    forest = _Forest()
+    slow = np.isin(labels, torn)
+    forest = _Forest() if once is None else _Forest(once)
     for row in np.flatnonzero(slow[cannot[:, 0]] & slow[cannot[:, 1]]).tolist():
         forest.keep_apart(int(cannot[row, 0]), int(cannot[row, 1]), row)
     for one, other in must[slow[must[:, 0]]].tolist():
@@ -59,6 +62,13 @@ def constrained(
     return labels, left, refused
 
 
+def _doubled(labels: Ints, once: Ints) -> Ints:
+    """The clusters with two records that have one number in `once`."""
+    told = np.flatnonzero(once != NOBODY)
+    pairs, counts = np.unique(np.stack([labels[told], once[told]]), axis=1, return_counts=True)
+    return np.unique(pairs[0, counts > 1])
+
+
 def _blocks(edges: Ints, left: Ints, right: Ints, bits: Floats, block: Ints) -> Iterator[list[int]]:
     """The edges of each block by `right`; the strongest block first."""
     ordered = edges[np.lexsort((right[edges], block[edges], left[edges], -bits[edges]))]
@@ -68,11 +78,20 @@ def _blocks(edges: Ints, left: Ints, right: Ints, bits: Floats, block: Ints) -> 
 
 
 class _Forest:
-    """Union-find over records; every tree knows whom it must not be joined with. A tree's root is its smallest record."""
+    """Union-find over records; every tree knows whom it must not be joined with, and what it can hold only once. A tree's root is its
+    smallest record."""
 
-    def __init__(self) -> None:
+    def __init__(self, once: Ints | None = None) -> None:
         self._parent: dict[int, int] = {}
         self._enemies: dict[int, dict[int, int]] = {}
+        self._once = once
+        self._held: dict[int, frozenset[int]] = {}
+
+    def _holds(self, root: int) -> frozenset[int]:
+        if root not in self._held:
+            number = NOBODY if self._once is None else int(self._once[root])
+            self._held[root] = frozenset() if number == NOBODY else frozenset((number,))
+        return self._held[root]
 
     def root(self, rec: int) -> int:
         while (above := self._parent.get(rec, rec)) != rec:
@@ -84,17 +103,20 @@ class _Forest:
         self._enemies.setdefault(other, {}).setdefault(one, row)
 
     def conflict(self, one: int, other: int) -> int | None:
-        """The first row of `cannot` between two trees, by their roots."""
+        """What keeps two trees (by their roots) apart: the first row of `cannot`, or -1 - the number that both hold."""
+        both = self._holds(one) & self._holds(other) if self._once is not None else ()
         mine, theirs = self._enemies.get(one, {}), self._enemies.get(other, {})
         if len(theirs) < len(mine):
             mine, other = theirs, one
-        return min((row for rec, row in mine.items() if self.root(rec) == other), default=None)
+        return min((row for rec, row in mine.items() if self.root(rec) == other), default=-1 - min(both) if both else None)
 
     def join(self, one: int, other: int) -> None:
         if one != other:
             low, high = sorted((one, other))
             self._parent[high] = low
             self._enemies.setdefault(low, {}).update(self._enemies.pop(high, {}))
+            if self._once is not None:
+                self._held[low] = self._holds(low) | self._holds(high)
 
     def admit(self, groups: list[int], rec: int) -> tuple[int, list[tuple[int, int, int]]]:
         """Join `rec` with the first of the groups (each a record of it) that may have it, or make it one; and who refused it."""

@@ -39,8 +39,8 @@ class Generic:
 class Engines:
     """A Matcher that goes by `models` (per entity) and otherwise by exact rules, with `cap` the most records a value may link.
 
-    A model found in `folder` is used as it is, unless `anew`; one that had to be trained is kept there by `save`. `generic` are
-    the values that were found to be nobody's.
+    `once` are, per entity, the sources (or source.table) that hold each person once. A model found in `folder` is used as it is, unless
+    `anew`; one that had to be trained is kept there by `save`. `generic` are the values that were found to be nobody's.
     """
 
     secret: bytes
@@ -49,6 +49,7 @@ class Engines:
     cap: int = 100
     anew: bool = False
     index: bool = False
+    once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generic: list[Generic] = field(default_factory=list)
     fresh: dict[Path, Trained] = field(default_factory=dict)
     last: Probabilistic | None = None
@@ -65,9 +66,9 @@ class Engines:
         model = self.models.get(entity)
         self.last = None
         if model is None:
-            return ExactRules(self.secret, self.cap).match(records, rules, entity, space)
+            return ExactRules(self.secret, self.cap, once=self.once.get(entity, ())).match(records, rules, entity, space)
         frozen = self.frozen(entity, space)
-        engine = self.last = Probabilistic(_settings(model, frozen), self.secret, index=self.index)
+        engine = self.last = Probabilistic(self._settings(entity, frozen), self.secret, index=self.index)
         found = engine.match(records, rules, entity, space)
         if engine.trained is None or found.scored is None:
             return found
@@ -93,7 +94,7 @@ class Engines:
 
     def settings(self, entity: str) -> Settings | None:
         """How an entity that has a model is matched; without the trained model."""
-        return _settings(self.models[entity], None) if entity in self.models else None
+        return self._settings(entity, None) if entity in self.models else None
 
     def frozen(self, entity: str, space: str) -> Trained | None:
         """The trained model of an entity that has one. Raises: ModelMismatch, if it is broken or was trained for other attributes."""
@@ -112,7 +113,7 @@ class Engines:
     def local(self, entity: str, space: str) -> Probabilistic | None:
         """The engine of an entity with its frozen model; None if exact rules match it, or its model is yet to be trained."""
         frozen = self.frozen(entity, space)
-        return Probabilistic(_settings(self.models[entity], frozen), self.secret) if frozen else None
+        return Probabilistic(self._settings(entity, frozen), self.secret) if frozen else None
 
     def fingerprint(self, entity: str, space: str) -> str:
         """What tells the model of an entity, and how it is used, from any other."""
@@ -141,13 +142,13 @@ class Engines:
         """The file of a model."""
         return self.folder / (f"{entity}.{quote(space, safe='')}.json" if space else f"{entity}.json")
 
+    def _settings(self, entity: str, frozen: Trained | None) -> Settings:
+        model, once = self.models[entity], self.once.get(entity, ())
+        return Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen, once)
+
     def _counted(self, generic: Sequence[GenericValue], model: MatchModel) -> tuple[GenericCount, ...]:
         """Generic values as reports may hold them."""
         return tuple(GenericCount(_attribute(g.column, model), keyed_hash(self.secret, g.column, [g.value]), g.records) for g in generic)
-
-
-def _settings(model: MatchModel, frozen: Trained | None) -> Settings:
-    return Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen)
 
 
 def _uses(model: MatchModel) -> tuple[Use, ...]:

@@ -44,6 +44,18 @@ class Records:
     cannot: Pairs = field(default_factory=no_pairs)
     sources: tuple[tuple[str, int], ...] = ()
     """Of each record set, in order of recs: its source, and its first rec."""
+    tables: tuple[str, ...] = ()
+    """Of each record set, in that order: `source.table`."""
+
+    def once(self, names: Sequence[str]) -> Ints | None:
+        """Of each record the first of `names` (source, or source.table) that it is of, NOBODY for none; None if there are no names."""
+        if not names:
+            return None
+        found = np.full(self.count, NOBODY, np.int64)
+        ends = [*(first for _, first in self.sources[1:]), self.count]
+        for (source, first), table, end in zip(self.sources, self.tables, ends, strict=True):
+            found[first:end] = next((nth for nth, name in enumerate(names) if name in (source, table)), NOBODY)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,8 @@ class Refused:
 
 OUTVOTED, TOO_LARGE = "other pairs", "largest_cluster"
 """Limits that refuse a merge besides DECISION and those that the settings name: what speaks against it outweighs; too many records."""
+ONE_PER_SOURCE = "one_per_source"
+"""The limit that a source (named after it) holds each person once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +201,8 @@ class ExactRules:
     """A table (rule, rec): the values of these records under these rules are known to be on more than `cap` records."""
     population: int | None = None
     """How many records there are, if not only those at hand."""
+    once: tuple[str, ...] = ()
+    """Sources (or source.table) that hold each person once: two of their records are never one, unless a steward says so."""
 
     def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         return tuple(dict.fromkeys(part for rule in rules for part in rule.parts))
@@ -200,9 +216,11 @@ class ExactRules:
             shared += self._shared(records, rule, entity, space)
         records.con.execute("DROP TABLE IF EXISTS block")
         edges, block = _edges(self.population or records.count, [rule.name for rule in rules], stars)
-        labels, left, refused = constrained(records.count, edges.left, edges.right, edges.bits, block, records.must, records.cannot)
-        told = tuple(Refused(one, other, edges.rules[edges.rule[edge]], row) for edge, one, other, row in refused)
-        return Matching(labels, tuple(yields), tuple(shared), _joined(edges, left, records.must), told)
+        once = records.once(self.once)
+        labels, left, refused = constrained(records.count, edges.left, edges.right, edges.bits, block, records.must, records.cannot, once)
+        told = tuple(Refused(one, other, edges.rules[edges.rule[edge]], row) for edge, one, other, row in refused if row >= 0)
+        limited = _limited(labels, [r for r in refused if r[3] < 0], edges, self.once) if self.once else None
+        return Matching(labels, tuple(yields), tuple(shared), _joined(edges, left, records.must), told, limited)
 
     def _block(self, records: Records, rule: MatchRule) -> None:
         """CREATE TABLE block: the values on more than one record, and the records of each."""
@@ -271,6 +289,16 @@ def _joined(edges: Edges, left: Ints, must: Pairs) -> Edges:
         np.concatenate([edges.bits[did], np.full(len(must), np.inf)]),
         (*edges.rules, DECISION),
     )
+
+
+def _limited(labels: Ints, refused: Sequence[tuple[int, int, int, int]], edges: Edges, once: Sequence[str]) -> Refusals:
+    """What sources that hold each person once refused: per pair of clusters the first, which is what most evidence speaks for."""
+    first: dict[frozenset[int], tuple[int, int, int, int]] = {}
+    for edge, one, other, row in refused:
+        first.setdefault(frozenset((int(labels[one]), int(labels[other]))), (min(one, other), max(one, other), edge, -1 - row))
+    rows = np.array(sorted(first.values()), np.int64).reshape(-1, 4)
+    limits = tuple(f"{ONE_PER_SOURCE} {name}" for name in once)
+    return Refusals(rows[:, 0], rows[:, 1], edges.rule[rows[:, 2]], rows[:, 3], edges.rules, limits)
 
 
 def keyed_hash(secret: bytes, rule: str, value: Sequence[str]) -> str:

@@ -80,7 +80,8 @@ class Run:
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         bound = bind(self.con, here, loaded, self.secret)
         sources = tuple((one.records.source, one.first) for one in loaded)
-        record = Records(self.con, RECORD, count, columns, bound.must, bound.cannot, sources)
+        tables = tuple(one.records.label for one in loaded)
+        record = Records(self.con, RECORD, count, columns, bound.must, bound.cannot, sources, tables)
         found = self.engine.match(record, rules, entity, space)
         ids = self._identify(entity, space, loaded, found, bound)
 

@@ -118,6 +118,12 @@ class EntityFields(Struct, forbid_unknown_fields=True):
         Literal["standard"] | ModelFields | None,
         Meta(description="weigh all that records have in common: names, addresses, dates, misspelt or not; `standard` or settings"),
     ] = None
+    one_per_source: Annotated[
+        bool | list[str],
+        Meta(
+            description="sources (or source.table) that hold each person once: two of its records are never one person; true: every source"
+        ),
+    ] = False
 
 
 class IdentityFields(Struct):

@@ -47,7 +47,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         name: rules.survivorship(name, entry, root.find("survivorship", name), objects, sources, problems)
         for name, entry in fields.survivorship.items()
     }
-    match_rules, match_models = _matching(root, objects, mappings, mapped, problems)
+    match_rules, match_models, once = _matching(root, objects, mappings, mapped, problems)
     return Model(
         name=fields.name,
         root=str(directory),
@@ -58,6 +58,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         survivorship={entity: Survivorship(entity) for entity in sorted(mapped)} | survivorship,
         rules=match_rules,
         models=match_models,
+        one_per_source=once,
         policies=rules.policies(fields.policies, root.find("policies"), objects, problems),
         principals={name: tuple(roles) for name, roles in fields.principals.items()},
         secret=_identity_secret(root, "secret", directory, problems),
@@ -82,10 +83,11 @@ def _sources(fields: ProjectFields, root: Node, directory: str, problems: Proble
 
 def _matching(
     root: Node, objects: rules.Objects, mappings: Sequence[Mapping], mapped: set[str], problems: Problems
-) -> tuple[dict[str, tuple[MatchRule, ...]], dict[str, MatchModel]]:
-    """Per entity its rules, and its model if it has one."""
+) -> tuple[dict[str, tuple[MatchRule, ...]], dict[str, MatchModel], dict[str, tuple[str, ...]]]:
+    """Per entity its rules; its model, and the sources that hold each one once, if there are any."""
     found: dict[str, tuple[MatchRule, ...]] = dict.fromkeys(sorted(mapped), ())
     models: dict[str, MatchModel] = {}
+    once: dict[str, tuple[str, ...]] = {}
     if "identity" in root.value:
         for entity, node in rest(root.find("identity"), IdentityFields).items():
             with problems.collect():
@@ -94,7 +96,9 @@ def _matching(
                 found[entity] = rules.match_rules(object_, fields, node, problems)
                 if model := match_model(object_, fields, node, mappings, found[entity], problems):
                     models[entity] = model
-    return found, models
+                if sources := rules.one_per_source(object_, fields, node, mappings, problems):
+                    once[entity] = sources
+    return found, models, once
 
 
 def _identity_secret(root: Node, name: str, directory: Path, problems: Problems) -> Secret | None:

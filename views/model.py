@@ -230,6 +230,7 @@ class Model:
     decisions: str = "decisions.jsonl"
     incremental: bool = False
     models: MappingOf[str, MatchModel] = field(default_factory=dict)
+    one_per_source: MappingOf[str, tuple[str, ...]] = field(default_factory=dict)
     settings: MappingOf[str, object] = field(default_factory=dict)
 
     def object_named(self, name: str) -> ObjectType | None:

@@ -14,7 +14,7 @@ from identity.normalise import normalised
 from views.errors import Conflict, MissingField, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.expressions import over_attributes, parse_scalar
 from views.fields import EntityFields, NamedRuleFields, PolicyFields, SettingsFields, SurvivorshipFields
-from views.model import ObjectType, Policy, Rule, SourceConfig, Survivorship
+from views.model import Mapping, ObjectType, Policy, Rule, SourceConfig, Survivorship
 from views.project_file import Node
 
 Objects = MappingOf[str, ObjectType]
@@ -41,6 +41,22 @@ def match_rules(object_: ObjectType, fields: EntityFields, node: Node, problems:
                 raise Conflict(f"two rules are called `{rule.name}`", node.find("rules", i).at, hint="give one another name")
             rules.append(rule)
     return tuple(rules)
+
+
+def one_per_source(
+    object_: ObjectType, fields: EntityFields, node: Node, mappings: Sequence[Mapping], problems: Problems
+) -> tuple[str, ...]:
+    """The sources, or source.table, that hold each one of an entity once. What is wrong goes to `problems`."""
+    own = [m for m in mappings if m.object == object_.name]
+    sources = tuple(dict.fromkeys(m.source for m in own))
+    if isinstance(fields.one_per_source, bool):
+        return sources if fields.one_per_source else ()
+    known = {*sources, *(f"{m.source}.{m.table}" for m in own)}
+    for i, name in enumerate(fields.one_per_source):
+        if name not in known:
+            at = node.find("one_per_source", i).at
+            problems.add(UnknownName(f"no mapping of `{object_.name}` reads `{name}`", at, hint=did_you_mean(name, known)))
+    return tuple(dict.fromkeys(fields.one_per_source))
 
 
 def _match_rule(entry: str | list[str] | NamedRuleFields, node: Node, object_: ObjectType) -> MatchRule:

@@ -40,6 +40,7 @@ def expected(
     groups = [key for key, _ in groupby(ordered, key=lambda r: (r.entity, r.space))]
     told = {
         "set of match rules": repr((sorted(rules.items()), sorted((e, sorted(i.items())) for e, i in identifiers.items()), engines.cap)),
+        "set of sources that hold each person once": repr(sorted(engines.once.items())),
         "set of sources": repr([(*r.place, r.key, r.attributes) for r in ordered]),
         "model": repr([engines.fingerprint(*group) for group in groups]),
         "way to hash": str(probe(con, engines.secret)),

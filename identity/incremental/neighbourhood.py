@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -93,7 +93,7 @@ class Neighbourhood:
         self.pool, self.index, self.con, self.secret = pool, index, pool.con, pool.secret
         self.entity, self.space, self.name = where
         self.rules, self.decisions = rules, decisions
-        self.cap = exact_cap(engines, self.entity)
+        self.cap, self.once = exact_cap(engines, self.entity), engines.once.get(self.entity, ())
         self.joining = joining_rules(RECORD, rules, identifiers, pool.columns, self.cap)
         self.engine: Probabilistic | None = engines.local(self.entity, self.space)
         self.count = self.size = sum(link.links for link in pool.links)
@@ -213,11 +213,12 @@ class Neighbourhood:
         rows = self._rows_of_touched(around, numbers, gone)
         records = self._records(loaded)
         bound = bind(self.con, self.decisions, loaded, self.secret)
-        records = Records(self.con, RECORD, len(numbers), self.pool.columns, bound.must, bound.cannot, records.sources)
+        records = replace(records, must=bound.must, cannot=bound.cannot)
         crowd = rows.where((rows.rule >= JOINING) & (rows.rule < JOINING + len(self.rules)) & ~rows.meets)
         names = pa.array([self.rules[number].name for number in crowd.rule - JOINING], pa.string())
         with registered(self.con, "crowded", pa.table({"rule": names, "rec": crowd.rec})):
-            exact = ExactRules(self.secret, self.cap, "crowded", self.count).match(records, self.rules, self.entity, self.space)
+            rules = ExactRules(self.secret, self.cap, "crowded", self.count, self.once)
+            exact = rules.match(records, self.rules, self.entity, self.space)
         if self.engine is None:
             none = np.empty(0, np.int64)
             return Matched(loaded, numbers, rows, exact, (none, none), bound)
@@ -243,7 +244,8 @@ class Neighbourhood:
 
     def _records(self, loaded: Sequence[Loaded]) -> Records:
         count = loaded[-1].first + loaded[-1].count
-        return Records(self.con, RECORD, count, self.pool.columns, sources=tuple((one.records.source, one.first) for one in loaded))
+        sources, tables = tuple((one.records.source, one.first) for one in loaded), tuple(one.records.label for one in loaded)
+        return Records(self.con, RECORD, count, self.pool.columns, sources=sources, tables=tables)
 
 
 def both(one: KeyRows, other: KeyRows) -> KeyRows:

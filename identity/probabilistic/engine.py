@@ -12,7 +12,7 @@ from identity.clustering import Ints
 from identity.errors import ModelMismatch
 from identity.incremental.keyrows import KeyRows, KeyRule, key_rows
 from identity.keyed import keyed, probe
-from identity.matching import ExactRules, FactorBits, Matching, Records, Scored
+from identity.matching import ONE_PER_SOURCE, ExactRules, FactorBits, Matching, Records, Scored
 from identity.model import MatchKey, MatchRule
 from identity.model_use import BlockingYield
 from identity.probabilistic.blocking import ALL_UP_TO, CAP, REFINEMENTS, Candidates, candidates, rule_size, rules_for
@@ -21,7 +21,7 @@ from identity.probabilistic.compare import Histogram, histogram, levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.correlation import correlation_clusters
 from identity.probabilistic.edges import Weighted, inside, refusals, refused, weighted
-from identity.probabilistic.exclusion import conflicts
+from identity.probabilistic.exclusion import conflicts, doubled
 from identity.probabilistic.factors import Factor, Floats
 from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_hash, remove_generic, remove_known
 from identity.probabilistic.kinds import Field
@@ -45,6 +45,7 @@ class Settings:
     """How one entity is matched. `must_not`: attributes of which one person has a single value (two that differ are two people).
 
     A pair joins from `threshold` (a probability) on; no cluster has more than `most` records. `trained` freezes the model.
+    `once`: sources (or source.table) that hold each person once.
     """
 
     uses: tuple[Use, ...]
@@ -53,6 +54,7 @@ class Settings:
     most: int = 500
     cap: int = CAP
     trained: Trained | None = None
+    once: tuple[str, ...] = ()
 
 
 def uses(fields: Sequence[Field], normals: dict[str, str] | None = None) -> tuple[Use, ...]:
@@ -85,7 +87,7 @@ class Probabilistic:
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records. Raises: ModelMismatch, if the frozen model is one for other attributes."""
-        exact = ExactRules(self.secret).match(records, rules, entity, space)
+        exact = ExactRules(self.secret, once=self.settings.once).match(records, rules, entity, space)
         frozen = self.settings.trained
         columns, month_first = self._read(records)
         self.suspect = find_generic(records.con, columns) if frozen else []
@@ -169,7 +171,7 @@ class Probabilistic:
     ) -> Matching:
         odds = frozen.model.logits(seen.patterns)[seen.of]
         spoken = found.left, found.right, odds - _logit(self.settings.threshold), exact.edges
-        edges = weighted(records, *spoken, self._limits(records))
+        edges = weighted(records, *spoken, (*self._limits(records), *(f"{ONE_PER_SOURCE} {name}" for name in self.settings.once)))
         self.hopeful = edges.left[edges.weight > 0], edges.right[edges.weight > 0]
         labels, edges = self._cluster(records, edges)
         return Matching(
@@ -203,8 +205,8 @@ class Probabilistic:
             )
 
     def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
-        """Cluster until no cluster holds two values of what one person has only one of. What a steward joins, it joins whole."""
-        columns = self._limits(records).values()
+        """Cluster until no cluster holds two values, or records, of what a person has once. What a steward joins, it joins whole."""
+        columns, once = self._limits(records).values(), records.once(self.settings.once)
         while True:
             free = edges.undecided() if len(records.must) else edges
             labels = correlation_clusters(records.count, free.left, free.right, free.weight, most=self.settings.most)
@@ -212,6 +214,9 @@ class Probabilistic:
                 bound = edges.joining_whole(labels)
                 labels = correlation_clusters(records.count, bound.left, bound.right, bound.weight, most=self.settings.most)
             apart = edges.forbidding(*conflicts(records, labels, columns))
+            if once is not None:
+                left, right, number = doubled(labels, once)
+                apart = apart.forbidding(left, right, number + len(columns))
             if apart is edges:
                 return labels, edges
             edges = apart

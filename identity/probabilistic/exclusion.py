@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.constraints import NOBODY
 from identity.matching import Records
 from identity.scratch import registered
 
@@ -28,3 +29,15 @@ def conflicts(records: Records, labels: Ints, columns: Iterable[str]) -> tuple[I
             right.append(np.asarray(found["r"], np.int64))
             nth.append(np.full(len(right[-1]), i, np.int64))
     return np.concatenate(left), np.concatenate(right), np.concatenate(nth)
+
+
+def doubled(labels: Ints, once: Ints) -> tuple[Ints, Ints, Ints]:
+    """All pairs (left, right) of records with one label and one number in `once` (NOBODY for none); and that number."""
+    told = np.flatnonzero(once != NOBODY)
+    code = labels[told] * (int(once.max(initial=0)) + 1) + once[told]
+    order = np.argsort(code, kind="stable")
+    told, code = told[order], code[order]
+    nth = np.arange(len(told))
+    following = np.searchsorted(code, code, "right") - nth - 1
+    step = np.arange(int(following.sum())) - np.repeat(np.cumsum(following) - following, following)
+    return np.repeat(told, following), told[np.repeat(nth + 1, following) + step], np.repeat(once[told], following)

@@ -1,0 +1,125 @@
+"""Sources that hold each person once: no two of their records are one, by rules or a model, whole or incremental. A steward may."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from people import Row, people_set, strangers
+from records import RULES, SECRET, record_set
+from test_incremental import IDENTIFIERS, MODEL, Both, any_share, batch, history, links, models, sets
+
+from identity.engines import Engines
+from identity.incremental.record_index import NoIndex
+from identity.incremental.resolving import incremental
+from identity.probabilistic.exclusion import doubled
+from identity.resolve import resolve
+from identity.stewardship.decision_log import decide, read_decisions
+from identity.stewardship.decisions import SAME, Decision, RecordName
+from identity.versions.store import CrosswalkStore
+
+__all__ = ["any_share", "models"]
+
+
+class Once(Both):
+    """As Both, where the CRM holds each person once."""
+
+    def engines(self) -> Engines:
+        return Engines(SECRET, {"individual": MODEL} if self.probable else {}, self.models, self.cap, once={"individual": ("crm",)})
+
+    def same(self) -> None:
+        super().same()
+        found = links(self.little.current())  # type: ignore[arg-type]
+        assert max(Counter(id360 for (source, _), id360 in found.items() if source == "crm").values()) == 1
+
+
+@pytest.mark.usefixtures("any_share")
+@pytest.mark.parametrize(("seed", "ruled", "probable"), [(31, False, True), (32, True, True), (33, True, False)])
+def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed: int, ruled: bool, probable: bool) -> None:
+    draw, world, people = history(seed)
+    both = Once(tmp_path, models, RULES if ruled else None, probable, cap=12)
+    both.start(world)
+    for step in range(1, 4):
+        world = batch(draw, world, people, step)
+        both.go_on(world)
+
+
+def test_an_index_made_without_the_limit_is_not_built_upon(tmp_path: Path, models: Path) -> None:
+    _, world, _ = history(34)
+    both = Both(tmp_path, models)
+    both.start(world)
+    limited = Once(tmp_path, models)
+    with pytest.raises(NoIndex, match="each person once"):
+        incremental(sets(world), {}, both.little, SECRET, engines=limited.engines(), identifiers=IDENTIFIERS)
+
+
+def exact(store: CrosswalkStore, rows: dict[tuple[str, int], Row], once: tuple[str, ...], **options: Any) -> dict[tuple[str, int], int]:
+    """Resolve by rules alone; rows are keyed by (table, key). The id of each."""
+    tables = [
+        record_set([{"k0": key, **row} for (name, key), row in rows.items() if name == table], source, table)
+        for source, table in (("crm", "contact"), ("crm", "lead"), ("shop", "customer"))
+    ]
+    resolve(tables, RULES, store, SECRET, matcher=Engines(SECRET, {}, store.directory, once={"individual": once}), **options)
+    found = store.current()
+    assert found is not None
+    return {
+        (t.table, key): id360 for t in found.links for key, id360 in found.reader.execute(f"SELECT k0, id360 FROM xw.{t.name}").fetchall()
+    }
+
+
+ONE_FAMILY: dict[tuple[str, int], Row] = {
+    ("contact", 1): {"email": "us@x.de"},
+    ("contact", 2): {"email": "us@x.de", "phone": "+49301111111"},
+    ("lead", 1): {"email": "us@x.de"},
+    ("customer", 1): {"email": "us@x.de", "phone": "+49301111111"},
+}
+
+
+def test_a_source_a_table_and_a_steward(tmp_path: Path) -> None:
+    without = exact(CrosswalkStore(tmp_path / "without"), ONE_FAMILY, ())
+    assert len(set(without.values())) == 1
+    source = exact(CrosswalkStore(tmp_path / "source"), ONE_FAMILY, ("crm",))
+    assert len({source["contact", 1], source["contact", 2], source["lead", 1]}) == 3, "a lead is of the same source"
+    table = exact(CrosswalkStore(tmp_path / "table"), ONE_FAMILY, ("crm.contact",))
+    assert table["contact", 1] != table["contact", 2] and table["lead", 1] in (table["contact", 1], table["contact", 2])
+    assert table["customer", 1] == table["contact", 2], "what agrees on the rarer value joins first"
+    log = tmp_path / "decisions.jsonl"
+    one, other = (RecordName("crm", "contact", (key,)) for key in ("1", "2"))
+    decide(log, Decision(SAME, "individual", "", one, other, None, "twice in there", "ana", datetime.now(UTC), None))
+    decided = exact(CrosswalkStore(tmp_path / "decided"), ONE_FAMILY, ("crm.contact",), decisions=read_decisions(log).active())
+    assert decided["contact", 1] == decided["contact", 2] == decided["customer", 1]
+
+
+def test_the_model_keeps_them_apart_and_says_which_limit_did(tmp_path: Path) -> None:
+    """Twice the same people in one source, and once in another: each finds one of the two, and no two of one source are one."""
+    people = strangers(1200, 0)
+    twins = [{**row, "phone": None} for row in people[:40]]
+    sets = [people_set(people + twins, "crm"), people_set(people[:80], "shop")]
+    found = {}
+    for name, once in (("free", ()), ("limited", ("crm",))):
+        store = CrosswalkStore(tmp_path / name)
+        engines = Engines(SECRET, {"individual": MODEL}, tmp_path / "models", once={"individual": once})
+        resolve(sets, {}, store, SECRET, matcher=engines)
+        engines.save()
+        found[name] = links(store.current())  # type: ignore[arg-type]
+    free, limited = found["free"], found["limited"]
+    assert sum(free["crm", i] == free["crm", 1201 + i - 1] for i in range(1, 41)) >= 38
+    assert len({limited["crm", i] for i in range(1, 1241)}) == 1240
+    assert all(limited["shop", i] in (limited["crm", i], limited["crm", 1200 + i]) for i in range(1, 41))
+    assert all(limited["shop", i] == free["crm", i] for i in range(41, 81))
+
+
+def test_pairs_of_one_source_are_all_pairs() -> None:
+    draw = random.Random(5)
+    labels = np.array([draw.randrange(4) for _ in range(60)])
+    once = np.array([draw.choice([-1, 0, 1]) for _ in range(60)])
+    left, right, number = doubled(labels, once)
+    pairs = {(a, b, int(once[a])) for a in range(60) for b in range(a + 1, 60) if labels[a] == labels[b] and once[a] == once[b] != -1}
+    assert sorted(zip(left.tolist(), right.tolist(), number.tolist(), strict=True)) == sorted(pairs)
+    none = doubled(labels, np.full(60, -1))
+    assert [len(side) for side in none] == [0, 0, 0]
