@@ -12,6 +12,7 @@ from anyascii import anyascii
 from identity.scratch import registered
 
 TABLE = "latin"
+_UNSPACED = re.compile("[\u3400-\u9fff\uac00-\ud7af]{2,4}")
 _OTHER_SCRIPT = r"[^\x00-\x{024F}\x{1E00}-\x{1EFF}\x{2000}-\x{206F}]"
 
 
@@ -39,5 +40,10 @@ def in_latin(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[str]
 
 
 def _written(value: str) -> str:
-    """Latin letters in lower case; where a script has no spaces (王伟), a capital begins a word."""
+    """Latin letters in lower case; where a script has no spaces (王伟), a capital begins a word.
+
+    Of a name of a few Chinese or Korean characters the first is a name, mostly the family's, and the others are one: xi jinping.
+    """
+    if _UNSPACED.fullmatch(value):
+        return f"{anyascii(value[0])} {anyascii(value[1:])}".lower()
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", anyascii(value)).lower()

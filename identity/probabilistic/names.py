@@ -24,7 +24,8 @@ _FAMILY = (
     ("same (rare)", 0.4, 1e-4),
     ("same", 0.3, 1e-3),
     ("same (common)", 0.17, 2e-3),
-    ("close", 0.05, 2e-3),
+    ("part of a double name", 0.01, 5e-4),
+    ("close", 0.04, 2e-3),
     ("similar", 0.02, 1e-2),
     ("different", 0.06, 0.98),
 )
@@ -110,7 +111,16 @@ def _family_sql() -> str:
     return (
         f"CASE WHEN {missing('family')} THEN 0 "
         f"WHEN l.family = r.family THEN {_BIN.format('l.fp')} "
-        f"WHEN {similar} >= 0.92 OR {contained} THEN 4 WHEN {similar} >= 0.8 THEN 5 ELSE 6 END"
+        f"WHEN {_double_sql()} THEN 4 WHEN {similar} >= 0.92 OR {contained} THEN 5 WHEN {similar} >= 0.8 THEN 6 ELSE 7 END"
+    )
+
+
+def _double_sql() -> str:
+    """One is named Meier, the other Meier-Schmidt; or García Márquez and Márquez García. CASE, because most records have no double name."""
+    part = " OR ".join(f"coalesce(contains({a}.double_name, ' ' || {b}.family || ' '), false)" for a, b in ("lr", "rl"))
+    return (
+        f"CASE WHEN l.double_name IS NULL AND r.double_name IS NULL THEN false "
+        f"ELSE {part} OR coalesce(l.double_name = r.double_name, false) END"
     )
 
 

@@ -1,6 +1,7 @@
 """Normal forms taken apart into the columns that are blocked on and compared. Everything is SQL per row; nothing throws.
 
-given, given1, family, middle     letters only, no accents; given1 is the first of several given names
+given, given1, family, middle     letters only, no accents; given1 is the first of several given names, family has no particles
+double_name                       the words of a family name of several, between spaces; what follows the given name in a whole name
 dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
 email, local, domain, residue     email: the mailbox (no tag, none of Gmail's dots); local: the part before the @ as written, but for the
                                   tag; residue: what that says beyond the name ("82" of john.smith82)
@@ -21,21 +22,14 @@ from identity.normalise import normalised
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
+from identity.probabilistic.name_parts import letters, name_columns, words
 
 TABLE = "prepared"
 
-_TITLES = r"^\s*(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|madame|monsieur|mme)\b\.?\s*|,?\s+(jr|sr|ii|iii|iv|phd|md|esq)\.?\s*$"
 _STREET_WORDS = {
     "street": "st", "strasse": "st", "avenue": "av", "road": "rd", "drive": "dr", "lane": "ln", "boulevard": "bd", "court": "ct",
     "place": "pl",
 }  # fmt: skip
-_SUFFIX = r"[,\s]+(jr|sr|junior|senior|i|ii|iii|iv)\.?\s*$"
-_ENDINGS = {"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "ii": 2, "iii": 3, "iv": 4}
-_GENERATION = (
-    rf"CASE REGEXP_EXTRACT({{0}}, '\s({'|'.join(_ENDINGS)})\.?(\s|$)', 1) "
-    + " ".join(f"WHEN '{ending}' THEN '{number}'" for ending, number in _ENDINGS.items())
-    + " END"
-)
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
 
 # One mailbox is one address, however it is tagged and dotted; most addresses are neither, which is quickly seen.
@@ -54,7 +48,9 @@ def normal_form(kind: Kind, own: str = "") -> str:
     stems = {Kind.EMAIL: "email", Kind.PHONE: "phone", Kind.POSTCODE: "postcode"}
     if kind in stems:
         return own if own.startswith(stems[kind]) else stems[kind]
-    return own if kind is Kind.BIRTH_DATE and own.startswith("date(") else "exact" if kind is Kind.BIRTH_DATE else "lower"
+    if kind is Kind.BIRTH_DATE and own.startswith("date("):
+        return own
+    return "exact" if kind in (Kind.BIRTH_DATE, Kind.FULL) else "lower"  # capitals tell which of two names is the family's
 
 
 def prepare(
@@ -65,7 +61,7 @@ def prepare(
     `month_first` are the sources whose dates have the month first (see `months_first`).
     """
     raw = _by_kind(fields)
-    columns = {**_names(raw), **_birth(raw, month_first), **_contact(raw), **_place(raw), **_others(fields)}
+    columns = {**name_columns(raw), **_organisation(raw), **_birth(raw, month_first), **_contact(raw), **_place(raw), **_others(fields)}
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     written = in_latin(con, record, [column for field, column in fields if field.kind in _OF_NAMES])
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {written})"
@@ -92,45 +88,16 @@ def _by_kind(fields: Sequence[tuple[Field, str]]) -> dict[Kind, str]:
 
 
 def _parts(raw: Mapping[Kind, str]) -> str:
-    """Whole names cut into words, once per row; "Smith, John" is turned round."""
-    full = raw.get(Kind.FULL)
-    if full is None:
-        return "1 AS one"
-    plain = f"REGEXP_REPLACE(STRIP_ACCENTS({full}), '{_TITLES}', '', 'g')"
-    turned = rf"REGEXP_REPLACE({plain}, '^\s*([^,]+?)\s*,\s*(.+)$', '\2 \1')"
-    return rf"REGEXP_EXTRACT_ALL({turned}, '[\p{{L}}''’-]+') AS words"
+    """Whole names cut into words, once per row."""
+    return f"{words(raw[Kind.FULL])} AS words" if Kind.FULL in raw else "1 AS one"
 
 
-def letters(value: str) -> str:
-    """Letters only, without accents. Most values are plain letters already, which is quickly seen."""
-    cleaned = rf"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({value}), '[^\p{{L}}]+', '', 'g'), '')"
-    return f"CASE WHEN REGEXP_FULL_MATCH({value}, '[a-z]+') THEN {value} ELSE {cleaned} END"
-
-
-def _names(raw: Mapping[Kind, str]) -> dict[str, str]:
-    given, family, middle = raw.get(Kind.GIVEN), raw.get(Kind.FAMILY), raw.get(Kind.MIDDLE)
-    if Kind.FULL in raw:
-        given = f"COALESCE({given or 'NULL'}, CASE WHEN len(words) > 1 THEN words[1] END)"
-        family = f"COALESCE({family or 'NULL'}, words[-1])"
-        middle = f"COALESCE({middle or 'NULL'}, CASE WHEN len(words) > 2 THEN words[2] END)"
-    columns = {}
-    if given or family:
-        ending = "concat_ws(' ', " + ", ".join(part for part in (given, family, raw.get(Kind.FULL)) if part) + ")"
-        columns["generation"] = _GENERATION.format(ending)
-        given, family = (name and rf"REGEXP_REPLACE({name}, '{_SUFFIX}', '')" for name in (given, family))
-    if given:
-        columns["given"] = letters(given)
-        first = rf"NULLIF(REGEXP_EXTRACT(STRIP_ACCENTS({given}), '\p{{L}}+'), '')"
-        columns["given1"] = f"CASE WHEN REGEXP_FULL_MATCH({given}, '[a-z]+') THEN {given} ELSE {first} END"
-    if family:
-        columns["family"] = letters(family)
-    if middle:
-        columns["middle"] = letters(middle)
-    if Kind.ORGANISATION in raw:
-        plain = rf"REGEXP_REPLACE(STRIP_ACCENTS({raw[Kind.ORGANISATION]}), '\b({_LEGAL_FORMS})\b|[''’.]', '', 'g')"
-        words = rf"REGEXP_EXTRACT_ALL({plain}, '[\p{{L}}0-9]+')"
-        columns["org"] = f"NULLIF(ARRAY_TO_STRING(LIST_SORT({words}), ' '), '')"
-    return columns
+def _organisation(raw: Mapping[Kind, str]) -> dict[str, str]:
+    if Kind.ORGANISATION not in raw:
+        return {}
+    plain = rf"REGEXP_REPLACE(STRIP_ACCENTS({raw[Kind.ORGANISATION]}), '\b({_LEGAL_FORMS})\b|[''’.]', '', 'g')"
+    parts = rf"REGEXP_EXTRACT_ALL({plain}, '[\p{{L}}0-9]+')"
+    return {"org": f"NULLIF(ARRAY_TO_STRING(LIST_SORT({parts}), ' '), '')"}
 
 
 def _birth(raw: Mapping[Kind, str], month_first: Sequence[int]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from identity.normalise import normalised
 from identity.probabilistic.contacts import PHONE
 from identity.probabilistic.factors import Factor
 from identity.probabilistic.kinds import Field, Kind
+from identity.probabilistic.names import name_factor
 from identity.probabilistic.prepare import TABLE, months_first, prepare
 
 
@@ -21,11 +22,12 @@ def normal(form: str, value: str) -> str:
 
 
 def level(factor: Factor, **columns: tuple[str | None, str | None]) -> str:
-    """The level of two records with these values."""
+    """The level of two records with these values, all equally common."""
     with duckdb.connect() as con:
         for side, name in enumerate("lr"):
-            values = {column: values[side] for column, values in columns.items()}
-            con.register(name, pa.table({column: pa.array([value], pa.string()) for column, value in values.items()}))
+            values = {column: pa.array([values[side]], pa.string()) for column, values in columns.items()}
+            common = {column: pa.array([-3.0]) for column in factor.columns if column not in values}
+            con.register(name, pa.table(values | common))
         return factor.levels[con.execute(f"SELECT {factor.sql} FROM l, r").fetchall()[0][0]]
 
 
@@ -70,13 +72,75 @@ def test_a_thirteenth_month_tells_the_order() -> None:
         ("smith, robert", "robert", "smith", None),
         ("dr. zoë o'hara", "zoe", "ohara", None),
         ("david dobbins jr", "david", "dobbins", "2"),
+        ("Smith, Jr., John A.", "john", "smith", "2"),
+        ("Dr. John Smith, PhD, MBA", "john", "smith", None),
+        ("Prof. Dr. med. Hans Müller", "hans", "muller", None),
+        ("Mr Smith", None, "smith", None),
+        ("VAN DER BERG Jan", "jan", "berg", None),
+        ("Berg, Jan van der", "jan", "berg", None),
+        ("jan van der berg", "jan", "berg", None),
+        ("DUPONT Jean-Pierre", "jeanpierre", "dupont", None),
+        ("MARY SMITH", "mary", "smith", None),
+        ("AJ Smith", "aj", "smith", None),
+        ("Mohammed bin Salman al-Saud", "mohammed", "saud", None),
+        ("William \"Bill\" Gates", "william", "gates", None),
+        ("Mary Smith (née Jones)", "mary", "smith", None),
+        ("Müller, geb. Schmidt, Anna", "anna", "muller", None),
+        ("习近平", "xi", "jinping", None),
+        ("김정은", "gim", "jeongeun", None),
         ("王伟", "wang", "wei", None),
         ("борис годунов", "boris", "godunov", None),
     ],
 )
-def test_whole_names(written: str, given: str, family: str, generation: str | None) -> None:
+def test_whole_names(written: str, given: str | None, family: str, generation: str | None) -> None:
     found = [prepared(Kind.FULL, [written.replace("'", "’")], column)[0] for column in ("given", "family", "generation")]
     assert found == [given, family, generation]
+
+
+@pytest.mark.parametrize(
+    ("written", "family"),
+    [
+        ("van der berg", "berg"),
+        ("de la cruz", "cruz"),
+        ("al-assad", "assad"),
+        ("o''hara", "ohara"),
+        ("mc donald", "mcdonald"),
+        ("le", "le"),
+        ("van", "van"),
+        ("smith jr", "smith"),
+        ("vandenberg", "vandenberg"),
+    ],
+)
+def test_family_names_go_without_particles(written: str, family: str) -> None:
+    assert prepared(Kind.FAMILY, [written.replace("''", "’")], "family") == [family]
+
+
+def test_titles_are_no_given_names() -> None:
+    assert prepared(Kind.GIVEN, ["dr. john", "mr. dr", "mary ann"], "given1") == ["john", None, "mary"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("meier", "meier-schmidt", "part of a double name"),
+        ("meier-schmidt", "schmidt", "part of a double name"),
+        ("schmidt-meier", "meier schmidt", "part of a double name"),
+        ("garcía márquez", "marquez", "part of a double name"),
+        ("garcia marquez", "garcia lopez", "similar"),  # the same beginning, no more: sister's son, or nobody
+        ("meier", "obermeier", "close"),
+        ("ander", "mander-smith", "close"),  # in it, but no word of it
+        ("smith", "jones", "different"),
+    ],
+)
+def test_double_names(one: str, other: str, found: str) -> None:
+    family = prepared(Kind.FAMILY, [one, other], "family")
+    double = prepared(Kind.FAMILY, [one, other], "double_name")
+    pair = {"family": (family[0], family[1]), "double_name": (double[0], double[1])}
+    assert level(name_factor(False, True), **pair) == f"given name missing, family name {found}"
+
+
+def test_a_whole_name_of_three_words_may_have_two_family_names() -> None:
+    assert prepared(Kind.FULL, ["Gabriel García Márquez", "Gabriel García"], "double_name") == [" garcia marquez ", None]
 
 
 def test_streets_and_organisations() -> None:

@@ -1,0 +1,96 @@
+"""Names of people taken apart: SQL per row. Plain names of letters alone, which most are, pass through the quick side of a CASE.
+
+A whole name is read in any order that its spelling tells: "Smith, John A.", "VAN DER BERG Jan" (capitals: the family name), "Dr. John
+Smith, PhD", "Mary Smith (née Jones)". Particles (van, de la, bin, al-) are left out of family names: whether they are written differs
+from source to source for one and the same person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from identity.probabilistic.kinds import Kind
+
+_TITLE = "mr|mrs|ms|miss|mx|dr|prof|professor|sir|dame|rev|reverend|hon|capt|herr|frau|madame|monsieur|mme|mlle|sra|srta|dott|dipl|ing"
+_TITLES = rf"^\s*(?:(?:{_TITLE})\b[.\s-]*(?:(?:med|phil|jur|rer|nat|dent|vet|ing|h\. ?c)\.\s*)*)+"
+_DEGREE = "jr|sr|junior|senior|ii|iii|iv|phd|ph\\.d|md|m\\.d|esq|mba|cpa|rn|dds|dvm|obe|mbe|cbe|msc|bsc"
+_DEGREES = rf"(?:[,\s]+(?:{_DEGREE})\.?)+\s*(,|$)"
+_PARTICLE = (
+    "van|von|vom|vd|der|den|des|de|del|della|dei|di|da|do|dos|das|du|la|le|los|las|el|al|ul|bin|ben|bint|ibn|zu|zum|zur|af|av|ter|ten"
+)
+_PARTICLES = rf"^\s*(?:(?:{_PARTICLE})\b\.?[\s''’-]+)+"
+_INNER_PARTICLES = rf"([^\s,])\s+(?:(?:{_PARTICLE})\.?[\s-]+)+"
+# "Bill" of William "Bill" Smith, and what somebody was once called
+_ASIDE = r"\(.*?\)|\[.*?\]|\".*?\"|“.*?”|[,\s]\s*(?:nee|geb\.?|geborene?|formerly|aka|a\.k\.a\.)\s[^,]*"
+_CAPITALS = r"^\s*((?:\p{Lu}[\p{Lu}''’-]*\s+)*\p{Lu}[\p{Lu}''’-]{2,})\s+(\p{Lu}\p{Ll}.*)$"
+_SUFFIX = r"[,\s]+(jr|sr|junior|senior|i|ii|iii|iv)\.?\s*$"
+_ENDINGS = {"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "ii": 2, "iii": 3, "iv": 4}
+_GENERATION = (
+    rf"CASE REGEXP_EXTRACT({{0}}, '\s({'|'.join(_ENDINGS)})\.?(\s|,|$)', 1) "
+    + " ".join(f"WHEN '{ending}' THEN '{number}'" for ending, number in _ENDINGS.items())
+    + " END"
+)
+
+
+def words(full: str) -> str:
+    """The words of a whole name (in its own case) in the order given, middle, family; no titles, degrees, particles and asides."""
+    turned = rf"CASE WHEN REGEXP_MATCHES({full}, '{_CAPITALS}') THEN REGEXP_REPLACE({full}, '{_CAPITALS}', '\2 \1') ELSE {full} END"
+    plain = f"REGEXP_REPLACE(LOWER(STRIP_ACCENTS({turned})), '{_ASIDE}', ' ', 'g')"
+    undecorated = rf"REGEXP_REPLACE({plain}, '{_DEGREES}', '\1')"
+    ordered = rf"REGEXP_REPLACE({undecorated}, '^\s*([^,]+?)\s*,\s*(.+)$', '\2 \1')"
+    named = f"REGEXP_REPLACE({ordered}, '{_TITLES}|{_DEGREES}', '', 'g')"
+    return rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({named}, '{_INNER_PARTICLES}', '\1 ', 'g'), '[\p{{L}}''’-]+')"
+
+
+def letters(value: str) -> str:
+    """Letters only, without accents. Most values are plain letters already, which is quickly seen."""
+    return _quick(value, _letters(f"STRIP_ACCENTS({value})"))
+
+
+def name_columns(raw: Mapping[Kind, str]) -> dict[str, str]:
+    """The prepared columns that names give; a whole name is there as `words`."""
+    given, family, middle = raw.get(Kind.GIVEN), raw.get(Kind.FAMILY), raw.get(Kind.MIDDLE)
+    full = raw.get(Kind.FULL)
+    columns: dict[str, str] = {}
+    if given or family or full:
+        columns["generation"] = _GENERATION.format(
+            "concat_ws(' ', " + ", ".join([*(part for part in (given, family) if part), *([f"LOWER({full})"] if full else [])]) + ")"
+        )
+    double = family and _quick(family, _double(_family(family)), "NULL")
+    if full:
+        given = f"COALESCE({given or 'NULL'}, CASE WHEN len(words) > 1 THEN words[1] END)"
+        # of several family names, or a middle and a family name, which is which cannot be seen
+        further = _double("ARRAY_TO_STRING(words[2:], ' ')")
+        double = f"COALESCE({double or 'NULL'}, {further})"
+        family = f"COALESCE({family or 'NULL'}, words[-1])"
+        middle = f"COALESCE({middle or 'NULL'}, CASE WHEN len(words) > 2 THEN ARRAY_TO_STRING(words[2:-2], ' ') END)"
+    if given:
+        plain = f"REGEXP_REPLACE(STRIP_ACCENTS({given}), '{_TITLES}|{_SUFFIX}', '', 'g')"
+        columns["given"] = _quick(given, _letters(plain))
+        columns["given1"] = _quick(given, rf"NULLIF(REGEXP_EXTRACT({plain}, '\p{{L}}+'), '')")
+    if family:
+        columns["family"] = _quick(family, _letters(_family(family)))
+        columns["double_name"] = double or "NULL"
+    if middle:
+        columns["middle"] = letters(middle)
+    return columns
+
+
+def _family(family: str) -> str:
+    """A family name without accents, generation and particles; if it is nothing else, it is that."""
+    plain = f"REGEXP_REPLACE(STRIP_ACCENTS({family}), '{_SUFFIX}', '')"
+    return f"REGEXP_REPLACE({plain}, '{_PARTICLES}', '')"
+
+
+def _quick(value: str, odd: str, plain: str = "") -> str:
+    return f"CASE WHEN REGEXP_FULL_MATCH({value}, '[a-z]+') THEN {plain or value} ELSE {odd} END"
+
+
+def _letters(value: str) -> str:
+    return rf"NULLIF(REGEXP_REPLACE({value}, '[^\p{{L}}]+', '', 'g'), '')"
+
+
+def _double(name: str) -> str:
+    """The words of a double name between spaces, in order of the alphabet; NULL if there is one word only."""
+    words = rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({name}, '[''’]', '', 'g'), '\p{{L}}{{2,}}')"
+    return f"CASE WHEN len({words}) > 1 THEN ' ' || ARRAY_TO_STRING(LIST_SORT({words}), ' ') || ' ' END"
