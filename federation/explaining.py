@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from identity.evidence.live_comparison import compare_live
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.evidence.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
 from identity.model import RecordSet
-from identity.stewardship.review import Item, review
+from identity.stewardship.review import KINDS, Queue, ordered, review
 from views.model import Mapping
 
 if TYPE_CHECKING:
@@ -51,15 +52,15 @@ def why_id360(project: Project, id360: int) -> ClusterEvidence:
     raise UnknownId360(f"no record has the id360 {id360}, or nothing is kept of why", hint="`c360 crosswalk show ID360` tells its history")
 
 
-def review_project(project: Project, limit: int = 20) -> list[Item]:
-    """What is worth a steward's look, of all entities, weightiest first. Raises: NoCrosswalk, DecisionsFile."""
+def review_project(project: Project, limit: int = 20, kinds: Collection[str] = ()) -> Queue:
+    """What is worth a steward's look, of all entities, weightiest first; of some `kinds` only, if they are given.
+
+    Raises: NoCrosswalk, DecisionsFile.
+    """
     crosswalk, decisions = current(project), project_decisions(project).active()
-    found = [
-        item
-        for place in places_with_evidence(crosswalk)
-        for item in review(evidence_of(crosswalk, *place), project_secret(project.model), decisions, limit)
-    ]
-    return sorted(found, key=lambda item: -item.weight)[:limit]
+    secret = project_secret(project.model)
+    parts = [review(evidence_of(crosswalk, *p), secret, decisions, limit, kinds or KINDS) for p in places_with_evidence(crosswalk)]
+    return ordered([item for part in parts for item in part], sum((part.totals for part in parts), Counter()), limit)
 
 
 def current(project: Project) -> Crosswalk:

@@ -22,7 +22,7 @@ from views.load import load
 from views.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from federation.deciding import Key
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from identity.model_use import ModelUse
     from identity.report import ResolveReport
     from identity.stewardship.decisions import Decision
-    from identity.stewardship.review import Item
+    from identity.stewardship.review import Queue
     from identity.versions.plans import Plan
 
 LOCAL = "local"
@@ -137,11 +137,11 @@ class Project:
             raise TypeError("why() takes two records, or one id360")
         return why_records(self, a, b)
 
-    def review(self, limit: int = 20) -> list[Item]:
-        """What is worth a steward's look, weightiest first. See identity.stewardship.review."""
+    def review(self, limit: int = 20, kinds: Collection[str] = ()) -> Queue:
+        """What is worth a steward's look, weightiest first; of some `kinds` only, if given. See identity.stewardship.review."""
         from federation.explaining import review_project
 
-        return review_project(self, limit)
+        return review_project(self, limit, kinds)
 
     def rollback(self, to: int | None = None) -> Crosswalk:
         """Let the version before (or version `to`) serve again, as a new version; no id is lost or reused.

@@ -9,20 +9,23 @@ import click
 from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
-    from identity.stewardship.review import Item
+    from identity.stewardship.review import Item, Queue
+
+KINDS = ("near-match", "refused-merge", "weak-link", "bridge", "shared-value", "over-cap-block", "id-churn")
 
 
 @command
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many, the weightiest first.")
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only these; may be given several times.")
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
 @click.pass_obj
-def review(app: App, limit: int, output: str) -> None:
+def review(app: App, limit: int, kinds: tuple[str, ...], output: str) -> None:
     """List what is worth a steward's look, weightiest first.
 
-    Near matches, refused merges, weak links, bridges, values on too many records, ids that moved: ordered by the records at stake × how
-    unsure it is. Each with the commands that settle it; what was decided leaves the list.
+    Near matches, refused merges, weak links, bridges, values on too many records, blocks over the cap, ids that moved: ordered by the
+    records at stake × how unsure it is. Each with the commands that settle it; what was decided leaves the list.
     """
-    found = app.project().review(limit)
+    found = app.project().review(limit, [kind if kind == "over-cap-block" else kind.replace("-", " ") for kind in kinds])
     if output == "json":
         import msgspec
 
@@ -31,8 +34,7 @@ def review(app: App, limit: int, output: str) -> None:
     for number, item in enumerate(found, 1):
         for line in lines(number, item):
             click.echo(line)
-    if not found:
-        app.say("nothing to look at")
+    app.say(waiting(found))
 
 
 def _plain(item: Item) -> dict[str, object]:
@@ -46,7 +48,27 @@ def lines(number: int, item: Item) -> list[str]:
     """One item for people."""
     said = f" {item.posterior:.0%}" if item.posterior is not None else ""
     pair = f": {item.a} – {item.b}" if item.a else ""
-    return [f"{number:>3}  {item.kind}{said}{pair}", f"     {item.detail}", *(f"     {c}" for c in item.decide)]
+    speaks = [f"{word}: {', '.join(told)}" for word, told in (("for", item.speaks_for), ("against", item.speaks_against)) if told]
+    found = [f"{number:>3}  {item.kind}{said}{pair}", f"     {item.detail}", *([f"     {' · '.join(speaks)}"] if speaks else [])]
+    if len(item.decide) == 2:  # the other differs in the verdict alone
+        return [*found, f"     {item.decide[0]}   # or {item.decide[1].split()[2]}"]
+    return [*found, *(f"     {c}" for c in item.decide)]
+
+
+def waiting(found: Queue) -> str:
+    """How much there is in all, kind by kind."""
+    total = sum(found.totals.values())
+    if not total:
+        return "nothing to look at"
+    kinds: dict[str, list[tuple[str, int]]] = {}
+    for (kind, why), count in found.totals.most_common():
+        kinds.setdefault(kind, []).append((why, count))
+    told = []
+    for kind, reasons in kinds.items():
+        because = ", ".join(f"{why} {count:,}" for why, count in reasons[:4] if why)
+        told.append(f"{kind} {sum(count for _, count in reasons):,}" + (f" ({because})" if because else ""))
+    shown = f"{len(found):,} of {total:,} shown" if len(found) < total else f"{total:,} in all"
+    return f"{shown}: {'; '.join(told)}"
 
 
 command = review

@@ -158,6 +158,16 @@ class StoredEvidence:
         pairs = Pairs(of, left, right, beyond, pattern, proposed, np.full(len(left), -1, np.int64), self._odds(pattern))
         return pairs if cluster is not None else pairs.where(pairs.left < pairs.right)
 
+    def refused(self) -> tuple[Pairs, Ints]:
+        """Of two clusters each that something would have made one the strongest pair, and which limit of `document.limits` refused it.
+        `rule` is what would have joined them; the odds of the pair are where it is near."""
+        if not _has_table(self.crosswalk, f"refused_{self.name}"):  # a version of before there was one
+            none = np.empty(0, np.int64)
+            return Pairs(none, none, none, none, none, none, none, np.empty(0)), none
+        of, left, right, beyond, rule, kept_by = self._fetch("refused", "cluster, l, r, beyond, rule, kept_by", None)
+        none = np.full(len(of), -1, np.int64)
+        return Pairs(of, left, right, beyond, none, none, rule, np.full(len(of), np.nan)), kept_by
+
     def clusters(self, cluster: int | None = None) -> Mapping[str, npt.NDArray[np.float64]]:
         """How the clusters of three or more (or that one) hang together: columns as in `writing`; NaN where there is no bridge."""
         sql = f"SELECT * FROM xw.cluster_{self.name}" + ("" if cluster is None else " WHERE cluster = ?")
@@ -236,5 +246,9 @@ def places_with_evidence(crosswalk: Crosswalk) -> tuple[tuple[str, str], ...]:
 
 
 def _has_evidence(crosswalk: Crosswalk) -> bool:
-    sql = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'xw' AND table_name = 'evidence'"
-    return bool(crosswalk.reader.execute(sql).fetchall())
+    return _has_table(crosswalk, "evidence")
+
+
+def _has_table(crosswalk: Crosswalk, name: str) -> bool:
+    sql = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'xw' AND table_name = ?"
+    return bool(crosswalk.reader.execute(sql, [name]).fetchall())

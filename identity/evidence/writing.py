@@ -118,14 +118,16 @@ def _firsts(con: duckdb.DuckDBPyConnection, entity: str, space: str) -> dict[str
 
 def copy_evidence(con: duckdb.DuckDBPyConnection) -> None:
     """Write the evidence of the version attached as `old` into `new`: a rollback brings it back with the links."""
-    if not con.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'old' AND table_name = 'evidence'").fetchall():
+    there = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'").fetchall()}
+    if "evidence" not in there:
         return
     con.execute(_EVIDENCE)
     con.execute("INSERT INTO new.evidence FROM old.evidence")
     for (name,) in con.execute("SELECT name FROM old.evidence").fetchall():
         for kind in TABLES:
             _create(con, kind, name)
-            con.execute(f"INSERT INTO new.{kind}_{name} FROM old.{kind}_{name}")
+            if f"{kind}_{name}" in there:
+                con.execute(f"INSERT INTO new.{kind}_{name} FROM old.{kind}_{name}")
 
 
 def _as_scored(edges: Edges, count: int) -> Scored:

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
 import numpy as np
 
-from identity.clustering import Ints
-from identity.constraints import Floats
 from identity.evidence.reading import Member, StoredEvidence, key_texts
-from identity.evidence.writing import BY_MODEL, MODEL, probability
+from identity.evidence.writing import probability
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
+from identity.stewardship.doubts import BRIDGE, NEAR, REFUSED, WEAK, Decided, Doubts, doubts, told_limit
+from identity.versions.history import MERGED, SPLIT
 
-NEAR, REFUSED, WEAK, BRIDGE, CROWD, CHURN = "near match", "refused merge", "weak link", "bridge", "shared value", "id churn"
-DOUBTFUL = (0.2, 0.8)
-"""Posteriors between which a pair is worth a look."""
-TOP = 5_000
-"""At most so many pairs of each kind are looked at."""
-CROWD_UNSURE, BLOCK_UNSURE, CHURN_UNSURE = 0.01, 0.0001, 0.1
-"""How unsure a value on too many records, a block too large to compare (other rules propose its pairs too), or a moved id is taken to
-be: there is no score for any."""
+CROWD, BLOCK, CHURN = "shared value", "over-cap block", "id churn"
+KINDS = (NEAR, REFUSED, WEAK, BRIDGE, CROWD, BLOCK, CHURN)
+CROWD_CAP = 100
+CROWD_UNSURE, BLOCK_UNSURE, CHURN_UNSURE = 0.05, 0.0001, 0.1
+"""How unsure a value on CROWD_CAP records (the more have it, the surer it is nobody's), a block too large to compare (other rules propose
+its pairs too), or a moved id is taken to be: there is no score for any."""
+SAID = 3
+"""The most factors that are told of a pair for one person, and against."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """Something to look at. `a` and `b` name the pair of records that it hangs on (`ids` are whose they are), if there is one.
 
-    near match: not one, and might be · refused merge: not one although the pair alone says so · weak link: one, by this doubtful pair ·
-    bridge: one, and hanging on this pair · shared value: on so many records that it links nobody · id churn: records changed their id.
-    `posterior` is how likely the pair is one person. `detail` says the rest; `decide` are commands that settle it.
+    near match: not one, and might be · refused merge: not one although something says so; `why` is the limit that refused it · weak link:
+    one, by this doubtful pair · bridge: one, and hanging on this pair · shared value: on so many records that it links nobody · over-cap
+    block: so many records that they were not compared (`why`: the rule) · id churn: records changed their id (`why`: merged, split).
+    `posterior` is how likely the pair is one person, `speaks_for` and `speaks_against` what that goes by, with bits. `detail` says the
+    rest; `decide` are commands that settle it.
     """
 
     kind: str
@@ -45,6 +48,9 @@ class Item:
     ids: tuple[int, ...]
     detail: str
     decide: tuple[str, ...]
+    why: str = ""
+    speaks_for: tuple[str, ...] = ()
+    speaks_against: tuple[str, ...] = ()
 
     @property
     def weight(self) -> float:
@@ -52,119 +58,73 @@ class Item:
         return self.records * self.unsure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """Pairs of one kind, before their records are named: `parts` are the records at stake on either side."""
+class Queue(list[Item]):
+    """The weightiest items, and how many there are in all: per kind, and for refused merges, blocks and churn per reason."""
 
-    kind: str
-    left: Ints
-    right: Ints
-    odds: Floats
-    unsure: Floats
-    records: Ints
-    detail: tuple[str, ...]
+    def __init__(self, items: Sequence[Item] = (), totals: Counter[tuple[str, str]] | None = None) -> None:
+        super().__init__(items)
+        self.totals: Counter[tuple[str, str]] = totals or Counter()
 
 
-def review(evidence: StoredEvidence, secret: bytes, decisions: Sequence[Decision] = (), limit: int = 20) -> list[Item]:
+def review(
+    evidence: StoredEvidence, secret: bytes, decisions: Sequence[Decision] = (), limit: int = 20, kinds: Collection[str] = KINDS
+) -> Queue:
     """The `limit` weightiest items of one (entity, space). What was decided, of the very pair or of the two people, is left out."""
-    found = [*_crowds(evidence), *_churn(evidence)]
-    decided = _Decided(evidence, decisions, secret)
-    for some in (_apart(evidence), *_together(evidence)):
-        found += _named(evidence, some, decided, limit)
-    return sorted(found, key=lambda i: (-i.weight, i.kind, i.a or "", i.b or "", i.ids, i.detail))[:limit]
+    found = [item for item in (*_crowds(evidence), *_blocks(evidence), *_churn(evidence)) if item.kind in kinds]
+    totals = Counter((item.kind, item.why) for item in found)
+    decided = Decided(evidence, decisions, secret)
+    for some in doubts(evidence):
+        if some.kind in kinds:
+            left = decided.without(some)
+            totals.update((some.kind, why) for why in left.why)
+            found += _named(evidence, left, limit)
+    return ordered(found, totals, limit)
 
 
-def _apart(evidence: StoredEvidence) -> _Found:
-    """Near matches and refused merges: for every two clusters their best pair."""
-    near = evidence.near()
-    likely = probability(near.odds)
-    near = near.where(likely >= DOUBTFUL[0])
-    low, high = np.minimum(near.cluster, near.beyond), np.maximum(near.cluster, near.beyond)
-    order = np.lexsort((near.right, near.left, -near.odds, high, low))
-    first = np.ones(len(order), bool)
-    first[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
-    best = near.where(order[first])
-    sizes = evidence.cluster_sizes()
-    records = sizes[best.cluster] + sizes[best.beyond]
-    unsure = entropy(best.odds)
-    refused = probability(best.odds) > DOUBTFUL[1]
-    unsure = np.where(refused, 0.5, unsure)  # the pair is sure, the answer is another: something is wrong with one of them
-    kept = "; other pairs, a value that differs, a decision or the size of the whole keep them apart"
-    detail = tuple(f"{n} records would be one{kept if r else ''}" for n, r in zip(records.tolist(), refused.tolist(), strict=True))
-    return _Found(NEAR, best.left, best.right, best.odds, unsure, records, detail)
+def ordered(found: Sequence[Item], totals: Counter[tuple[str, str]], limit: int) -> Queue:
+    """The weightiest first."""
+    return Queue(sorted(found, key=lambda i: (-i.weight, i.kind, i.a or "", i.b or "", i.ids, i.detail))[:limit], totals)
 
 
-def _together(evidence: StoredEvidence) -> Iterator[_Found]:
-    """Clusters that hang on a bridge, or on a doubtful pair."""
-    clusters = evidence.clusters()
-    bridged = np.flatnonzero(~np.isnan(clusters["bridge_l"]))
-    left, right = clusters["bridge_l"][bridged].astype(np.int64), clusters["bridge_r"][bridged].astype(np.int64)
-    records, part = clusters["records"][bridged].astype(np.int64), clusters["part"][bridged].astype(np.int64)
-    odds = clusters["bridge"][bridged]
-    odds = np.where(np.isfinite(odds), odds, np.nan)
-    detail = tuple(
-        f"{p} and {n - p} records hang together by this pair alone" for p, n in zip(part.tolist(), records.tolist(), strict=True)
-    )
-    sure = odds if evidence.document.engine == MODEL else np.full(len(odds), np.nan)
-    yield _Found(BRIDGE, left, right, sure, np.maximum(np.nan_to_num(entropy(sure)), 0.25), records, detail)
-    if evidence.document.engine != MODEL:
-        return
-    inside = evidence.inside()
-    weak = inside.where((inside.rule == BY_MODEL) & (probability(inside.odds) <= DOUBTFUL[1]))
-    # of a larger cluster only its weakest link counts: others hold it beside a doubtful pair
-    links = (clusters[name].astype(np.int64).tolist() for name in ("weakest_l", "weakest_r"))
-    weakest = dict(zip(clusters["cluster"].astype(np.int64).tolist(), zip(*links, strict=True), strict=True))
-    pairs = zip(weak.left.tolist(), weak.right.tolist(), strict=True)
-    weak = weak.where(np.array([weakest.get(c, pair) == pair for c, pair in zip(weak.cluster.tolist(), pairs, strict=True)], bool))
-    counted = evidence.cluster_sizes()[weak.cluster]
-    detail = tuple(f"{n} records are one by it" for n in counted.tolist())
-    yield _Found(WEAK, weak.left, weak.right, weak.odds, entropy(weak.odds), counted, detail)
+def _named(evidence: StoredEvidence, found: Doubts, limit: int) -> Iterator[Item]:
+    """The weightiest of these, with their records named."""
+    order = np.lexsort((found.right, found.left, -found.records * found.unsure))[:limit]
+    members = evidence.named([*found.left[order].tolist(), *found.right[order].tolist()])
+    for i in order.tolist():
+        yield _item(evidence, found, i, members[int(found.left[i])], members[int(found.right[i])])
 
 
-def _named(evidence: StoredEvidence, found: _Found, decided: _Decided, limit: int) -> Iterator[Item]:
-    """The weightiest of these that nobody has decided, with their records named."""
-    order = np.lexsort((found.right, found.left, -found.records * found.unsure))[:TOP]
-    told = 0
-    for start in range(0, len(order), limit):
-        some = order[start : start + limit]
-        members = evidence.named([*found.left[some].tolist(), *found.right[some].tolist()])
-        for i in some.tolist():
-            a, b = members[int(found.left[i])], members[int(found.right[i])]
-            if decided.settles(a, b):
-                continue
-            yield _item(evidence, found, i, a, b)
-            told += 1
-        if told >= limit:
-            return
-
-
-def _item(evidence: StoredEvidence, found: _Found, i: int, a: Member, b: Member) -> Item:
+def _item(evidence: StoredEvidence, found: Doubts, i: int, a: Member, b: Member) -> Item:
     posterior = None if np.isnan(found.odds[i]) else round(float(probability(found.odds[i : i + 1])[0]), 4)
-    kind = REFUSED if found.kind == NEAR and posterior is not None and posterior > DOUBTFUL[1] else found.kind
+    a, b = sorted((a, b), key=lambda m: m.rec)
     commands = tuple(f"c360 decide {verdict} {quote(str(a))} {quote(str(b))} --reason '…'" for verdict in (SAME, DIFFERENT))
     return Item(
-        kind, evidence.entity, evidence.space, int(found.records[i]), round(float(found.unsure[i]), 4), posterior, str(a), str(b),
-        tuple(dict.fromkeys((a.id360, b.id360))), found.detail[i], commands,
+        found.kind, evidence.entity, evidence.space, int(found.records[i]), round(float(found.unsure[i]), 4), posterior, str(a), str(b),
+        tuple(dict.fromkeys((a.id360, b.id360))), _detail(found, i), commands, found.why[i], *_speaks(evidence, int(found.pattern[i])),
     )  # fmt: skip
 
 
-class _Decided:
-    """What stewards have decided, by record and by person. Where keys are personal, decisions name records by a keyed hash."""
+def _detail(found: Doubts, i: int) -> str:
+    records = int(found.records[i])
+    if found.kind == BRIDGE and found.part is not None:
+        return f"{int(found.part[i])} and {records - int(found.part[i])} records hang together by this pair alone"
+    if found.kind == WEAK:
+        return f"{records} records are one by it"
+    return f"{records} records would be one" + (f"; {told_limit(found.why[i])}" if found.kind == REFUSED else "")
 
-    def __init__(self, evidence: StoredEvidence, decisions: Iterable[Decision], secret: bytes) -> None:
-        self.secret = secret
-        self.pairs: set[frozenset[RecordName]] = set()
-        self.people: set[frozenset[int]] = set()
-        for decision in decisions:
-            if (decision.entity, decision.space) == (evidence.entity, evidence.space) and decision.b is not None:
-                self.pairs.add(frozenset((decision.a, decision.b)))
-                recs = [rec for name in decision.records if (rec := evidence.rec_of(name, secret)) is not None]
-                self.people.add(frozenset(m.id360 for m in evidence.named(recs).values()))
 
-    def settles(self, a: Member, b: Member) -> bool:
-        """Whether these two records were decided, or any two of their two people."""
-        named = frozenset(record_name(m, self.secret) for m in (a, b))
-        return named in self.pairs or (a.id360 != b.id360 and frozenset((a.id360, b.id360)) in self.people)
+def _speaks(evidence: StoredEvidence, pattern: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What weighs most of a pair, for one person and against."""
+    if pattern < 0:
+        return (), ()
+    document = evidence.document
+    levels = zip(document.factors, evidence.patterns[pattern].tolist(), strict=True)
+    bars = [(factor.bits[level], f"{factor.name} {factor.levels[level]}".strip()) for factor, level in levels]
+    if document.household is not None:
+        bars.append((float(evidence.odds[pattern]) - document.prior - sum(bits for bits, _ in bars), "may be one household"))
+    bars.sort()
+    told = [(bits, f"{name} ({bits:+.1f})") for bits, name in bars if abs(bits) >= 0.5]
+    return tuple(t for bits, t in reversed(told) if bits > 0)[:SAID], tuple(t for bits, t in told if bits < 0)[:SAID]
 
 
 def record_name(member: Member, secret: bytes) -> RecordName:
@@ -177,39 +137,44 @@ def record_name(member: Member, secret: bytes) -> RecordName:
 
 
 def _crowds(evidence: StoredEvidence) -> Iterator[Item]:
-    """Values on too many records, and blocks too large to compare."""
+    """Values on too many records to be anybody's."""
+    generic = evidence.document.model.generic if evidence.document.model else ()
+    told = [
+        (v.records, f"a value of {v.rule} (#{v.keyed_hash}) is on {v.records:,} records and links nobody") for v in evidence.document.shared
+    ]
+    told += [
+        (g.records, f"a value of {g.attribute} (#{g.keyed_hash}) is nobody's: on {g.records:,} records, not compared") for g in generic
+    ]
+    for records, detail in told:
+        unsure = round(CROWD_UNSURE * min(CROWD_CAP / max(records, 1), 1.0) ** 2, 6)
+        yield Item(CROWD, evidence.entity, evidence.space, records, unsure, None, None, None, (), detail, ())
+
+
+def _blocks(evidence: StoredEvidence) -> Iterator[Item]:
+    """Blocks too large to compare: the largest one by one, the others of each rule together."""
     place = (evidence.entity, evidence.space)
-    for value in evidence.document.shared:
-        detail = f"a value of {value.rule} (#{value.keyed_hash}) is on {value.records:,} records and links nobody"
-        yield Item(CROWD, *place, value.records, CROWD_UNSURE, None, None, None, (), detail, ())
     for rule in evidence.document.proposals:
-        if rule.left_out:
-            detail = f"{rule.oversize_blocks:,} blocks of {rule.rule} were too large: {rule.left_out:,} records were not compared by it"
-            yield Item(CROWD, *place, rule.left_out, BLOCK_UNSURE, None, None, None, (), detail, ())
-    for generic in evidence.document.model.generic if evidence.document.model else ():
-        detail = f"a value of {generic.attribute} (#{generic.keyed_hash}) is nobody's: on {generic.records:,} records, it is not compared"
-        yield Item(CROWD, *place, generic.records, CROWD_UNSURE, None, None, None, (), detail, ())
+        for name, records in rule.largest:
+            detail = f"{records:,} records agree in {rule.rule} (#{name}): more than the cap, even cut further; not compared by this rule"
+            yield Item(BLOCK, *place, records, BLOCK_UNSURE, None, None, None, (), detail, (), rule.rule)
+        if rest := rule.left_out - sum(records for _, records in rule.largest):
+            detail = f"{rest:,} more records in smaller blocks over the cap of {rule.rule} were not compared by it"
+            yield Item(BLOCK, *place, rest, BLOCK_UNSURE, None, None, None, (), detail, (), rule.rule)
 
 
 def _churn(evidence: StoredEvidence) -> Iterator[Item]:
-    """Ids of the version before whose records went elsewhere."""
+    """Ids whose records went elsewhere in the run that made this version."""
     crosswalk = evidence.crosswalk
     rows = crosswalk.reader.execute(
-        "SELECT event, id360, other_id, records FROM xw.id_event WHERE run = ? AND (entity, space) = (?, ?) AND other_id IS NOT NULL "
-        "ORDER BY records DESC, id360 LIMIT 1000",
-        [crosswalk.version, evidence.entity, evidence.space],
+        "SELECT event, id360, other_id, records FROM xw.id_event WHERE run = ? AND (entity, space) = (?, ?) AND event IN (?, ?) "
+        "ORDER BY records DESC, id360",
+        [crosswalk.version, evidence.entity, evidence.space, MERGED, SPLIT],
     ).fetchall()
     for event, id360, other, records in rows:
-        said = f"{id360} was merged into {other}" if event == "merged" else f"{id360} was split off from {other}"
+        said = f"{id360} was merged into {other}" if event == MERGED else f"{id360} was split off from {other}"
         detail = f"{said} in version {crosswalk.version}: {records:,} record{'s' * (records != 1)} changed their id"
-        shown = other if event == "merged" else id360
+        shown = other if event == MERGED else id360
         yield Item(
             CHURN, evidence.entity, evidence.space, int(records or 0), CHURN_UNSURE, None, None, None, (id360, other), detail,
-            (f"c360 why {shown}",),
+            (f"c360 why {shown}",), event,
         )  # fmt: skip
-
-
-def entropy(odds: Floats) -> Floats:
-    """How unsure a pair is, in bits: 1 at fifty-fifty."""
-    p = np.clip(probability(np.nan_to_num(odds)), 1e-9, 1 - 1e-9)
-    return np.where(np.isnan(odds), np.nan, -(p * np.log2(p) + (1 - p) * np.log2(1 - p)))

@@ -11,11 +11,12 @@ from people import Row, engine, kin, moved, people_set, resolved, strangers
 from records import RULES, SECRET, record_set
 
 from identity.evidence.reading import StoredEvidence, evidence_of
-from identity.model import MatchKey
+from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
-from identity.stewardship.review import BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, entropy, review
+from identity.stewardship.doubts import entropy
+from identity.stewardship.review import BLOCK, BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, review
 from identity.versions.store import CrosswalkStore
 
 
@@ -84,6 +85,55 @@ def test_what_a_must_not_keeps_apart_is_a_refused_merge(tmp_path: Path) -> None:
     resolved(store, people_set(made), matcher=apart)
     found = review(evidence(store), SECRET, limit=100)
     assert kinds(found) == {REFUSED} and len(found) == 40 and found[0].posterior is not None and found[0].posterior > 0.8
+    assert {item.why for item in found} == {"must_not phone"} and "they differ in phone" in found[0].detail
+    assert any(told.startswith("e-mail same") for told in found[0].speaks_for)
+    assert any(told.startswith("phone different") for told in found[0].speaks_against)
+    assert review(evidence(store), SECRET, limit=3).totals == {(REFUSED, "must_not phone"): 40}
+    assert review(evidence(store), SECRET, kinds=[NEAR]) == []
+
+
+def test_the_largest_cluster_is_a_limit_that_is_named(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    made = strangers(200, 3)
+    resolved(store, people_set([*made, made[0], made[0]]), matcher=engine(most=3))
+    (found,) = review(evidence(store), SECRET, kinds=[REFUSED])
+    assert (found.why, found.records) == ("largest_cluster 3", 4) and "more than 3 records" in found.detail
+
+
+def test_a_decision_that_no_longer_holds_is_told_as_what_refused(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    apart = decision(DIFFERENT, RecordName("crm", "contact", ("1",)), RecordName("crm", "contact", ("201",)))
+    resolved(store, people_set(strangers(200, 3)), decisions=[apart])
+    assert review(evidence(store), SECRET, [apart], kinds=[REFUSED]) == []
+    (found,) = review(evidence(store), SECRET, kinds=[REFUSED])
+    assert found.why == "decision" and {found.a, found.b} == {"crm.contact:1", "crm.contact:201"}
+
+
+def test_a_rule_that_a_must_not_overrules_is_told_though_the_pair_was_never_scored(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    made = strangers(1600, 0)
+    made[1] = {**made[1], "city": made[0]["city"] + " upon Nowhere"}
+    made[0] = {**made[0], "city": made[1]["city"]}
+    rules = {"individual": (MatchRule("city", (MatchKey("city", "lower"),)),)}
+    resolve([people_set(made)], rules, store, SECRET, matcher=engine(must_not=(MatchKey("phone", "phone"),)))
+    found = review(evidence(store), SECRET, limit=10_000, kinds=[REFUSED])
+    (mine,) = [item for item in found if (item.a, item.b) == ("crm.contact:1", "crm.contact:2")]
+    assert mine.why == "must_not phone" and mine.unsure >= 0.5
+
+
+def test_blocks_that_were_left_out_are_named(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    made = strangers(1600, 0)
+    resolved(store, people_set(made + [made[0]] * 150))
+    found = review(evidence(store), SECRET, limit=100, kinds=[BLOCK])
+    rules = {item.why: item for item in found}
+    assert rules["beginning of name, city"].records == 151
+    assert all(len(item.detail.split("#")[1].split(")")[0]) == 16 for item in found if "#" in item.detail)
+    again = CrosswalkStore(tmp_path / "again")
+    resolved(again, people_set(made + [made[0]] * 160))
+    assert {item.detail.split("#")[1][:16] for item in review(evidence(again), SECRET, limit=100, kinds=[BLOCK]) if "#" in item.detail} >= {
+        item.detail.split("#")[1][:16] for item in found if item.why == "beginning of name, city"
+    }, "a block has one name over the runs"
 
 
 def crowd(k: int) -> list[dict[str, object]]:
@@ -114,7 +164,7 @@ def test_ids_that_moved(tmp_path: Path) -> None:
     resolve([record_set(before)], RULES, store, SECRET)
     resolve([record_set(crowd(3))], RULES, store, SECRET)
     churn = [item for item in review(evidence(store), SECRET) if item.kind == CHURN]
-    assert len(churn) == 1 and churn[0].records == 3 and "was merged into" in churn[0].detail
+    assert len(churn) == 1 and churn[0].records == 3 and "was merged into" in churn[0].detail and churn[0].why == "merged"
 
 
 def test_decisions_on_personal_keys_are_found_by_their_hash(tmp_path: Path) -> None:

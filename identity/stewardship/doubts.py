@@ -1,0 +1,164 @@
+"""Pairs of records worth a steward's look in one version of the crosswalk, as whole arrays: nearly one, refused, doubtful, bridges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from identity.clustering import Ints
+from identity.constraints import Floats
+from identity.evidence.reading import Pairs, StoredEvidence
+from identity.evidence.writing import BY_MODEL, MODEL, probability
+from identity.matching import DECISION, OUTVOTED, TOO_LARGE
+from identity.stewardship.decisions import Decision
+
+NEAR, REFUSED, WEAK, BRIDGE = "near match", "refused merge", "weak link", "bridge"
+DOUBTFUL = (0.2, 0.8)
+"""Posteriors between which a pair is worth a look."""
+LEAST_REFUSED, LEAST_BRIDGE = 0.5, 0.25
+"""How unsure a refused merge (the pair says one thing, a limit another) and a bridge are at least."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Doubts:
+    """Pairs of one kind, before their records are named. `cluster` and `beyond` are the smallest records of the two clusters (the same if
+    they are one); `records` are those at stake, `unsure` from 0 to 1; `why` names for each pair what made it one of this kind."""
+
+    kind: str
+    left: Ints
+    right: Ints
+    cluster: Ints
+    beyond: Ints
+    odds: Floats
+    unsure: Floats
+    records: Ints
+    pattern: Ints
+    why: tuple[str, ...]
+    part: Ints | None = None
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> Doubts:
+        """Some of them."""
+        columns = (getattr(self, name)[kept] for name in ("left", "right", "cluster", "beyond", "odds", "unsure", "records", "pattern"))
+        why = tuple(told for told, stays in zip(self.why, kept.tolist(), strict=True) if stays)
+        return Doubts(self.kind, *columns, why, None if self.part is None else self.part[kept])
+
+
+def doubts(evidence: StoredEvidence) -> Iterator[Doubts]:
+    """All pairs worth a look, kind by kind."""
+    near = evidence.near()
+    yield from _apart(evidence, near)
+    inside = evidence.inside()
+    clusters = evidence.clusters()
+    yield _bridges(evidence, inside, clusters)
+    if evidence.document.engine == MODEL:
+        yield _weak(evidence, inside, clusters)
+
+
+def _apart(evidence: StoredEvidence, near: Pairs) -> Iterator[Doubts]:
+    """Of every two clusters that are nearly one the best pair; of those that something would have made one that."""
+    sizes = evidence.cluster_sizes()
+    width = evidence.document.records + 1
+
+    def between(some: Pairs) -> Ints:
+        return np.minimum(some.cluster, some.beyond) * width + np.maximum(some.cluster, some.beyond)
+
+    refused, kept_by = evidence.refused()
+    refused = _scored(refused, near, width)
+    unsure = np.maximum(np.nan_to_num(entropy(refused.odds)), LEAST_REFUSED)
+    limits = tuple(evidence.document.limits[limit] for limit in kept_by.tolist())
+    yield _doubts(REFUSED, refused, unsure, sizes[refused.cluster] + sizes[refused.beyond], limits)
+    near = near.where((probability(near.odds) >= DOUBTFUL[0]) & ~np.isin(between(near), between(refused)))
+    order = np.lexsort((near.right, near.left, -near.odds, between(near)))
+    best = near.where(order[np.diff(between(near)[order], prepend=-1) != 0])
+    yield _doubts(NEAR, best, entropy(best.odds), sizes[best.cluster] + sizes[best.beyond], ("",) * len(best))
+
+
+def _scored(some: Pairs, near: Pairs, width: int) -> Pairs:
+    """The same pairs with the odds that are kept of them."""
+    wanted, known = (np.minimum(p.left, p.right) * width + np.maximum(p.left, p.right) for p in (some, near))
+    order = np.argsort(known)
+    at = order[np.minimum(np.searchsorted(known[order], wanted), max(len(known) - 1, 0))] if len(known) else np.zeros(len(wanted), np.int64)
+    found = known[at] == wanted if len(known) else np.zeros(len(wanted), bool)
+    odds, pattern = np.full(len(wanted), np.nan), np.full(len(wanted), -1, np.int64)
+    odds[found], pattern[found] = near.odds[at[found]], near.pattern[at[found]]
+    return Pairs(some.cluster, some.left, some.right, some.beyond, pattern, pattern, some.rule, odds)
+
+
+def _bridges(evidence: StoredEvidence, inside: Pairs, clusters: Mapping[str, npt.NDArray[np.float64]]) -> Doubts:
+    """Clusters that hang together by one pair of two parts of two and more records."""
+    bridged = np.flatnonzero(~np.isnan(clusters["bridge_l"]))
+    left, right, cluster, records, part = (
+        clusters[name][bridged].astype(np.int64) for name in ("bridge_l", "bridge_r", "cluster", "records", "part")
+    )
+    none = np.full(len(bridged), -1, np.int64)
+    pairs = _scored(Pairs(cluster, left, right, cluster, none, none, none, np.empty(0)), inside, evidence.document.records + 1)
+    odds = pairs.odds if evidence.document.engine == MODEL else np.full(len(bridged), np.nan)
+    unsure = np.maximum(np.nan_to_num(entropy(odds)), LEAST_BRIDGE)
+    return Doubts(BRIDGE, left, right, cluster, cluster, odds, unsure, records, pairs.pattern, ("",) * len(bridged), part)
+
+
+def _weak(evidence: StoredEvidence, inside: Pairs, clusters: Mapping[str, npt.NDArray[np.float64]]) -> Doubts:
+    """Pairs that joined although they are doubtful; of a larger cluster only its weakest link: others hold it beside a doubtful pair."""
+    weak = inside.where((inside.rule == BY_MODEL) & (probability(inside.odds) <= DOUBTFUL[1]))
+    links = (clusters[name].astype(np.int64).tolist() for name in ("weakest_l", "weakest_r"))
+    weakest = dict(zip(clusters["cluster"].astype(np.int64).tolist(), zip(*links, strict=True), strict=True))
+    pairs = zip(weak.left.tolist(), weak.right.tolist(), strict=True)
+    weak = weak.where(np.array([weakest.get(c, pair) == pair for c, pair in zip(weak.cluster.tolist(), pairs, strict=True)], bool))
+    return _doubts(WEAK, weak, entropy(weak.odds), evidence.cluster_sizes()[weak.cluster], ("",) * len(weak))
+
+
+def _doubts(kind: str, pairs: Pairs, unsure: Floats, records: Ints, why: tuple[str, ...]) -> Doubts:
+    return Doubts(kind, pairs.left, pairs.right, pairs.cluster, pairs.beyond, pairs.odds, unsure, records, pairs.pattern, why)
+
+
+class Decided:
+    """What stewards have decided, by number: of these pairs of records, and of any two of these two people, nothing is asked again."""
+
+    def __init__(self, evidence: StoredEvidence, decisions: Iterable[Decision], secret: bytes) -> None:
+        self.width = evidence.document.records + 1
+        pairs, people = [], []
+        clusters: dict[int, int] = {}
+        for decision in decisions:
+            if (decision.entity, decision.space) != (evidence.entity, evidence.space) or decision.b is None:
+                continue
+            found = [rec for name in decision.records if (rec := evidence.rec_of(name, secret)) is not None]
+            if len(found) == 2:
+                pairs.append(found)
+                ids = [member.id360 for member in evidence.named(found).values()]
+                for id360 in ids:
+                    if id360 not in clusters:
+                        clusters[id360] = min(member.rec for member in evidence.members(id360))
+                people += [[clusters[id360] for id360 in ids]] if len(set(ids)) == 2 else []
+        self.pairs, self.people = (self._codes(np.array(some, np.int64).reshape(-1, 2).T) for some in (pairs, people))
+
+    def _codes(self, two: Ints) -> Ints:
+        return two.min(axis=0, initial=self.width) * self.width + two.max(axis=0, initial=0)
+
+    def without(self, some: Doubts) -> Doubts:
+        """What is left to ask."""
+        pairs, people = self._codes(np.array([some.left, some.right])), self._codes(np.array([some.cluster, some.beyond]))
+        return some.where(~np.isin(pairs, self.pairs) & ~((some.cluster != some.beyond) & np.isin(people, self.people)))
+
+
+def entropy(odds: Floats) -> Floats:
+    """How unsure a pair is, in bits: 1 at fifty-fifty."""
+    p = np.clip(probability(np.nan_to_num(odds)), 1e-9, 1 - 1e-9)
+    return np.where(np.isnan(odds), np.nan, -(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
+
+
+def told_limit(limit: str) -> str:
+    """A limit that refused a merge, in words."""
+    name, _, of = limit.partition(" ")
+    match name:
+        case "must_not":
+            return f"they differ in {of}, of which one person has one value (must_not)"
+        case "one_per_source":
+            return f"{of} holds each person once (one_per_source)"
+    if name == TOO_LARGE:
+        return f"no person has more than {of} records (largest_cluster)"
+    return {OUTVOTED: "other pairs between the two speak against it", DECISION: "a decision kept them apart when this was resolved"}.get(
+        limit, f"{limit} keeps them apart"
+    )
