@@ -83,7 +83,7 @@ def test_a_thirteenth_month_tells_the_order() -> None:
         ("MARY SMITH", "mary", "smith", None),
         ("AJ Smith", "aj", "smith", None),
         ("Mohammed bin Salman al-Saud", "mohammed", "saud", None),
-        ("William \"Bill\" Gates", "william", "gates", None),
+        ('William "Bill" Gates', "william", "gates", None),
         ("Mary Smith (née Jones)", "mary", "smith", None),
         ("Müller, geb. Schmidt, Anna", "anna", "muller", None),
         ("习近平", "xi", "jinping", None),
