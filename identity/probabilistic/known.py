@@ -24,6 +24,8 @@ COMMON = -4.5
 """Values with at least this share of records (log10) are told apart; all rarer ones count as RAREST, or as standing on two records: no
 pair agrees on a value that stands on one."""
 RAREST = -5.0
+UNSEEN = 1000.0
+"""As many records more, none with a value of these, are counted in: what is on two of six records is not on a third of all in the world."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,17 +58,18 @@ class Known:
 
 def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes) -> Shares:
     """CREATE TABLE share_<column> (value, records, share) by counting the prepared table."""
-    clipped = f"(CASE WHEN p < {COMMON} THEN greatest({RAREST}, log10(2 / total)) ELSE p END)::FLOAT"
+    clipped = f"(CASE WHEN p < {COMMON} THEN greatest({RAREST}, log10(2 / (total + {UNSEEN}))) ELSE p END)::FLOAT"
     counted = f"SELECT {column} AS value, count(*) AS n, sum(n) OVER () AS total FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT value, n AS records, {clipped} AS {share} "
-        f"FROM (SELECT *, log10(n / total) AS p FROM ({counted}))"
+        f"FROM (SELECT *, log10(n / (total + {UNSEEN})) AS p FROM ({counted}))"
     )
-    ((total,),) = con.execute(f"SELECT coalesce(sum(records), 1) FROM share_{column}").fetchall()
+    ((total,),) = con.execute(f"SELECT coalesce(sum(records), 0) FROM share_{column}").fetchall()
     common = con.execute(f"SELECT hash(value) AS h, {share} AS p FROM share_{column} WHERE {share} >= {COMMON}").fetchnumpy()
     hashes = keyed(np.asarray(common["h"], np.uint64), secret, column)
     order = np.argsort(hashes)
-    return Shares(hashes[order], np.asarray(common["p"], np.float32)[order], max(RAREST, float(np.log10(2 / max(float(total), 2.0)))))
+    rare = max(RAREST, float(np.log10(2 / (float(total) + UNSEEN))))
+    return Shares(hashes[order], np.asarray(common["p"], np.float32)[order], rare)
 
 
 def recall_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes, known: Shares) -> None:

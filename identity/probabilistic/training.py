@@ -21,6 +21,9 @@ from identity.probabilistic.names import household_names
 PRIOR = 30.0
 """As many pairs as the expected shares of a factor's levels count for among matches."""
 RANDOM_PRIOR = 0.5
+LEAST_RANDOM_PRIOR = 1000.0
+"""As many pairs as the expected shares count for among pairs that met by chance: this often the root of their number, but at least so
+many. Of a few records too little can be seen: where one pair of fifteen agrees, it need not be by chance."""
 ROUNDS = 60
 SETTLED = 1e-4
 
@@ -112,7 +115,7 @@ def _random(
     for factor, pairs, away, usual, group in zip(factors, chance.pairs, taken, expected, groups, strict=True):
         left = np.maximum(pairs - away, 0.0) if factor.joint is None else _joint_left(factor.joint, pairs, away)
         totals = np.bincount(group, left)[group]
-        weight = RANDOM_PRIOR * np.sqrt(np.maximum(totals, 1.0))
+        weight = np.maximum(RANDOM_PRIOR * np.sqrt(totals), LEAST_RANDOM_PRIOR)
         found.append(_within(left + weight * usual, group))
     return found
 

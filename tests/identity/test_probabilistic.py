@@ -118,6 +118,22 @@ def test_a_typing_mistake_and_a_move_are_the_same_person(crowd: pa.Table) -> Non
     assert len(set(clusters_of_the_last(found, 2))) == 1
 
 
+@pytest.mark.parametrize("people_known", range(1, 6))
+@pytest.mark.parametrize("columns", [FIELDS[:5], ("first_name", "last_name", "email"), ("first_name", "last_name", "birth_date")])
+def test_among_a_handful_of_records_twins_are_found_and_others_left_alone(people_known: int, columns: tuple[str, ...]) -> None:
+    ada, *others = [
+        ("Ada", "Lovelace", "1815-12-10", "ada@example.org", "+44 20 7946 0001"),
+        ("Alan", "Turing", "1912-06-23", "alan@example.net", "+44 20 7946 0002"),
+        ("Grace", "Hopper", "1906-12-09", "grace@example.com", "+1 202 555 0101"),
+        ("Konrad", "Zuse", "1910-06-22", "k.zuse@example.de", "+49 30 1234567"),
+        ("Ada", "Byron", "1850-01-31", "byron@example.org", "+44 20 7946 0005"),
+    ]
+    rows = [ada, *others[: people_known - 1], ada]
+    table = pa.table({column: [row[FIELDS.index(column)] for row in rows] for column in columns})
+    found, _ = match(table, settings(recognise(columns)))
+    assert found.labels.tolist() == [*range(people_known), 0]
+
+
 def test_a_poisoned_birth_date_joins_nobody_and_is_named(crowd: pa.Table) -> None:
     clean, _ = match(crowd)
     poisoned = people(COUNT, seed=3, poison=True).sort_by([("source", "ascending"), ("rec_id", "ascending")])
