@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
-from identity.evidence.writing import write_evidence
+from identity.evidence.writing import gather_evidence, write_evidence
 from identity.incremental.indexing import Indexing
 from identity.loading import RECORD, Loaded, Progress, drop_all, load_all
 from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
@@ -83,15 +84,18 @@ class Run:
         tables = tuple(one.records.label for one in loaded)
         record = Records(self.con, RECORD, count, columns, bound.must, bound.cannot, sources, tables)
         found = self.engine.match(record, rules, entity, space)
-        ids = self._identify(entity, space, loaded, found, bound)
+        with ThreadPoolExecutor(1) as beside:  # evidence is gathered by one core, and asks nothing of the database
+            evidence = beside.submit(gather_evidence, found)
+            ids = self._identify(entity, space, loaded, found, bound)
 
-        for one in loaded:
-            write_links(self.con, one, ids[one.first : one.first + one.count])
-            self.sources.append(SourceCount(*one.records.place, one.count, one.null_keys, one.personal))
-        self.sizes["ambiguous"] += write_identifiers(
-            self.con, entity, space, RECORD, ids, {name: (key, columns[key]) for name, key in identifiers.items()}
-        )
-        write_evidence(self.con, entity, space, found)
+            for one in loaded:
+                write_links(self.con, one, ids[one.first : one.first + one.count])
+                self.sources.append(SourceCount(*one.records.place, one.count, one.null_keys, one.personal))
+            self.sizes["ambiguous"] += write_identifiers(
+                self.con, entity, space, RECORD, ids, {name: (key, columns[key]) for name, key in identifiers.items()}
+            )
+        if gathered := evidence.result():
+            write_evidence(self.con, entity, space, gathered)
         if self.indexing is not None:
             firsts = {table_name("link", *one.records.place): one.first for one in loaded}
             self.indexing.add(entity, space, RECORD, columns, rules, identifiers, bound, firsts)

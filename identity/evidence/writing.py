@@ -14,7 +14,7 @@ joined a pair, or would have; `kept_by` the limit that kept the two clusters apa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -82,26 +82,49 @@ class Document:
     run: int = 0
 
 
-def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, found: Matching) -> None:
-    """Write the evidence for one (entity, space) into the draft attached as `new`, if the engine gave any."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What is to be written for one (entity, space): `document` without `firsts` and `run`; `tables` by kind; arrays as bytes."""
+
+    document: Document
+    tables: Mapping[str, pa.Table]
+    patterns: bytes
+    odds: bytes
+    combinations: bytes
+
+
+def gather_evidence(found: Matching) -> Evidence | None:
+    """The evidence for what an engine found, if it gave any. Touches no database."""
     scored, edges = found.scored, found.edges
     if edges is None:
-        return
+        return None
     engine = MODEL if scored is not None else RULES
     if scored is None:
         scored = _as_scored(edges, len(found.labels))
-    con.execute(_EVIDENCE)
     pairs = _Pairs(found.labels, scored, edges, engine)
-    name = table_name("evidence", entity, space)[len("evidence_") :]
-    _write_pairs(con, name, pairs)
-    _insert(con, "refused", name, refused_table(found.labels, found.refusals))
     stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
-    _write_clusters(con, name, edges, cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars))
+    tables = {
+        "inside": pairs.inside_table(),
+        "near": pairs.near_table(),
+        "refused": refused_table(found.labels, found.refusals),
+        "cluster": _cluster_table(edges, cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars)),
+    }
     patterns, odds, combinations = (part.tobytes() for part in (pairs.patterns, pairs.odds.astype(np.float32), pairs.combinations))
+    return Evidence(_document(found, pairs, engine), tables, patterns, odds, combinations)
+
+
+def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, evidence: Evidence) -> None:
+    """Write the evidence for one (entity, space) into the draft attached as `new`, after its links."""
+    con.execute(_EVIDENCE)
+    name = table_name("evidence", entity, space)[len("evidence_") :]
+    for kind, table in evidence.tables.items():
+        _insert(con, kind, name, table)
     ((run,),) = con.execute("SELECT value::BIGINT FROM new.meta WHERE key = 'version'").fetchall()
-    document = replace(_document(found, pairs, engine), firsts=_firsts(con, entity, space), run=run)
-    told = msgspec.json.encode(document).decode()
-    con.execute("INSERT INTO new.evidence VALUES (?, ?, ?, ?, ?, ?, ?)", [name, entity, space, told, patterns, odds, combinations])
+    document = msgspec.json.encode(replace(evidence.document, firsts=_firsts(con, entity, space), run=run)).decode()
+    con.execute(
+        "INSERT INTO new.evidence VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [name, entity, space, document, evidence.patterns, evidence.odds, evidence.combinations],
+    )
 
 
 def _firsts(con: duckdb.DuckDBPyConnection, entity: str, space: str) -> dict[str, int]:
@@ -218,11 +241,6 @@ def _codes(levels: npt.NDArray[np.uint8], sizes: Sequence[int]) -> Ints:
     return code
 
 
-def _write_pairs(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs) -> None:
-    for kind, table in (("inside", pairs.inside_table()), ("near", pairs.near_table())):
-        _insert(con, kind, name, table)
-
-
 def refused_table(labels: Ints, found: Refusals | None) -> pa.Table:
     """The merges that were refused, in order of clusters and records."""
     none = np.empty(0, np.int64)
@@ -239,6 +257,10 @@ def _insert(con: duckdb.DuckDBPyConnection, kind: str, name: str, table: pa.Tabl
 
 
 def _write_clusters(con: duckdb.DuckDBPyConnection, name: str, edges: Edges, found: Cohesion) -> None:
+    _insert(con, "cluster", name, _cluster_table(edges, found))
+
+
+def _cluster_table(edges: Edges, found: Cohesion) -> pa.Table:
     low, high = np.minimum(edges.left, edges.right), np.maximum(edges.left, edges.right)
     bridged = found.bridge != NONE
     bridge = np.where(bridged, found.bridge, 0)
@@ -246,14 +268,13 @@ def _write_clusters(con: duckdb.DuckDBPyConnection, name: str, edges: Edges, fou
     def only(values: Ints | Floats) -> pa.Array:
         return pa.array(values[bridge] if len(values) else np.zeros(len(bridge)), mask=~bridged)
 
-    table = pa.table(
+    return pa.table(
         {
             "cluster": found.cluster, "records": found.records,
             "weakest_l": low[found.weakest], "weakest_r": high[found.weakest], "weakest": edges.bits[found.weakest],
             "bridge_l": only(low), "bridge_r": only(high), "bridge": only(edges.bits), "part": found.part,
         }
     )  # fmt: skip
-    _insert(con, "cluster", name, table)
 
 
 _COLUMNS = {
