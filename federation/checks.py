@@ -16,6 +16,7 @@ from connectors.spi import Connector, Deadline, Table
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift
 from federation.errors import MappingFailed, NoCrosswalk
 from federation.resolving import record_reader, record_set
+from federation.watermarks import watermark_column
 from identity.crosswalk import Crosswalk
 from identity.personal import personal_keys
 from identity.scratch import key_type, registered, scratch
@@ -114,6 +115,8 @@ def _mapping(
     yield from missing
     if missing:
         return
+    if mapping.changed_at:
+        watermark_column(mapping, source)
     yield from _unindexed(mapping, source)
     if table.required:
         yield Finding(NOTE, "C360_KEY_ONLY", _where(mapping), f"answers by {', '.join(table.required)} only: its rows were not checked")
@@ -151,6 +154,8 @@ def _named(mapping: Mapping) -> Iterator[tuple[str, object, tuple[str, ...]]]:
         yield "`person`", mapping.location, mapping.link.columns
     if isinstance(mapping.link, Identifier):
         yield "`person`", mapping.location, _columns(mapping.link.value)
+    if mapping.changed_at:
+        yield "`changed_at`", mapping.places.get(":changed_at", mapping.location), (mapping.changed_at,)
     if mapping.where is not None:
         yield "`where`", mapping.location, _columns(mapping.where)
     for name, expression in mapping.attributes.items():

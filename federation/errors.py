@@ -101,6 +101,12 @@ class MappingFailed(UserError):
     code = "C360_MAPPING_FAILED"
 
 
+class ChangedAt(UserError):
+    """A mapping's `changed_at` names a column by which nobody can tell what is new."""
+
+    code = "C360_CHANGED_AT"
+
+
 class ProjectClosed(UserError):
     """The project was closed; its connections are gone."""
 

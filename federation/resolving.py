@@ -7,7 +7,9 @@ import secrets
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
 from federation.report import Report
 from federation.run import Run
+from federation.watermarks import by_keys, telling
 from identity.crosswalk import Crosswalk
 from identity.engines import Engines, Generic
 from identity.errors import CrosswalkImport, NoModel
@@ -215,29 +218,46 @@ def record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) 
     keyed = {k.lower() for k in mapping.key}
     carried = any(isinstance(e, exp.Column) and e.name.lower() in keyed for n, e in mapping.attributes.items() if n in personal)
     read = record_reader(project, mapping, attributes)
-    return RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, attributes, read, carried)
+    records = RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, attributes, read, carried)
+    if not mapping.changed_at:
+        return records
+    return telling(records, mapping, project.source(mapping.source), partial(record_reader, project, mapping))
 
 
-def record_reader(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> Callable[[], pa.RecordBatchReader]:
-    """Reads the keys and attributes of one mapping through the same machinery as any query, without policies or crosswalk."""
+def record_reader(
+    project: Project,
+    mapping: Mapping,
+    attributes: tuple[str, ...],
+    *,
+    more: MappingOf[str, exp.Expr] = MappingProxyType({}),
+    where: exp.Expr | None = None,
+    keys: pa.Table | None = None,
+) -> Callable[[], pa.RecordBatchReader]:
+    """Reads the keys and attributes of one mapping through the same machinery as any query, without policies or crosswalk.
+
+    `more` are further columns, by expressions of the table's own; `where` leaves rows out; `keys` (k0 …) are those of the rows to read:
+    the source is asked by them, unless they are more than it takes.
+    """
 
     def read() -> pa.RecordBatchReader:
         thing = project.model.objects[mapping.object]
         whole = bare_branch(project.model, mapping)
-        keys: dict[str, exp.Expr] = {f"k{i}": exp.column(k, quoted=True) for i, k in enumerate(mapping.key)}
-        picked = {**keys, **{a: whole.columns[a] for a in attributes}}
-        branch = Branch(mapping.source, mapping.table, mapping.key, picked, None, whole.where, thing.name)
+        own: dict[str, exp.Expr] = {f"k{i}": exp.column(k, quoted=True) for i, k in enumerate(mapping.key)}
+        picked = {**own, **{a: whole.columns[a] for a in attributes}, **more}
+        conditions = whole.where if where is None else (*whole.where, where)
+        branch = Branch(mapping.source, mapping.table, mapping.key, picked, None, conditions, thing.name)
         records = Records(thing.name, dict.fromkeys(picked, ""), (branch,))
         scan = Scan("s0", branch, project.source(mapping.source).table(mapping.table))
         relation = Relation("c360_r0", records, tuple(picked), (scan,))
         context = project.planner.context({}, None)
         state = push_filters(Query(exp.select("*").from_("c360_r0"), (relation,)), context)
         prepared = project.planner.finish(state, context, ())
+        plan, bound = by_keys(prepared.plan, scan.table, mapping.key, keys, context.capabilities(mapping.source).max_keys)
         run = Run(
-            prepared.plan, prepared.pool, project.source, prepared.plan.constants, Deadline.after(READ_TIMEOUT),
+            plan, prepared.pool, project.source, {**plan.constants, **bound}, Deadline.after(READ_TIMEOUT),
             Report(uuid4().hex), memory=project.memory,
         )  # fmt: skip
         run.start()
-        return run.reader(prepared.plan.relations[0])
+        return run.reader(plan.relations[0])
 
     return read

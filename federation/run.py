@@ -334,6 +334,8 @@ class Run:
                 fragment = replace(fragment, keys=None, order=(), limit=None)
             else:
                 bound[keys.slot] = key_arrays(keys, links)
+        elif keys is not None:
+            bound[keys.slot] = self.values[keys.slot]
         start = time.perf_counter()
         stream = self._sessions.borrow(fragment.source).run(fragment, bound)
         try:

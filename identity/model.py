@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from identity.probabilistic.kinds import Field
+from identity.watermark import Watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class RecordSet:
 
     Where a source can tell what is new, an incremental resolve need not read it whole: `changed()` are the rows that may differ since
     the last resolve (or are new), `keys()` the keys of all rows, by which deletions are found, `some(keys)` the rows with some keys
-    (columns k0 … kn), all with the columns that `read` gives (`keys` with the key alone).
+    (columns k0 … kn), all with the columns that `read` gives (`keys` with the key alone). A `watermark` gives `changed`: it sees what
+    `read` reads, an index keeps it, and the next resolve goes on from there.
     """
 
     entity: str
@@ -77,6 +79,7 @@ class RecordSet:
     changed: Callable[[], pa.RecordBatchReader] | None = field(default=None, repr=False, compare=False)
     keys: Callable[[], pa.RecordBatchReader] | None = field(default=None, repr=False, compare=False)
     some: Callable[[pa.Table], pa.RecordBatchReader] | None = field(default=None, repr=False, compare=False)
+    watermark: Watermark | None = field(default=None, repr=False, compare=False)
 
     @property
     def label(self) -> str:

@@ -77,7 +77,7 @@ def resolve(
             run.indexing = Indexing(writer, engine, digests(decisions))
         run.resolve(records, rules, stored)
         if run.indexing is not None and isinstance(engine, Engines):
-            run.indexing.close(expected(con, records, rules, stored, engine))
+            run.indexing.close(expected(con, records, rules, stored, engine), records)
         done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))
     return done[0].report
 

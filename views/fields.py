@@ -89,6 +89,9 @@ class MappingFields(Struct, forbid_unknown_fields=True):
     space: Annotated[str, Meta(description="the brand or region within which persons are resolved")] = ""
     timezone: Annotated[str, Meta(description="the zone of this table's naive timestamps, instead of the source's")] = ""
     profile: Annotated[bool, Meta(description="false: too slow for a profile window")] = True
+    changed_at: Annotated[
+        str, Meta(description="the column that its source raises with every change of a row: an incremental resolve reads only later rows")
+    ] = ""
 
 
 class NamedRuleFields(Struct, forbid_unknown_fields=True):

@@ -51,6 +51,9 @@ def _mapping(
     if object_.key and object_.key not in attributes and len(key) == 1:
         attributes[object_.key] = exp.column(key[0], quoted=True)
         places[object_.key] = node.find("key").at
+    if fields.changed_at and not object_.entity:
+        why = f"`changed_at` says which records a resolve has to read, and `{object_.name}` is not resolved"
+        problems.add(WrongValue(why, node.find("changed_at").at, hint="remove it"))
     where = None
     if fields.where:
         with problems.collect():
@@ -58,7 +61,8 @@ def _mapping(
     return Mapping(
         object=object_.name, source=fields.source, table=fields.table, key=key, attributes=attributes, where=where, space=fields.space,
         timezone=_timezone(fields.timezone, node, problems) or (source.timezone if source else "UTC"), profile=fields.profile,
-        location=node.at, places=places | {f":{f}": node.find(f).at for f in ("table", "key", "where", "person")},
+        changed_at=fields.changed_at, location=node.at,
+        places=places | {f":{f}": node.find(f).at for f in ("table", "key", "where", "person", "changed_at")},
     )  # fmt: skip
 
 

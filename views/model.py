@@ -120,7 +120,8 @@ Link = OwnKey | ForeignKey | Identifier
 class Mapping:
     """Rows of a source table as rows of an object. `key`: the columns that tell its rows apart. `link` is None where the
     object is of nobody, or its table cannot tell whose its rows are (`person: none`): then `id360` is NULL. `where` leaves rows out.
-    `timezone` is the zone of the table's naive timestamps. `places` says where each attribute's expression stands."""
+    `timezone` is the zone of the table's naive timestamps. `changed_at` is a column that rises with every change, "" if none is known
+    to. `places` says where each attribute's expression stands."""
 
     object: str
     source: str
@@ -132,6 +133,7 @@ class Mapping:
     space: str = ""
     timezone: str = "UTC"
     profile: bool = True
+    changed_at: str = ""
     location: Location = Location("c360.yml")
     places: MappingOf[str, Location] = field(default_factory=dict, repr=False, compare=False)
 

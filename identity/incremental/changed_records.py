@@ -80,6 +80,9 @@ class Pool:
         """Read what may have changed, and compare it with the index. Raises what the sources raise; DuplicateKeys; KeyType."""
         asked = [replace(r, read=r.changed) if r.changed else r for r in self.group]
         read_all(self.con, asked, [f"pool_{i}" for i in range(len(asked))], self.columns, self.progress)
+        for i, records in enumerate(self.group):
+            if records.changed is not None and records.keys is not None:
+                self._hold_against_keys(i, records.keys)
         self.states = recs, hashes = index.hashes(name)
         following = index.next_rec(name)
         new, changed, gone, nulls, have = [], [], [], {}, []
@@ -97,20 +100,37 @@ class Pool:
         self.have = np.sort(np.concatenate(have))
         return Changes(np.concatenate(new), np.sort(np.concatenate(changed)), np.sort(np.concatenate(gone)), nulls)
 
+    def _hold_against_keys(self, i: int, keys: Callable[[], pa.RecordBatchReader]) -> None:
+        """Read all keys. Rows that went meanwhile are not looked at; new ones that came with an old watermark are read by key."""
+        con, link, records = self.con, self.links[i], self.group[i]
+        read_all(con, [replace(records, read=keys)], [f"keys_{i}"], {}, self.progress)
+        con.execute(
+            f"CREATE OR REPLACE TABLE pool_{i}_unsorted AS FROM pool_{i}_unsorted SEMI JOIN keys_{i}_unsorted USING ({self.keys(i)})"
+        )
+        unseen = con.sql(
+            f"SELECT DISTINCT {self.keys(i)} FROM keys_{i}_unsorted ANTI JOIN old.{link.name} USING ({self.keys(i)}) "
+            f"ANTI JOIN pool_{i}_unsorted USING ({self.keys(i)}) WHERE NOT ({_null_key(link)})"
+        ).to_arrow_table()
+        if unseen.num_rows:
+            read_all(con, [replace(records, read=_reading(records, unseen))], [f"more_{i}"], self.columns, self.progress)
+            with registered(con, "missing", unseen):
+                con.execute(f"INSERT INTO pool_{i}_unsorted BY NAME FROM more_{i}_unsorted SEMI JOIN missing USING ({self.keys(i)})")
+            con.execute(f"DROP TABLE more_{i}_unsorted")
+
     def _number(self, i: int, following: int) -> int:
         """Give the rows that were read their numbers; those of new ones start at `following`. Returns how many had no key."""
         link, first = self.links[i], self.firsts[i]
-        null_key = " OR ".join(f"{k} IS NULL" for k in link.columns)
+        null_key, all_ = _null_key(link), self._all(i)
         ((nulls, doubled),) = self.con.execute(
-            f"SELECT (SELECT count(*) FROM pool_{i}_unsorted WHERE {null_key}), (SELECT count(*) FROM "
-            f"(SELECT 1 FROM pool_{i}_unsorted WHERE NOT ({null_key}) GROUP BY {self.keys(i)} HAVING count(*) > 1))"
+            f"SELECT (SELECT count(*) FROM {all_} WHERE {null_key}), (SELECT count(*) FROM "
+            f"(SELECT 1 FROM {all_} WHERE NOT ({null_key}) GROUP BY {self.keys(i)} HAVING count(*) > 1))"
         ).fetchall()
         if doubled:
             raise DuplicateKeys(self.group[i].label, doubled)
         same = " AND ".join(f"o.{k} = n.{k}" for k in link.columns)
         self.con.execute(
             f"CREATE TEMP TABLE numbered_{i} AS SELECT o.ord, n.*, hash({self.forms or '1'}) AS h FROM pool_{i}_unsorted n "
-            f"LEFT JOIN old.{link.name} o ON {same} WHERE NOT ({' OR '.join(f'n.{k} IS NULL' for k in link.columns)})"
+            f"LEFT JOIN old.{link.name} o ON {same} WHERE NOT ({_null_key(link, 'n.')})"
         )
         self.con.execute(
             f"CREATE TABLE pool_{i} AS SELECT (ord + {first:d})::BIGINT AS gid, * EXCLUDE (ord) FROM numbered_{i} WHERE ord IS NOT NULL "
@@ -118,27 +138,23 @@ class Pool:
             f"FROM numbered_{i} WHERE ord IS NULL"
         )
         self.con.execute(f"DROP TABLE numbered_{i}")
-        if self.group[i].changed is None:
-            self.con.execute(f"DROP TABLE pool_{i}_unsorted")
         return int(nulls)
+
+    def _all(self, i: int) -> str:
+        """The table of all keys there are now; where the source does not tell them, those of the rows that were read."""
+        records = self.group[i]
+        return f"keys_{i}_unsorted" if records.changed is not None and records.keys is not None else f"pool_{i}_unsorted"
 
     def _gone(self, i: int) -> Ints:
         records, link, first = self.group[i], self.links[i], self.firsts[i]
-        if records.changed is None:
-            there = f"pool_{i}"
-        elif records.keys is None:
-            self.con.execute(f"DROP TABLE pool_{i}_unsorted")
-            return np.empty(0, np.int64)
-        else:
-            self.con.execute(f"DROP TABLE pool_{i}_unsorted")
-            read_all(self.con, [replace(records, read=records.keys)], [f"pool_{i}"], {}, self.progress)
-            there = f"pool_{i}_unsorted"
-        found = self.con.execute(
-            f"SELECT ord + {first:d} AS gid FROM old.{link.name} ANTI JOIN {there} USING ({self.keys(i)})"
-        ).fetchnumpy()
-        if there != f"pool_{i}":
-            self.con.execute(f"DROP TABLE {there}")
-        return np.asarray(found["gid"], np.int64)
+        gone = np.empty(0, np.int64)
+        if records.changed is None or records.keys is not None:
+            found = self.con.execute(
+                f"SELECT ord + {first:d} AS gid FROM old.{link.name} ANTI JOIN {self._all(i)} USING ({self.keys(i)})"
+            ).fetchnumpy()
+            gone = np.asarray(found["gid"], np.int64)
+        self.con.execute(f"DROP TABLE pool_{i}_unsorted; DROP TABLE IF EXISTS keys_{i}_unsorted")
+        return gone
 
     def fetch(self, gids: Ints) -> None:
         """Have some records at hand. Raises: NoIndex, if one is not there."""
@@ -208,6 +224,10 @@ class Pool:
         self.con.execute(f"DROP VIEW IF EXISTS {RECORD}")
         for i in range(len(self.group)):
             self.con.execute(f"DROP TABLE IF EXISTS pool_{i}; DROP TABLE IF EXISTS some_{i}")
+
+
+def _null_key(link: LinkTable, alias: str = "") -> str:
+    return " OR ".join(f"{alias}{k} IS NULL" for k in link.columns)
 
 
 def _reading(records: RecordSet, keys: pa.Table) -> Callable[[], pa.RecordBatchReader]:

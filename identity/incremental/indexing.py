@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import duckdb
@@ -20,6 +21,7 @@ from identity.model import MatchKey, MatchRule, RecordSet
 from identity.stewardship.binding import Bound
 from identity.stewardship.decisions import Decision
 from identity.versions.publishing import table_name
+from identity.watermark import stored_marks
 
 JOINING = 128
 """Exact rules and identifiers are numbered from here on, blocking rules from 0."""
@@ -93,6 +95,19 @@ def digests(decisions: Sequence[Decision]) -> str:
     return json.dumps(sorted(d.id for d in decisions))
 
 
+def watermarks(records: Sequence[RecordSet]) -> str:
+    """How far each source was read, as an index keeps it."""
+    return json.dumps(stored_marks([(table_name("link", *r.place), r.watermark) for r in records]))
+
+
+def resumed(records: Sequence[RecordSet], kept: str) -> list[RecordSet]:
+    """The record sets, reading on from where the index says that they were read to."""
+    marks = json.loads(kept)
+    return [
+        replace(r, changed=r.watermark.resume(marks.get(table_name("link", *r.place)))) if r.watermark is not None else r for r in records
+    ]
+
+
 class Indexing:
     """The index of a whole resolve under way."""
 
@@ -122,7 +137,7 @@ class Indexing:
         self.writer.add(group, rows, recs, hashes, parts_of(len(recs), rows, hopeful, bound))
         self.firsts |= firsts
 
-    def close(self, agreed: Mapping[str, str]) -> None:
-        """`agreed` is what `expected` says."""
-        meta = {**agreed, "firsts": json.dumps(self.firsts), "decisions": self.decisions, "base": ""}
+    def close(self, agreed: Mapping[str, str], records: Sequence[RecordSet]) -> None:
+        """`agreed` is what `expected` says of the `records`."""
+        meta = {**agreed, "firsts": json.dumps(self.firsts), "decisions": self.decisions, "base": "", "watermarks": watermarks(records)}
         self.writer.close(meta)

@@ -20,7 +20,7 @@ from identity.engines import Engines
 from identity.evidence.amending import amend_evidence
 from identity.incremental.amending import AmendedHistory, amend_identifiers, amend_links
 from identity.incremental.changed_records import Changes, Pool
-from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, row_hashes
+from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, resumed, row_hashes, watermarks
 from identity.incremental.neighbourhood import Around, Matched, Neighbourhood
 from identity.incremental.record_index import IndexWriter, NoIndex, RecordIndex
 from identity.loading import RECORD, Loaded, Progress
@@ -68,9 +68,11 @@ def incremental(
         index = RecordIndex.open(con, store, draft.previous.version, agreed)
         writer = IndexWriter.begin(con, store, draft.version)
         run = Amending(con, draft, secret, engines, progress or quiet, decisions, index=index, writer=writer)
+        records = resumed(records, index.meta.get("watermarks", "{}"))
         run.resolve(records, rules, stored)
         report = run.close(started)
         meta = {**agreed, "firsts": index.meta["firsts"], "base": str(index.base()), "decisions": digests(decisions)}
+        meta["watermarks"] = watermarks(records)
         writer.close(meta, keep=[store.index_path(version) for version in (index.base(), draft.previous.version)])
         con.execute("DETACH ix; DETACH dx")
     return report

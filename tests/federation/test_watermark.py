@@ -1,0 +1,198 @@
+"""`changed_at`: an incremental resolve asks a source for what changed since, for its keys, and for single rows by key; nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faker import Faker
+
+import c360
+from federation.checks import check
+from federation.errors import ChangedAt
+from tests.federation.test_incremental_resolve import links
+from tests.support.postgres import TestPostgres
+
+PROJECT = """
+version: 1
+name: watched
+sources:
+  crm: {{kind: postgres, uri: "{uri}"}}
+  shop: {{kind: sqlite, path: shop.db}}
+mappings:
+  - object: individual
+    source: crm
+    table: person
+    key: id
+    changed_at: changed
+    attributes: {{first_name: given, last_name: family, email: mail, city: town}}
+  - object: individual
+    source: shop
+    table: person
+    key: [shelf, id]
+    changed_at: changed
+    attributes: {{first_name: given, last_name: family, email: mail, city: town}}
+identity:
+  secret: ${{env:WATCHED_SECRET:-sixteen bytes at least}}
+  incremental: true
+  individual: {{model: standard}}
+"""
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+COUNT = 1100
+
+Row = tuple[int, str, str, str, str, dt.datetime | None]
+
+
+def person(number: int, changed: dt.datetime | None) -> Row:
+    fake = Faker("en_GB")
+    fake.seed_instance(number)
+    given, family = fake.first_name(), fake.last_name()
+    return number, given, family, f"{given}.{family}{number % 97}@{fake.free_email_domain()}".lower(), fake.city(), changed
+
+
+def quoted(row: Row) -> str:
+    return (
+        "(" + ", ".join("NULL" if v is None else f"{v}" if isinstance(v, int) else "'" + str(v).replace("'", "''") + "'" for v in row) + ")"
+    )
+
+
+class Company:
+    """The project, and its two systems as their users write to them. `at` is the systems' own clock: an hour per change."""
+
+    def __init__(self, folder: Path, postgres: TestPostgres) -> None:
+        self.folder, self.postgres, self.at = folder, postgres, START
+        rows = [person(i, START - dt.timedelta(hours=COUNT - i) if i % 50 else None) for i in range(COUNT)]
+        self.database = postgres.database(
+            "CREATE TABLE person (id bigint PRIMARY KEY, given text, family text, mail text, town text, changed timestamptz)",
+            f"INSERT INTO person VALUES {', '.join(map(quoted, rows))}",
+        )
+        with self.shop() as con:
+            con.execute("CREATE TABLE person (shelf TEXT, id INTEGER, given TEXT, family TEXT, mail TEXT, town TEXT, changed INTEGER)")
+            con.execute("CREATE UNIQUE INDEX own ON person (shelf, id)")
+            con.executemany(
+                "INSERT INTO person VALUES ('s', ?, ?, ?, ?, ?, ?)", [(*r[:5], r[5] and int(r[5].timestamp())) for r in rows if r[0] % 2]
+            )
+        (folder / "c360.yml").write_text(PROJECT.format(uri=postgres.uri(self.database)))
+
+    def shop(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.folder / "shop.db")
+
+    def tick(self) -> dt.datetime:
+        self.at += dt.timedelta(hours=1)
+        return self.at
+
+    def crm(self, *statements: str) -> None:
+        self.postgres.psql(self.database, *statements)
+
+
+@pytest.fixture
+def company(tmp_path: Path, postgres: TestPostgres) -> Iterator[Company]:
+    yield Company(tmp_path, postgres)
+
+
+def test_only_what_changed_is_asked_for(company: Company) -> None:
+    with c360.connect(company.folder) as opened:
+        first = opened.resolve()
+        assert first.touched is None
+        company.crm(
+            f"UPDATE person SET town = 'Elsewhere', changed = '{company.tick()}' WHERE id = 7",
+            f"INSERT INTO person SELECT 5000, given, family, mail, town, '{company.tick()}' FROM person WHERE id = 11",
+            f"INSERT INTO person SELECT 5001, given, family, mail, town, '{START - dt.timedelta(days=900)}' FROM person WHERE id = 13",
+            "UPDATE person SET town = 'Undated' WHERE id = 100",
+            "DELETE FROM person WHERE id = 8",
+        )
+        with company.postgres.statements(company.database) as seen:
+            second = opened.resolve()
+        assert second.touched is not None, second.whole_because
+        assert (second.touched.new, second.touched.changed, second.touched.gone) == (2, 2, 1)
+        asked = [s for s in seen if "person" in s and "FROM" in s and "pg_" not in s]
+        whole = [s for s in asked if "WHERE" not in s]
+        (read,) = [found[1] for s in whole if (found := re.search(r"SELECT (.*) FROM", s))]
+        assert read == 'c360_t."id"', "of all rows nothing but the keys"
+        assert sum(bool(re.search(r'"changed" >= .* OR \(c360_t."changed" IS NULL', s)) for s in asked) == 1
+        assert any(re.search(r'WHERE .*"id" = ', s) for s in asked), "neighbours, and a new one of old date, by their keys"
+        assert len(asked) <= 5
+        found = links(opened)
+        opened.resolve(full=True)
+        assert links(opened) == found
+
+
+def test_any_history_gives_what_a_whole_resolve_gives(company: Company) -> None:
+    draw, number = random.Random(3), 7000
+    with c360.connect(company.folder) as opened:
+        opened.resolve()
+        for _ in range(4):
+            known = [i for (i,) in company.shop().execute("SELECT id FROM person").fetchall()]
+            with company.shop() as con:
+                for key in draw.sample(known, 4):
+                    at = int(company.tick().timestamp())
+                    con.execute("UPDATE person SET town = ?, mail = NULL, changed = ? WHERE id = ?", [f"Town {key}", at, key])
+                con.execute("DELETE FROM person WHERE id = ?", [draw.choice(known)])
+            statements = [f"DELETE FROM person WHERE id = {draw.randrange(COUNT)}"]
+            for _ in range(3):
+                number += 1
+                statements.append(
+                    f"INSERT INTO person SELECT {number}, given, family, mail, 'Elsewhere', '{company.tick()}' "
+                    f"FROM person WHERE id = (SELECT min(id) FROM person WHERE id >= {draw.randrange(COUNT)})"
+                )
+                statements.append(f"UPDATE person SET family = 'Married', changed = '{company.tick()}' WHERE id = {draw.randrange(COUNT)}")
+            company.crm(*statements)
+            report = opened.resolve()
+            assert report.touched is not None, report.whole_because
+        found = links(opened)
+        assert opened.resolve(full=True).touched is None
+        assert links(opened) == found
+
+
+def test_a_change_without_a_mark_waits_for_a_whole_resolve(company: Company) -> None:
+    with c360.connect(company.folder) as opened:
+        opened.resolve()
+        company.crm("UPDATE person SET mail = NULL, given = 'Quiet' WHERE id = 301")
+        report = opened.resolve()
+        assert report.touched is not None
+        assert report.touched.changed == 0
+        company.crm(f"UPDATE person SET changed = '{company.tick()}' WHERE id = 301")
+        report = opened.resolve()
+        assert report.touched is not None
+        assert report.touched.changed == 1
+
+
+def test_a_date_that_never_comes_is_no_mark(company: Company) -> None:
+    company.crm("UPDATE person SET changed = '9999-12-31' WHERE id = 5")
+    with c360.connect(company.folder) as opened:
+        opened.resolve()
+        company.crm(f"UPDATE person SET town = 'Elsewhere', changed = '{company.tick()}' WHERE id = 7")
+        report = opened.resolve()
+        assert report.touched is not None
+        assert report.touched.changed == 1
+
+
+def test_another_mapping_of_a_column_is_seen(company: Company) -> None:
+    """What the mapping makes of a row changed, not the row: no watermark tells of that."""
+    with c360.connect(company.folder) as opened:
+        opened.resolve()
+    file = company.folder / "c360.yml"
+    file.write_text(file.read_text().replace("city: town", "city: \"nullif(town, 'Nowhere at all')\"", 1))
+    company.crm("UPDATE person SET town = 'Nowhere at all' WHERE id IN (21, 22)")
+    with c360.connect(company.folder) as opened:
+        report = opened.resolve()
+        assert report.touched is not None
+        assert report.touched.changed == 2
+
+
+def test_a_text_is_no_watermark(company: Company) -> None:
+    file = company.folder / "c360.yml"
+    file.write_text(file.read_text().replace("changed_at: changed", "changed_at: town", 1))
+    with c360.connect(company.folder) as opened:
+        with pytest.raises(ChangedAt, match=r"crm\.person is text"):
+            opened.resolve()
+        assert "C360_CHANGED_AT" in {f.code for f in check(opened, keys=False)}
+    file.write_text(file.read_text().replace("changed_at: town", "changed_at: chagned", 1))
+    with c360.connect(company.folder) as opened:
+        (found,) = [f for f in check(opened, keys=False) if "chagned" in f.message]
+        assert "changed" in found.hint
