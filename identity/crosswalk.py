@@ -2,7 +2,8 @@
 
     meta(key, value)                            format, version, base (built upon), restores (of a rollback: the version it brings back)
     link_table(name, …)                         which mapped table is in which link table
-      link_<…>(k0, …, kn, id360, ord)           a source key, natively typed, and whose it is; `ord` its rank among the table's keys
+      link_<…>(k0, …, kn, id360, ord)           a source key, natively typed, and whose it is; `ord` its rank among the table's keys;
+                                                of households the keys are people's id360s (see identity.households.grouping)
     identifier_table(name, …)                   which stored identifier is in which table
       ident_<…>(value, id360)                   an identifier in normal form; values of more than one id360 are left out
     redirect(entity, space, old_id, new_id, run)           where a merged id went, path-compressed
@@ -32,6 +33,8 @@ from identity.scratch import LOCKED_DOWN, identifier, literal
 FORMAT = "2"
 
 Key = tuple[Any, ...]
+HOUSEHOLD_OF = "household of "
+"""What the entity of a household is called, before the name of the entity that lives there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ class Crosswalk:
                 )
             self.version = int(meta["version"])
             self.base, self.restores = (int(meta[name]) if meta[name] else None for name in ("base", "restores"))
-            self.links = tuple(_link_table(*row) for row in _rows(con, "link_table"))
+            tables = tuple(_link_table(*row) for row in _rows(con, "link_table"))
+            self.links = tuple(t for t in tables if not t.entity.startswith(HOUSEHOLD_OF))
+            self.households = tuple(t for t in tables if t.entity.startswith(HOUSEHOLD_OF))
             self.identifiers = tuple(IdentifierTable(*row) for row in _rows(con, "identifier_table"))
         except (duckdb.Error, KeyError, ValueError) as cause:
             raise damaged(path) from cause
@@ -123,6 +128,11 @@ class Crosswalk:
     def link_of(self, entity: str, space: str, source: str, table: str) -> LinkTable | None:
         """The link table of a mapped source table, None if it was never resolved."""
         return self._by_place.get((entity, space, source, table))
+
+    def households_of(self, entity: str, space: str) -> LinkTable | None:
+        """Which people (id360, column k0) are of which household (id360); None if there are none."""
+        found = (t for t in self.households if (t.entity, t.space) == (HOUSEHOLD_OF + entity, space))
+        return next(found, None)
 
     def identifier_of(self, entity: str, space: str, identifier: str) -> IdentifierTable | None:
         """The table of a stored identifier ("email"), None if it is not stored."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from identity.errors import ModelMismatch
 from identity.matching import ExactRules, Matching, Records, keyed_hash
-from identity.model import MatchKey, MatchModel, MatchRule
+from identity.model import Households, MatchKey, MatchModel, MatchRule
 from identity.model_use import GenericCount, ModelUse
 from identity.probabilistic.drift import drifted, observe
 from identity.probabilistic.engine import Probabilistic, Settings, Use
@@ -39,8 +39,9 @@ class Generic:
 class Engines:
     """A Matcher that goes by `models` (per entity) and otherwise by exact rules, with `cap` the most records a value may link.
 
-    `once` are, per entity, the sources (or source.table) that hold each person once. A model found in `folder` is used as it is, unless
-    `anew`; one that had to be trained is kept there by `save`. `generic` are the values that were found to be nobody's.
+    `once` are, per entity, the sources (or source.table) that hold each person once; `households` the entities whose households are asked
+    for. A model found in `folder` is used as it is, unless `anew`; one that had to be trained is kept there by `save`. `generic` are the
+    values that were found to be nobody's.
     """
 
     secret: bytes
@@ -50,6 +51,7 @@ class Engines:
     anew: bool = False
     index: bool = False
     once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    households: Mapping[str, Households] = field(default_factory=dict)
     generic: list[Generic] = field(default_factory=list)
     fresh: dict[Path, Trained] = field(default_factory=dict)
     last: Probabilistic | None = None

@@ -48,6 +48,15 @@ class MatchModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Households:
+    """How people are grouped into households: two belong together from the probability `threshold` on (0.5 or more, since less likely
+    pairs are not kept); a household has at most `largest` people."""
+
+    threshold: float = 0.5
+    largest: int = 12
+
+
+@dataclass(frozen=True, slots=True)
 class KeyColumn:
     """One column of a source table's key. `type` is the DuckDB type under which the crosswalk keeps it ("BIGINT", "VARCHAR", "DATE")."""
 

@@ -33,6 +33,19 @@ class ContradictedDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class HouseholdCount:
+    """The households of two and more people of one (entity, space): how many, of how many people, the people of the largest, and how
+    many are new."""
+
+    entity: str
+    space: str
+    households: int
+    people: int
+    largest: int
+    minted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Touched:
     """What an incremental resolve looked at: `new`, `changed` and `gone` records; all those matched anew, and the clusters they make."""
 
@@ -54,7 +67,8 @@ class ResolveReport:
     `largest` are the ten largest clusters as (id360, records). `shared` are values on more records than the cap: they link nobody.
     `blocking` and `models` are of entities that are matched by a model. `ignored_decisions` are those on records that are not there (now).
     `touched` is given by an incremental resolve; `rules`, `blocking` and `models` then tell of the records touched, or nothing.
-    `whole_because` says why a resolve that was to be incremental was none.
+    `whole_because` says why a resolve that was to be incremental was none. `households` are of entities that have them; ids of theirs
+    are in no other figure.
     """
 
     run: int
@@ -77,6 +91,7 @@ class ResolveReport:
     models: tuple[ModelUse, ...] = ()
     touched: Touched | None = None
     whole_because: str = ""
+    households: tuple[HouseholdCount, ...] = ()
 
     @property
     def personal_keys(self) -> tuple[SourceCount, ...]:

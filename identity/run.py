@@ -14,13 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.crosswalk import HOUSEHOLD_OF
+from identity.engines import Engines
 from identity.evidence.writing import gather_evidence, write_evidence
+from identity.households.grouping import Grouped, make_households
+from identity.households.mates import mates, write_mates
 from identity.incremental.indexing import Indexing
 from identity.loading import RECORD, Loaded, Progress, drop_all, load_all
 from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
-from identity.model import MatchKey, MatchRule, RecordSet
+from identity.model import Households, MatchKey, MatchRule, RecordSet
 from identity.model_use import BlockingYield, ModelUse
-from identity.report import ContradictedDecision, ResolveReport, SourceCount
+from identity.report import ContradictedDecision, HouseholdCount, ResolveReport, SourceCount
 from identity.risk import MOST, Merging, RiskyMerge, riskiest
 from identity.scratch import registered
 from identity.stewardship.binding import Bound, bind
@@ -29,6 +33,9 @@ from identity.versions.history import History
 from identity.versions.publishing import table_name, write_identifiers, write_links
 from identity.versions.stable_ids import NO_ID, heirs, keep, mint, overlaps, parents
 from identity.versions.store import Draft
+
+OF_RECORDS = f"NOT starts_with(entity, '{HOUSEHOLD_OF}')"
+"""SQL: not an id of a household."""
 
 
 @dataclass
@@ -53,6 +60,7 @@ class Run:
     contradicted: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     ignored: list[str] = field(default_factory=list)
     risky: list[RiskyMerge] = field(default_factory=list)
+    households: list[HouseholdCount] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start this version's history of ids with that of the version before."""
@@ -96,6 +104,9 @@ class Run:
             )
         if gathered := evidence.result():
             write_evidence(self.con, entity, space, gathered)
+        if asked := self._asked_households(entity):
+            write_mates(self.con, entity, space, mates(found.scored))
+            self._group(entity, space, asked)
         if self.indexing is not None:
             firsts = {table_name("link", *one.records.place): one.first for one in loaded}
             self.indexing.add(entity, space, RECORD, columns, rules, identifiers, bound, firsts)
@@ -106,6 +117,16 @@ class Run:
         self.ignored += bound.ignored
         self.contradicted.update((entity, space, bound.cannot_by[refused.cannot], refused.rule) for refused in found.refused)
         drop_all(self.con, loaded)
+
+    def _asked_households(self, entity: str) -> Households | None:
+        return self.engine.households.get(entity) if isinstance(self.engine, Engines) else None
+
+    def _group(self, entity: str, space: str, asked: Households) -> Grouped:
+        """Make the households of the people that were found."""
+        previous = self.draft.previous.households_of(entity, space) if self.draft.previous else None
+        found = make_households(self.con, self.history, previous, self.secret, entity, space, asked)
+        self.households.append(found.count)
+        return found
 
     def _identify(self, entity: str, space: str, loaded: Sequence[Loaded], found: Matching, bound: Bound) -> Ints:
         """The id360 of each record: pinned, kept from the previous version, or minted."""
@@ -179,7 +200,9 @@ class Run:
         return report
 
     def _report(self, seconds: float) -> ResolveReport:
-        retired = self.con.execute(f"SELECT count(*) FROM new.id_history WHERE retired_run = {self.draft.version:d}").fetchall()[0][0]
+        retired = self.con.execute(
+            f"SELECT count(*) FROM new.id_history WHERE retired_run = {self.draft.version:d} AND {OF_RECORDS}"
+        ).fetchall()[0][0]
         return ResolveReport(
             run=self.draft.version,
             version=self.draft.version,
@@ -199,6 +222,7 @@ class Run:
             seconds=seconds,
             blocking=tuple(self.blocking),
             models=tuple(self.models),
+            households=tuple(self.households),
         )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.engines import Engines
+from identity.households.mates import NO_MATES, Mates, mates
 from identity.incremental.changed_records import Changes, Pool, among
 from identity.incremental.indexing import JOINING, exact_cap, joining_rules, no_rows, together
 from identity.incremental.keyrows import KeyRows, Outside, key_rows, meetings_by_rule
@@ -100,6 +101,8 @@ class Neighbourhood:
         self.caps = np.full(256, self.cap, np.int64)
         self.stored = Stored(index, self.name)
         self.ready, self.people = np.empty(0, np.int64), Persons(pa.table({}))
+        self.households, self.mates = self.entity in engines.households, NO_MATES
+        """`mates`: household pairs of a renewed record and one that is not, by their numbers in the index."""
         if self.entity in engines.models and self.engine is None:
             raise NoIndex("the model is not trained yet")
 
@@ -170,6 +173,7 @@ class Neighbourhood:
 
     def _alike(self, met: KeyRows, others: KeyRows) -> Ints:
         """Of the records that renewed ones meet, those that something speaks for being one with them."""
+        self.mates = NO_MATES
         left, right = joined_by_key(met.key, met.rec, others.key, others.rec)
         if self.engine is None or not len(left):
             return np.empty(0, np.int64)
@@ -180,7 +184,17 @@ class Neighbourhood:
         one, other = places(self.ready, left), places(self.ready, right)
         # in either order, for which comes first is not known yet, and similarity of names need not be symmetrical
         likely = self.engine.likely(records, self.people, np.append(one, other), np.append(other, one), self.entity)
+        if self.households:
+            self.mates = self._mates(self.engine, records, left, right)
         return np.unique(right[likely[: len(one)] | likely[len(one) :]])
+
+    def _mates(self, engine: Probabilistic, records: Records, left: Ints, right: Ints) -> Mates:
+        """Which pairs of records are of one household, compared in the order in which a whole resolve does."""
+        _, ordered = self.pool.load(np.union1d(left, right))
+        swap = places(ordered, left) > places(ordered, right)
+        left, right = np.where(swap, right, left), np.where(swap, left, right)
+        one, other, weight = mates(engine.scores(records, self.people, places(self.ready, left), places(self.ready, right), self.entity))
+        return self.ready[one], self.ready[other], weight
 
     def _prepare(self, gids: Ints) -> Records:
         """Have some records ready to be compared."""

@@ -18,6 +18,7 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.engines import Engines
 from identity.evidence.amending import amend_evidence
+from identity.households.mates import amend_mates, has_mates, mates
 from identity.incremental.amending import AmendedHistory, amend_identifiers, amend_links
 from identity.incremental.changed_records import Changes, Pool
 from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, resumed, row_hashes, watermarks
@@ -27,7 +28,7 @@ from identity.loading import RECORD, Loaded, Progress
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport, SourceCount, Touched
 from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
-from identity.run import Run
+from identity.run import OF_RECORDS, Run
 from identity.scratch import registered, scratch
 from identity.stewardship.decisions import Decision
 from identity.versions.stable_ids import NO_ID
@@ -97,6 +98,8 @@ class Amending(Run):
         self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
     ) -> None:
         assert self.draft.previous is not None and isinstance(self.engine, Engines)
+        if has_mates(self.con, "new", entity, space) != bool(self._asked_households(entity)):
+            raise NoIndex("households were not asked for before, or no longer are")
         wanted = dict.fromkeys([*self.engine.needs(rules, entity), *identifiers.values()])
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
         pool = Pool(self.con, group, columns, self.draft.previous, self.index.firsts(), self.secret, self.progress)
@@ -132,6 +135,12 @@ class Amending(Run):
         amend_evidence(
             self.con, near.entity, near.space, found.matching, found.gids, renewed, self.index.next_rec(near.name) + len(changes.new)
         )
+        if asked := self._asked_households(near.entity):
+            left, right, weight = mates(found.matching.scored)
+            left, right = found.gids[left], found.gids[right]
+            again = np.isin(left, renewed) | np.isin(right, renewed)
+            amend_mates(self.con, near.entity, near.space, renewed, near.mates, (left[again], right[again], weight[again]))
+            self.amended.touched = np.concatenate([self.amended.touched, self._group(near.entity, near.space, asked).before])
         _, hashes = row_hashes(self.con, RECORD, list(pool.columns.values()), self.secret)
         parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]
         self.index.carry_on(self.writer, near.name, around.renewed, around.rows, changes.gone, (found.gids, hashes, parts))
@@ -159,9 +168,10 @@ class Amending(Run):
 
     def _report(self, seconds: float) -> ResolveReport:
         report = super()._report(seconds)
-        ((ids,),) = self.con.execute("SELECT count(*) FROM new.id_history WHERE retired_run IS NULL").fetchall()
+        ((ids,),) = self.con.execute(f"SELECT count(*) FROM new.id_history WHERE retired_run IS NULL AND {OF_RECORDS}").fetchall()
         tables = " UNION ALL ".join(
-            f"SELECT id360 FROM new.{name}" for (name,) in self.con.execute("SELECT name FROM new.link_table").fetchall()
+            f"SELECT id360 FROM new.{name}"
+            for (name,) in self.con.execute(f"SELECT name FROM new.link_table WHERE {OF_RECORDS}").fetchall()
         )
         self.con.execute(f"CREATE TEMP TABLE sized AS SELECT id360, count(*) AS n FROM ({tables}) GROUP BY id360")
         ((singletons,),) = self.con.execute("SELECT count(*) FROM sized WHERE n = 1").fetchall()

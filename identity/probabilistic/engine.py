@@ -129,6 +129,15 @@ class Probabilistic:
         weight = np.rint((frozen.model.logits(seen.patterns) - _logit(self.settings.threshold)) * 1000)
         return np.asarray(weight[seen.of] > 0)
 
+    def scores(self, records: Records, people: Persons, left: Ints, right: Ints, entity: str) -> Scored:
+        """Some pairs, as the frozen model scores them."""
+        frozen = self.settings.trained
+        assert frozen is not None
+        factors = self._factors(records, frozen, entity)
+        seen = histogram(levels(records.con, people, factors, left, right), factors)
+        pairs = Candidates(left, right, np.zeros(len(left), np.uint64), ())
+        return _scored(pairs, seen, frozen.model.logits(seen.patterns)[seen.of], factors, frozen.model)
+
     def people(self, records: Records) -> Persons:
         """Some records as the frozen model compares them. Leaves the table prepared, with `columns`."""
         frozen = self.settings.trained

@@ -101,15 +101,16 @@ def changes(con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Cro
 
 
 def flows(
-    con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Crosswalk, was: str = "old", now: str = "new"
+    con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Crosswalk, was: str = "old", now: str = "new", households: bool = False
 ) -> list[tuple[str, str, str, str]]:
     """CREATE TEMP TABLE flow (entity, space, was, now, records): how many records went from which id to which, NULL for neither;
-    and went (nth, was, now, records), the same per place. Returns the places. `was` and `now` are the names of the two attached."""
-    links = {_place(t): t for t in before.links} if before else {}
-    places = sorted(links.keys() | {_place(t) for t in after.links})
+    and went (nth, was, now, records), the same per place. Returns the places. `was` and `now` are the names of the two attached.
+    With `households` people and their households count as records and ids too."""
+    links, later = ({_place(t): t for t in (*c.links, *(c.households if households else ()))} if c else {} for c in (before, after))
+    places = sorted(links.keys() | later.keys())
     con.execute("CREATE OR REPLACE TEMP TABLE went (nth INTEGER, entity VARCHAR, space VARCHAR, was BIGINT, now BIGINT, records BIGINT)")
     for nth, place in enumerate(places):
-        pairs = _pairs(links.get(place), after.link_of(*place), was, now)
+        pairs = _pairs(links.get(place), later.get(place), was, now)
         con.execute(f"INSERT INTO went SELECT {nth}, ?, ?, was, now, count(*) FROM ({pairs}) GROUP BY was, now", [place[0], place[1]])
     con.execute(
         "CREATE OR REPLACE TEMP TABLE flow AS SELECT any_value(entity) AS entity, any_value(space) AS space, was, now, "

@@ -26,15 +26,15 @@ def write_links(con: duckdb.DuckDBPyConnection, loaded: Loaded, ids: Ints) -> No
     table = LinkTable(name, *records.place, columns, loaded.key_types, loaded.count, loaded.personal)
     with registered(con, "numbered", _numbered(loaded.first, ids)):
         keys = ", ".join(loaded.keys)
-        _fill(con, table, f"SELECT {keys}, id360, rec - {loaded.first:d} AS ord FROM {loaded.table} JOIN numbered USING (rec)")
+        fill_links(con, table, f"SELECT {keys}, id360, rec - {loaded.first:d} AS ord FROM {loaded.table} JOIN numbered USING (rec)")
 
 
 def copy_links(con: duckdb.DuckDBPyConnection, table: LinkTable) -> None:
     """Write a link table as it is in the version attached as `old`."""
-    _fill(con, table, f"FROM old.{table.name}")
+    fill_links(con, table, f"FROM old.{table.name}")
 
 
-def _fill(con: duckdb.DuckDBPyConnection, table: LinkTable, links: str) -> None:
+def fill_links(con: duckdb.DuckDBPyConnection, table: LinkTable, links: str) -> None:
     """Make a link table from a query for its keys, id360 and ord."""
     name, single = table.name, len(table.columns) == 1
     columns = ", ".join(f"{k} {t} NOT NULL" for k, t in zip(table.columns, table.key_types, strict=True))

@@ -15,7 +15,9 @@ import duckdb
 from identity.crosswalk import Crosswalk
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, NoSuchVersion
 from identity.evidence.writing import copy_evidence
+from identity.households.mates import copy_mates
 from identity.resolve import MEMORY_LIMIT
+from identity.run import OF_RECORDS
 from identity.scratch import scratch
 from identity.versions.changes import flows
 from identity.versions.history import MERGED, RESTORED, RETIRED
@@ -40,7 +42,10 @@ def rollback(store: CrosswalkStore, to: int | None = None, *, memory_limit: str 
             copy_links(con, links)
         for identifiers in restored.identifiers:
             copy_identifiers(con, identifiers)
+        for households in restored.households:
+            copy_links(con, households)
         copy_evidence(con)
+        copy_mates(con)
         _remember(con, draft, restored, store)
         con.execute(_RUN, [draft.version, time.monotonic() - started, restored.base, restored.version])
     found = store.current()
@@ -80,7 +85,7 @@ def _remember(con: duckdb.DuckDBPyConnection, draft: Draft, restored: Crosswalk,
     con.execute(_FATES)
     redirects = _all(known, "redirect")
     con.execute(f"CREATE TEMP TABLE sent AS SELECT old_id, first(new_id ORDER BY nth) AS new_id FROM ({redirects}) GROUP BY old_id")
-    flows(con, abandoned[0] if abandoned else None, restored, known[0], "old")
+    flows(con, abandoned[0] if abandoned else None, restored, known[0], "old", households=True)
     con.execute(_HEIRS)
     con.execute(_LEADS)
     run = {"run": draft.version}
@@ -131,7 +136,7 @@ _ENDED = f"""SELECT f.entity, f.space, $run, if(h.now IS NULL, '{RETIRED}', '{ME
 FROM fate f LEFT JOIN heir h ON h.was = f.id360 WHERE NOT f.alive AND f.retired_run IS NULL"""
 _RESTORED = f"""SELECT entity, space, $run, '{RESTORED}', id360, NULL, NULL FROM fate WHERE alive AND retired_run IS NOT NULL"""
 
-_RUN = f"""INSERT INTO new.run SELECT $1, now(), (SELECT coalesce(sum(links), 0) FROM new.link_table),
-    (SELECT count(*) FROM new.id_history WHERE retired_run IS NULL), 0,
-    (SELECT count(*) FROM new.id_event WHERE run = $1 AND event = '{MERGED}'),
-    (SELECT count(*) FROM new.id_history WHERE retired_run = $1), $2, $3, $4"""
+_RUN = f"""INSERT INTO new.run SELECT $1, now(), (SELECT coalesce(sum(links), 0) FROM new.link_table WHERE {OF_RECORDS}),
+    (SELECT count(*) FROM new.id_history WHERE retired_run IS NULL AND {OF_RECORDS}), 0,
+    (SELECT count(*) FROM new.id_event WHERE run = $1 AND event = '{MERGED}' AND {OF_RECORDS}),
+    (SELECT count(*) FROM new.id_history WHERE retired_run = $1 AND {OF_RECORDS}), $2, $3, $4"""
