@@ -35,6 +35,7 @@ from identity.retrain import retrain
 from identity.stewardship.decision_log import read_decisions
 from identity.stewardship.decisions import Decision
 from identity.versions.importing import import_crosswalk
+from identity.versions.models import drop_unused, put_into_use
 from identity.versions.plans import Plan, apply, plan
 from identity.versions.rollback import rollback
 from identity.versions.store import CrosswalkStore
@@ -73,7 +74,7 @@ def resolve_project(
         options = _options(project, progress)
         report = resolve(*_records(project), matcher=engines, decisions=decisions, index=project.model.incremental, **options)
         report = replace(report, whole_because=why)
-    engines.save()
+    _use(project, engines)
     if reveal is not None:
         for generic in engines.generic:
             reveal(generic)
@@ -98,7 +99,8 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
     engines = engines_of(project)
     decisions = read_decisions(project.model.decisions)
     made = plan(*_records(project), matcher=engines, decisions=decisions, **_options(project, progress))
-    engines.save()
+    if engines.fresh:
+        drop_unused(project.store, made.models)
     return made
 
 
@@ -112,24 +114,26 @@ def train_project(project: Project, entity: str | None = None, progress: Callabl
         named = f"`{entity}` has no" if entity else "no entity has a"
         raise NoModel(f"{named} model to train", hint="write `model: standard` under the entity in `identity:`")
     sets, rules, store, secret = _records(project)
-    engines = Engines(secret, models, _models(project), anew=True, once=project.model.one_per_source)
+    engines = Engines(secret, models, models_folder(project), anew=True, once=project.model.one_per_source)
     chosen = [s for s in sets if s.entity in models and entity in (s.entity, None)]
     return retrain(chosen, rules, store, engines, progress=progress or quiet, memory_limit=f"{project.memory >> 20}MiB")
 
 
 def apply_project(project: Project) -> Plan:
     """Publish exactly the draft of the plan that waits. Raises NoPlan, StalePlan, PlanDamaged, ResolveRunning; then nothing has changed."""
-    done = apply(project.store, read_decisions(project.model.decisions))
+    done = apply(project.store, read_decisions(project.model.decisions), models_folder(project))
     project.forget_plans()
     return done
 
 
 def rollback_project(project: Project, to: int | None = None) -> Crosswalk:
-    """Let an earlier version's links serve again, as a new version; by default those of the version before.
+    """Let an earlier version's links serve again, as a new version; by default those of the version before. The models that it was made
+    with are in use again.
 
     See identity.versions.rollback.
     """
     restored = rollback(project.store, to, memory_limit=f"{project.memory >> 20}MiB")
+    put_into_use(project.store, models_folder(project), restored.models)
     project.forget_plans()
     return restored
 
@@ -143,14 +147,29 @@ def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[Ma
 
 
 def engines_of(project: Project) -> Engines:
-    """The engine of each entity. Raises ModelMismatch if a trained model is one for other attributes: before any source is asked."""
+    """The engine of each entity. Raises ModelMismatch if a trained model is one for other attributes: before any source is asked.
+
+    A model file that is missing is brought back, if the crosswalk that serves was made with one.
+    """
     model = project.model
-    engines = Engines(project_secret(model), model.models, _models(project), once=model.one_per_source)
+    if model.models and (current := project.store.current()) is not None:
+        missing = {name: d for name, d in current.models.items() if not (models_folder(project) / f"{name}.json").exists()}
+        put_into_use(project.store, models_folder(project), missing)
+    engines = Engines(project_secret(model), model.models, models_folder(project), once=model.one_per_source)
     engines.check((m.object, m.space) for m in model.mappings if model.objects[m.object].entity)
     return engines
 
 
-def _models(project: Project) -> Path:
+def _use(project: Project, engines: Engines) -> None:
+    """Keep what was trained for the version that serves now."""
+    trained = bool(engines.fresh)
+    engines.save()
+    if trained:
+        drop_unused(project.store, {})
+
+
+def models_folder(project: Project) -> Path:
+    """Where the models in use are."""
     return Path(project.model.state) / "models"
 
 

@@ -1,6 +1,7 @@
 """The crosswalk as a reader sees it: one DuckDB file per version, opened read-only.
 
-    meta(key, value)                            format, version, base (built upon), restores (of a rollback: the version it brings back)
+    meta(key, value)                            format, version, base (built upon), restores (of a rollback: the version it brings back),
+                                                models (JSON: the digest of each model that it was made with)
     link_table(name, …)                         which mapped table is in which link table
       link_<…>(k0, …, kn, id360, ord)           a source key, natively typed, and whose it is; `ord` its rank among the table's keys;
                                                 of households the keys are people's id360s (see identity.households.grouping)
@@ -18,6 +19,7 @@ are sorted by key. Both are indexed by id360.
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,6 +110,7 @@ class Crosswalk:
                     hint="use the c360 that wrote it; or move its directory away and run `c360 resolve`, which starts ids anew",
                 )
             self.version = int(meta["version"])
+            self.models: dict[str, str] = json.loads(meta.get("models") or "{}")
             self.base, self.restores = (int(meta[name]) if meta[name] else None for name in ("base", "restores"))
             tables = tuple(_link_table(*row) for row in _rows(con, "link_table"))
             self.links = tuple(t for t in tables if not t.entity.startswith(HOUSEHOLD_OF))

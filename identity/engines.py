@@ -54,6 +54,8 @@ class Engines:
     households: Mapping[str, Households] = field(default_factory=dict)
     generic: list[Generic] = field(default_factory=list)
     fresh: dict[Path, Trained] = field(default_factory=dict)
+    used: dict[str, Trained] = field(default_factory=dict)
+    """The model of each (entity, space) that was matched by one, by the name of its file."""
     last: Probabilistic | None = None
     """What matched the last (entity, space); None if exact rules did."""
 
@@ -75,8 +77,10 @@ class Engines:
         if engine.trained is None or found.scored is None:
             return found
         seen = observe(found.scored.levels, engine.trained.model)
+        path = self.path(entity, space)
         if frozen is None:
-            self.fresh[self.path(entity, space)] = replace(engine.trained, attributes=_attributes(model), usual=seen.levels)
+            self.fresh[path] = replace(engine.trained, attributes=_attributes(model), usual=seen.levels)
+        self.used[path.stem] = frozen or self.fresh[path]
         self.generic += [Generic(entity, _attribute(g.column, model), g.value, g.records) for g in engine.generic]
         use = ModelUse(
             entity=entity,

@@ -109,7 +109,7 @@ class NoPlan(UserError):
 
 
 class StalePlan(UserError):
-    """The crosswalk or the decisions have changed since the plan was made."""
+    """The crosswalk, the decisions or the model have changed since the plan was made."""
 
     code = "C360_STALE_PLAN"
 

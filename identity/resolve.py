@@ -29,6 +29,7 @@ from identity.scratch import scratch
 from identity.stewardship.binding import check_places
 from identity.stewardship.contradictions import refuse_contradictions
 from identity.stewardship.decisions import Decision
+from identity.versions.models import note_models
 from identity.versions.store import CrosswalkStore, Draft
 
 MEMORY_LIMIT = "1200MiB"
@@ -76,6 +77,8 @@ def resolve(
             writer = IndexWriter.begin(con, store, draft.version)
             run.indexing = Indexing(writer, engine, digests(decisions))
         run.resolve(records, rules, stored)
+        if isinstance(engine, Engines):
+            note_models(con, store, engine.used)
         if run.indexing is not None and isinstance(engine, Engines):
             run.indexing.close(expected(con, records, rules, stored, engine), records)
         done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))

@@ -17,8 +17,19 @@ def rollback(app: App, to: int | None) -> None:
     records now, and are never given to anybody else. A second rollback goes further back. The next resolve links by the rules and
     decisions as they are then: change those too, if they were what was wrong.
     """
-    restored = app.project().rollback(to)
+    from federation.resolving import models_folder
+    from identity.versions.models import in_use
+
+    project = app.project()
+    before = in_use(models_folder(project))
+    restored = project.rollback(to)
     app.say(f"crosswalk version {restored.version} serves, with the links of version {restored.restores}")
+    after = in_use(models_folder(project))
+    for name, digest in restored.models.items():
+        if after.get(name) != digest:
+            app.say(f"the model `{name}` that it was made with is not kept any more: the next resolve goes by the one in use")
+        elif before.get(name) != digest:
+            app.say(f"the model `{name}` that it was made with is in use again; the one before is kept as {name}.json.previous")
 
 
 command = rollback

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +41,19 @@ class Doubts:
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Doubts:
         """Some of them."""
-        columns = (getattr(self, name)[kept] for name in ("left", "right", "cluster", "beyond", "odds", "unsure", "records", "pattern"))
+        names = (
+            "left",
+            "right",
+            "cluster",
+            "beyond",
+            "odds",
+            "unsure",
+            "records",
+            "pattern",
+            *(("part",) if self.part is not None else ()),
+        )
         why = tuple(told for told, stays in zip(self.why, kept.tolist(), strict=True) if stays)
-        return Doubts(self.kind, *columns, why, None if self.part is None else self.part[kept])
+        return replace(self, why=why, **{name: getattr(self, name)[kept] for name in names})
 
 
 def doubts(evidence: StoredEvidence) -> Iterator[Doubts]:
@@ -135,7 +145,7 @@ class Decided:
         self.pairs, self.people = (self._codes(np.array(some, np.int64).reshape(-1, 2).T) for some in (pairs, people))
 
     def _codes(self, two: Ints) -> Ints:
-        return two.min(axis=0, initial=self.width) * self.width + two.max(axis=0, initial=0)
+        return np.asarray(two.min(axis=0, initial=self.width) * self.width + two.max(axis=0, initial=0), np.int64)
 
     def without(self, some: Doubts) -> Doubts:
         """What is left to ask."""

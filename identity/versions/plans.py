@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,15 @@ from identity.resolve import Resolved, resolve
 from identity.risk import RiskyMerge
 from identity.stewardship.decisions import Decisions
 from identity.versions.changes import Changes, changes
+from identity.versions.models import in_use, kept, put_into_use
 from identity.versions.store import CrosswalkStore, sync
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What applying would do. `base` is the version that it builds upon, None for none; `decisions` the digest of those it honours;
-    `size` and `sha256` are of the draft. `riskiest` are at most ten merges, worst first."""
+    `size` and `sha256` are of the draft, `models` the digests of the models that it was made with. `riskiest` are at most ten merges,
+    worst first."""
 
     version: int
     base: int | None
@@ -43,6 +45,7 @@ class Plan:
     report: ResolveReport
     changes: Changes
     riskiest: tuple[RiskyMerge, ...]
+    models: dict[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -78,18 +81,24 @@ def pending(store: CrosswalkStore) -> Plan:
         raise _damaged(files[-1]) from cause
 
 
-def apply(store: CrosswalkStore, decisions: Decisions | None = None) -> Plan:
-    """Publish the draft of the plan that waits: the old version serves, or the new one, never a part.
+def apply(store: CrosswalkStore, decisions: Decisions | None = None, models: Path | None = None) -> Plan:
+    """Publish the draft of the plan that waits: the old version serves, or the new one, never a part. What models it was made with come
+    into use in the folder `models`.
 
-    Raises: NoPlan; StalePlan, if another version serves than the plan builds upon, or other decisions hold; PlanDamaged;
-    ResolveRunning. Nothing has changed then. Interrupted, it can be called again.
+    Raises: NoPlan; StalePlan, if another version serves than the plan builds upon, other decisions hold, or another model was trained
+    meanwhile; PlanDamaged; ResolveRunning. Nothing has changed then. Interrupted, it can be called again.
     """
     with store.locked():
         found = pending(store)
-        _refuse_stale(store, found, decisions or Decisions())
+        _refuse_stale(store, found, decisions or Decisions(), in_use(models) if models else {})
         draft, told = _files(store, found.version)
         file = draft if draft.is_file() else store.path(found.version)  # a power cut came between the file's name and the pointer
         _verify(store, found, file)
+        for digest in found.models.values():
+            if models and not kept(store, digest).is_file():
+                raise _damaged(kept(store, digest))
+        if models:
+            put_into_use(store, models, found.models)  # before: interrupted now, the next `apply` goes on
         store.publish(file, found.version)
         told.unlink(missing_ok=True)
     return found
@@ -102,7 +111,7 @@ def _keep(store: CrosswalkStore, done: Resolved, file: Path, decisions: str, now
     found = changes(done.con, done.draft.previous, new)
     done.con.execute("DETACH new")
     base = done.draft.previous.version if done.draft.previous else None
-    made = Plan(new.version, base, now, decisions, file.stat().st_size, _digest(file), done.report, found, done.risky)
+    made = Plan(new.version, base, now, decisions, file.stat().st_size, _digest(file), done.report, found, done.risky, new.models)
     for old in store.directory.glob("plan-*"):
         old.unlink()
     draft, told = _files(store, made.version)
@@ -115,7 +124,7 @@ def _keep(store: CrosswalkStore, done: Resolved, file: Path, decisions: str, now
     return made
 
 
-def _refuse_stale(store: CrosswalkStore, found: Plan, decisions: Decisions) -> None:
+def _refuse_stale(store: CrosswalkStore, found: Plan, decisions: Decisions, models: Mapping[str, str]) -> None:
     current = store.current()
     serves = current.version if current else None
     hint = "plan again: `c360 plan`"
@@ -123,6 +132,9 @@ def _refuse_stale(store: CrosswalkStore, found: Plan, decisions: Decisions) -> N
         raise StalePlan(f"the plan builds upon version {found.base or 'none'}, but version {serves or 'none'} serves now", hint=hint)
     if decisions.digest() != found.decisions:
         raise StalePlan("other decisions hold than when the plan was made", hint=hint)
+    for name in found.models.keys() & models.keys():
+        if found.models[name] != models[name]:
+            raise StalePlan(f"the model `{name}` is not the one that the plan was made with: it was trained anew", hint=hint)
 
 
 def _verify(store: CrosswalkStore, found: Plan, file: Path) -> None:

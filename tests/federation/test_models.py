@@ -12,8 +12,10 @@ from faker import Faker
 
 import c360
 from connectors.spi.errors import C360Error, SourceError
-from identity.errors import ModelMismatch, NoModel
+from identity.errors import ModelMismatch, NoModel, StalePlan
 from identity.matching import DECISION
+from identity.versions.models import in_use
+from identity.versions.store import CrosswalkStore
 from tests.support.faults import FaultProxy
 from tests.support.messy import COLUMNS, HAND_MADE, PEOPLE, Key, Row, build, shop_of, strangers, write
 from tests.support.postgres import TestPostgres
@@ -92,10 +94,73 @@ def test_a_plan_trains_and_applies_what_it_showed(make: Make) -> None:
     folder = make()
     with c360.connect(folder) as project:
         planned = project.plan()
-        assert planned.report.models[0].trained and (folder / ".c360" / "models" / "individual.json").exists()
+        models = folder / ".c360" / "models"
+        assert planned.report.models[0].trained and not models.exists(), "what a plan learned is not in use before it is applied"
+        assert project.plan().models == planned.models, "the same records teach the same"
         project.apply()
+        assert in_use(models) == planned.models
         assert len(set(ids(project).values())) == planned.changes.ids_after
         assert not project.resolve().models[0].trained
+
+
+def fewer(folder: Path) -> None:
+    """Take records away, so that a model trained now is another."""
+    with sqlite3.connect(folder / "crm.db") as db:
+        db.execute("delete from person where cast(id as integer) > 300")
+    db.close()
+
+
+def test_a_plan_made_with_another_model_than_the_one_trained_since_is_refused(make: Make) -> None:
+    folder = make()
+    with c360.connect(folder) as project:
+        project.resolve()
+        project.plan()
+        fewer(folder)
+        project.train()
+        with pytest.raises(StalePlan, match="trained anew"):
+            project.apply()
+
+
+def test_an_apply_that_a_power_cut_ends_before_the_version_serves_goes_on(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make()
+    with c360.connect(folder) as project:
+        planned = project.plan()
+        with monkeypatch.context() as cut:
+            cut.setattr(CrosswalkStore, "publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                project.apply()
+        assert project.store.current() is None and in_use(folder / ".c360" / "models") == planned.models
+        assert project.apply() == planned and project.store.current().models == planned.models  # type: ignore[union-attr]
+
+
+def test_a_rollback_brings_the_model_back_that_the_version_was_made_with(make: Make) -> None:
+    folder = make()
+    models = folder / ".c360" / "models"
+    with c360.connect(folder) as project:
+        project.resolve()
+        first = in_use(models)
+        fewer(folder)
+        project.train()
+        second = in_use(models)
+        assert first != second and project.store.current().models == first  # type: ignore[union-attr]
+        project.resolve()
+        assert project.store.current().models == second  # type: ignore[union-attr]
+        restored = project.rollback()
+        assert restored.models == first == in_use(models)
+        project.rollback(2)
+        assert in_use(models) == second
+
+
+def test_a_model_file_that_was_lost_is_that_of_the_version_that_serves(make: Make) -> None:
+    folder = make()
+    models = folder / ".c360" / "models"
+    with c360.connect(folder) as project:
+        project.resolve()
+        before, there = ids(project), in_use(models)
+        (models / "individual.json").unlink()
+        fewer(folder)
+        assert not project.resolve().models[0].trained and in_use(models) == there
+        assert {key: id360 for key, id360 in before.items() if key in ids(project)} == ids(project)
 
 
 def test_a_model_for_other_attributes_is_refused_before_anything_is_read(make: Make, postgres: TestPostgres, shop: str) -> None:
