@@ -27,7 +27,7 @@ from views import describe
 from views.branches import RAW, raw_view
 from views.errors import MissingSecret
 from views.expand import Views
-from views.relations import Branch, Records, Survived, View
+from views.relations import Branch, Members, Records, Survived, View
 
 NOW_TYPE = pa.timestamp("us", "UTC")
 
@@ -229,7 +229,9 @@ class Planner:
                 if missing is None:
                     raise
                 missing[branch.source] = error.code
-        return Relation(name, view, tuple(view.types), tuple(scans))
+        people = view.people if isinstance(view, Members) else None
+        seen = replace(self._relation(f"{name}p", people, context, missing), columns=("id360",)) if people is not None else None
+        return Relation(name, view, tuple(view.types), tuple(scans), people=seen)
 
     def _scan(self, name: str, branch: Branch, context: Context) -> Scan:
         live = branch.link.live if branch.link is not None else None

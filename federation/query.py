@@ -66,6 +66,8 @@ class Relation:
     scans: tuple[Scan, ...]
     filters: tuple[exp.Expr, ...] = ()
     ids: Ids | None = None
+    people: Relation | None = None
+    """The people who may be seen, where the view shows people whom a policy hides."""
 
     @property
     def records(self) -> Records | None:

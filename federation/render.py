@@ -17,10 +17,10 @@ from connectors.spi.errors import InternalError, SchemaDrift
 from federation.context import kind_of
 from federation.errors import NoCrosswalk
 from federation.query import Found, Given, Ids, Query, Relation, Scan
-from identity.crosswalk import Crosswalk, IdentifierTable, LinkTable
+from identity.crosswalk import HOUSEHOLD_OF, Crosswalk, IdentifierTable, LinkTable
 from views.branches import TO_UTC
 from views.errors import did_you_mean
-from views.relations import Links, LinkUse, Survived
+from views.relations import Links, LinkUse, Members, Survived
 from views.survive import EXTRA, attribute_of, needed_attributes, survived_select
 
 ROW, LINK = "s", "x"
@@ -50,6 +50,8 @@ def relation_select(relation: Relation, places: Places) -> exp.Select:
     match relation.view:
         case Links():
             inner: exp.Query = _links_select(relation, places)
+        case Members() as view:
+            inner = _members_select(relation, view, places)
         case Survived() as view:
             types = {**view.types, **dict.fromkeys(("_source", "_key"), "VARCHAR"), **_TIES}
             rows = _union([branch_select(relation, s, places) for s in relation.scans], (*branch_columns(relation), *_TIES), types)
@@ -229,6 +231,25 @@ def _links_select(relation: Relation, places: Places) -> exp.Query:
             exp.select(*picked, copy=False).from_(exp.alias_(places.links(link, relation.ids), LINK, table=True, copy=False), copy=False)
         )
     return _union(selects, relation.columns, relation.view.types)
+
+
+def _members_select(relation: Relation, view: Members, places: Places) -> exp.Query:
+    tables = [t for t in places.crosswalk.households if t.entity == HOUSEHOLD_OF + view.entity] if places.crosswalk else []
+    if not tables:
+        raise NoCrosswalk(f"the crosswalk has no households for `{view.name}`", hint="run `c360 resolve`")
+    household, person = exp.column("household_id"), exp.column("id360")
+    selects = []
+    for table in tables:
+        placed = exp.alias_(places.links(table, None), LINK, table=True)
+        columns = exp.alias_(exp.column("id360", LINK), "household_id"), exp.alias_(exp.column("k0", LINK), "id360")
+        selects.append(exp.select(*columns).from_(placed))
+    members = _union(selects, tuple(view.types), view.types)
+    if relation.people is None:
+        return members
+    seen = exp.select("id360").from_(relation_select(relation.people, places).subquery("p")).subquery()
+    size = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[household])
+    shown = exp.select(household.copy(), person.copy()).from_(members.subquery("m")).where(exp.In(this=person.copy(), query=seen))
+    return shown.qualify(exp.GT(this=size, expression=exp.Literal.number(1)))
 
 
 def _union(selects: Sequence[exp.Select], columns: Sequence[str], types: Mapping[str, str]) -> exp.Query:

@@ -155,7 +155,7 @@ def engines_of(project: Project) -> Engines:
     if model.models and (current := project.store.current()) is not None:
         missing = {name: d for name, d in current.models.items() if not (models_folder(project) / f"{name}.json").exists()}
         put_into_use(project.store, models_folder(project), missing)
-    engines = Engines(project_secret(model), model.models, models_folder(project), once=model.one_per_source)
+    engines = Engines(project_secret(model), model.models, models_folder(project), once=model.one_per_source, households=model.households)
     engines.check((m.object, m.space) for m in model.mappings if model.objects[m.object].entity)
     return engines
 

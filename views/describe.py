@@ -14,6 +14,7 @@ from views.objects import standard_objects
 
 COMMON = {
     "id360": "The id of the person or other entity, the same in every view.",
+    "household_id": "The id of the household; it stays as an id360 does.",
     "source": "The source that the row lies in.",
     "source_table": "The source table that the record lies in.",
     "key": "The record's key there; a JSON array if it is composite.",

@@ -10,8 +10,9 @@ from sqlglot import exp
 
 from views import model
 from views.branches import LINEAGE, RAW, bare_branch, substitute
+from views.households import VIEW_TYPES, view_name
 from views.model import Model, ObjectType, Policy
-from views.relations import PROVENANCE, Branch, Links, Records, Survived, View
+from views.relations import PROVENANCE, Branch, Links, Members, Records, Survived, View
 
 RECORD = "_record"
 TIMELINE = "timeline"
@@ -61,6 +62,8 @@ class Views:
             if name.startswith(RAW + "."):
                 return f"policy `{policy.name}` binds you, and raw tables would get around it"
             rows = policy.filter is not None or policy.deny
+            if policy.deny and any(name == view_name(entity) and entity in policy.objects for entity in self.model.households):
+                return f"policy `{policy.name}` denies the people that `{name}` would show"
             if rows and not governed:
                 if name == CROSSWALK and entities & set(policy.objects):
                     return f"policy `{policy.name}` hides rows, and the crosswalk would show that they exist"
@@ -86,6 +89,9 @@ class Views:
                 makers[thing.name] = lambda thing=thing: self._records(thing)  # type: ignore[misc]
         if any(o.timeline and o.name in mapped for o in self.model.objects.values()):
             makers[TIMELINE] = self._timeline
+        for entity in self.model.households:
+            if entity in mapped:
+                makers[view_name(entity)] = lambda entity=entity: self._members(self.model.objects[entity])  # type: ignore[misc]
         makers[CROSSWALK] = lambda: Links(CROSSWALK, CROSSWALK_TYPES, comment="Which source records belong to which id360.")
         return makers
 
@@ -122,6 +128,11 @@ class Views:
             masks["last_updated_at"] = exp.cast(exp.null(), "TIMESTAMP")
         combined = exp.and_(*filters) if filters else None
         return Survived(thing.name, {**types, **hidden}, base, rules, combined, masks, frozenset(hidden), thing.description)
+
+    def _members(self, thing: ObjectType) -> Members:
+        people = self._survived(thing)
+        said = f"Who lives together: one row per `{thing.name}` who is of a household of two or more."
+        return Members(view_name(thing.name), VIEW_TYPES, thing.name, people if people.filter is not None else None, comment=said)
 
     def _timeline(self) -> Records:
         branches: list[Branch] = []

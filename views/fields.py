@@ -112,6 +112,11 @@ class ModelFields(Struct, forbid_unknown_fields=True):
     ] = field(default_factory=list)
 
 
+class HouseholdFields(Struct, forbid_unknown_fields=True):
+    threshold: Annotated[float, Meta(ge=0.5, lt=1, description="how probable it must be that two people are of one household")] = 0.5
+    largest: Annotated[int, Meta(ge=2, description="no household has more people")] = 12
+
+
 class EntityFields(Struct, forbid_unknown_fields=True):
     rules: Annotated[
         list[str | list[str] | NamedRuleFields],
@@ -126,6 +131,10 @@ class EntityFields(Struct, forbid_unknown_fields=True):
         Meta(
             description="sources (or source.table) that hold each person once: two of its records are never one person; true: every source"
         ),
+    ] = False
+    households: Annotated[
+        bool | HouseholdFields,
+        Meta(description="group the people that the model finds into households, with ids and a view of their own; `true` or settings"),
     ] = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -11,9 +12,10 @@ from views import rules
 from views.checker import checked, rest
 from views.errors import Problems, WrongValue, raise_together
 from views.fields import EntityFields, IdentityFields, ProjectFields, SourceFields
+from views.households import households, view_name
 from views.mappings import build_mappings, check_timezone
 from views.match_models import match_model
-from views.model import Mapping, MatchModel, MatchRule, Model, SourceConfig, Survivorship
+from views.model import Households, Mapping, MatchModel, MatchRule, Model, SourceConfig, Survivorship
 from views.objects import project_objects
 from views.project_file import Node, read_project
 from views.secrets import Secret, options, secret
@@ -47,7 +49,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         name: rules.survivorship(name, entry, root.find("survivorship", name), objects, sources, problems)
         for name, entry in fields.survivorship.items()
     }
-    match_rules, match_models, once = _matching(root, objects, mappings, mapped, problems)
+    matching = _matching(root, objects, mappings, mapped, problems)
     return Model(
         name=fields.name,
         root=str(directory),
@@ -56,10 +58,11 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         objects=objects,
         mappings=mappings,
         survivorship={entity: Survivorship(entity) for entity in sorted(mapped)} | survivorship,
-        rules=match_rules,
-        models=match_models,
-        one_per_source=once,
-        policies=rules.policies(fields.policies, root.find("policies"), objects, problems),
+        rules=matching.rules,
+        models=matching.models,
+        one_per_source=matching.one_per_source,
+        households=matching.households,
+        policies=rules.policies(fields.policies, root.find("policies"), objects, problems, map(view_name, matching.households)),
         principals={name: tuple(roles) for name, roles in fields.principals.items()},
         secret=_identity_secret(root, "secret", directory, problems),
         encryption_key=_identity_secret(root, "encryption_key", directory, problems),
@@ -81,24 +84,31 @@ def _sources(fields: ProjectFields, root: Node, directory: str, problems: Proble
     return found
 
 
-def _matching(
-    root: Node, objects: rules.Objects, mappings: Sequence[Mapping], mapped: set[str], problems: Problems
-) -> tuple[dict[str, tuple[MatchRule, ...]], dict[str, MatchModel], dict[str, tuple[str, ...]]]:
-    """Per entity its rules; its model, and the sources that hold each one once, if there are any."""
-    found: dict[str, tuple[MatchRule, ...]] = dict.fromkeys(sorted(mapped), ())
-    models: dict[str, MatchModel] = {}
-    once: dict[str, tuple[str, ...]] = {}
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    """What `identity:` says, per entity."""
+
+    rules: dict[str, tuple[MatchRule, ...]]
+    models: dict[str, MatchModel] = field(default_factory=dict)
+    one_per_source: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    households: dict[str, Households] = field(default_factory=dict)
+
+
+def _matching(root: Node, objects: rules.Objects, mappings: Sequence[Mapping], mapped: set[str], problems: Problems) -> _Matching:
+    found = _Matching(dict.fromkeys(sorted(mapped), ()))
     if "identity" in root.value:
         for entity, node in rest(root.find("identity"), IdentityFields).items():
             with problems.collect():
                 fields = msgspec.convert(node.plain(), EntityFields)
                 object_ = rules.entity_object(entity, objects, node)
-                found[entity] = rules.match_rules(object_, fields, node, problems)
-                if model := match_model(object_, fields, node, mappings, found[entity], problems):
-                    models[entity] = model
+                found.rules[entity] = rules.match_rules(object_, fields, node, problems)
+                if model := match_model(object_, fields, node, mappings, found.rules[entity], problems):
+                    found.models[entity] = model
                 if sources := rules.one_per_source(object_, fields, node, mappings, problems):
-                    once[entity] = sources
-    return found, models, once
+                    found.one_per_source[entity] = sources
+                if grouped := households(object_, fields, node, objects, problems):
+                    found.households[entity] = grouped
+    return found
 
 
 def _identity_secret(root: Node, name: str, directory: Path, problems: Problems) -> Secret | None:

@@ -1,10 +1,11 @@
 """What a unified view is, bound to one principal: typed facts that the planner's passes read instead of guessing from SQL.
 
-A view is one of three things:
+A view is one of four things:
 
     Records    the union of branches; one branch per mapped source table, each row with the id360 of its person
     Survived   one row per id360: the values that survive among the records of a person
     Links      the crosswalk itself
+    Members    which people are of one household
 
 Policies are part of the facts. In a `Records` view they stand inside each branch (the filter in `where`, the masks instead of
 the columns); in a `Survived` view they wrap the survived row. So there is no form of a view without its policies.
@@ -102,7 +103,22 @@ class Links:
     comment: str = ""
 
 
-View = Records | Survived | Links
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Who lives together: one row per person of an entity who is of a household, (household_id, id360).
+
+    Where a policy hides people, `people` are those who may be seen; a household of which only one is left does not show.
+    """
+
+    name: str
+    types: Mapping[str, str]
+    entity: str
+    people: Survived | None = None
+    hidden: frozenset[str] = frozenset()
+    comment: str = ""
+
+
+View = Records | Survived | Links | Members
 
 PROVENANCE = ("source", "key", "as_of")
 """Suffixes of the provenance columns of a survived attribute: `email__source`, `email__key`, `email__as_of`."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -117,19 +117,24 @@ def _check_sources(names: Sequence[str], node: Node, sources: MappingOf[str, Sou
             problems.add(UnknownName(f"there is no source `{name}`", node.find(i).at, hint=did_you_mean(name, sources)))
 
 
-def policies(entries: Sequence[PolicyFields], node: Node, objects: Objects, problems: Problems) -> tuple[Policy, ...]:
-    """The policies of a project. What is wrong goes to `problems`: a policy that is not understood must not be passed over."""
+def policies(
+    entries: Sequence[PolicyFields], node: Node, objects: Objects, problems: Problems, households: Iterable[str] = ()
+) -> tuple[Policy, ...]:
+    """The policies of a project. `households` are views of such. What is wrong goes to `problems`: a policy that is not understood must not
+    be passed over."""
+    views = frozenset(households)
     built: list[Policy] = []
     for i, fields in enumerate(entries):
         with problems.collect():
-            built.append(_policy(fields, node.find(i), objects, problems))
+            built.append(_policy(fields, node.find(i), objects, problems, views))
             if any(p.name == fields.name for p in built[:-1]):
                 problems.add(Conflict(f"two policies are called `{fields.name}`", node.find(i, "name").at, hint="give one another name"))
     return tuple(built)
 
 
-def _policy(fields: PolicyFields, node: Node, objects: Objects, problems: Problems) -> Policy:
-    bound = [o for i, name in enumerate(fields.objects) if (o := _bound(name, node.find("objects", i), fields.deny, objects, problems))]
+def _policy(fields: PolicyFields, node: Node, objects: Objects, problems: Problems, households: Collection[str]) -> Policy:
+    places = ((name, node.find("objects", i)) for i, name in enumerate(fields.objects))
+    bound = [o for name, at in places if (o := _bound(name, at, fields.deny, objects, problems, households))]
     filter_ = None
     masks: dict[str, exp.Expr] = {}
     with problems.collect():
@@ -151,15 +156,17 @@ def _policy(fields: PolicyFields, node: Node, objects: Objects, problems: Proble
 
 
 DENIED_ONLY = re.compile(r"^(raw(\.[^.]+){0,3}|crosswalk)$")
-"""What can be denied but not filtered: raw tables (all, of one source, or one) and the crosswalk."""
+"""What can be denied but not filtered: raw tables (all, of one source, or one) and the crosswalk; households too."""
 
 TIMELINE = ("at", "kind", "source", "summary", "details")
 """What a policy on the timeline can speak of."""
 
 
-def _bound(name: str, node: Node, deny: bool, objects: Objects, problems: Problems) -> tuple[str, frozenset[str]] | None:
+def _bound(
+    name: str, node: Node, deny: bool, objects: Objects, problems: Problems, households: Collection[str]
+) -> tuple[str, frozenset[str]] | None:
     """The name of what a policy governs, with the attributes that it can speak of."""
-    if DENIED_ONLY.match(name):
+    if DENIED_ONLY.match(name) or name in households:
         if not deny:
             problems.add(WrongValue(f"`{name}` can only be denied", node.at, hint="filter and mask the objects that it shows"))
             return None

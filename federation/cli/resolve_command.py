@@ -115,6 +115,9 @@ def lines(report: ResolveReport) -> list[str]:
     if report.shared:
         worst = max(report.shared, key=lambda s: s.records)
         said.append(f"shared values that link nobody: {len(report.shared):,}; the most common stands on {worst.records:,} records")
+    for told in report.households:
+        people = f"{told.people:,} {told.entity}s{f' ({told.space})' if told.space else ''}, {told.largest} in the largest"
+        said.append(f"{told.households:,} households of {people}; {told.minted:,} are new")
     if report.largest and report.largest[0][1] > 1:
         said.append("largest: " + ", ".join(f"{id360} ({records})" for id360, records in report.largest[:5]))
     said += [f"decision {c.decision}: rule {c.rule} says otherwise, {c.times:,} times" for c in report.contradicted]
