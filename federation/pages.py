@@ -27,6 +27,9 @@ td.n, th.n { padding-right: 1.75rem; }
 th { color: var(--muted); font-weight: 500; } td.n, th.n { text-align: right; } code { font-size: .9em; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .75rem 1.5rem; margin: 1rem 0; }
 dt { color: var(--muted); font-size: .85rem; } dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
+@media (max-width: 640px) { .scroll svg { min-width: 36rem; } .scroll td, .scroll th { white-space: nowrap; }
+  figcaption { max-width: 85vw; } }
+@media print { body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } }
 """
 
 

@@ -12,6 +12,9 @@ from identity.quality import Score
 from identity.stewardship.condition import Condition, Suspect
 from identity.stewardship.sampling import Estimate, Interval
 
+BLOCKS = 10
+"""The most blocks over the cap that are shown one by one."""
+
 
 def quality_page(name: str, made: datetime, parts: Sequence[tuple[Condition, Estimate | None]]) -> str:
     """A self-contained page. It holds counts, scores and id360s, and no key and no value of a record."""
@@ -33,6 +36,7 @@ def _entity(found: Condition, estimate: Estimate | None, many: bool) -> list[str
     heading = f"<h1>{_escaped(found.entity + (f', {found.space}' if found.space else ''))}</h1>" if many else ""
     return [
         heading,
+        _as_of(found),
         numbers(_summary(found, estimate)),
         _scores(found),
         section("Records per person", figure(size_picture(found.sizes)), note=f"The largest has {found.largest:,}."),
@@ -43,11 +47,26 @@ def _entity(found: Condition, estimate: Estimate | None, many: bool) -> list[str
         ),
         section(
             "May be one person", table(["id360", "id360", "records", "why", "bits"], [_split(s) for s in found.over_split]),
-            note="Two persons whose best pair comes near: `c360 review` lists the pairs with the commands that settle them.",
+            note="Two persons whose best pair comes near, or whom a limit keeps apart: `c360 review` lists the pairs, and settles them.",
         ),
         _judged(found),
         _values(found),
     ]  # fmt: skip
+
+
+def _as_of(found: Condition) -> str:
+    """What is not of this version, where a resolve looked only at what changed."""
+    return f'<p class="note">{_escaped(as_of(found))}</p>' if as_of(found) else ""
+
+
+def as_of(found: Condition) -> str:
+    """Of which run the figures are that an incremental resolve does not count anew; nothing if all are of this version."""
+    if found.run in (0, found.version):
+        return ""
+    return (
+        f"Scores, what is expected, yields of rules, values of nobody and drift are those of run {found.run}, the last that matched all "
+        f"records; records, persons and suspects are those of version {found.version}."
+    )
 
 
 def _summary(found: Condition, estimate: Estimate | None) -> list[tuple[str, str]]:
@@ -76,6 +95,8 @@ def _yields(found: Condition) -> str:
     rules = [(r.rule, r.pairs, 0) for r in found.rules]
     blocking = sorted(((p.rule, p.pairs, p.alone) for p in found.proposals), key=lambda r: -r[1])
     over = [[p.rule, p.oversize_blocks, p.left_out] for p in found.proposals if p.oversize_blocks]
+    largest = sorted(((p.rule, name, n) for p in found.proposals for name, n in p.largest), key=lambda b: (-b[2], b[0]))[:BLOCKS]
+    blocks = [[rule, f"#{name}", n] for rule, name, n in largest]
     return section(
         "What the rules found",
         figure(yield_picture(rules), "Pairs that exact rules linked.") if rules else "",
@@ -83,6 +104,7 @@ def _yields(found: Condition) -> str:
         if blocking
         else "",
         table(["rule with blocks over the cap", "blocks", "records not compared by it"], over),
+        table(["largest blocks not compared, by rule", "keyed hash", "records"], blocks),
     )
 
 
@@ -91,7 +113,7 @@ def _merged(suspect: Suspect) -> list[object]:
 
 
 def _split(suspect: Suspect) -> list[object]:
-    return [str(suspect.id360), str(suspect.other), suspect.records, suspect.why, f"{suspect.odds or 0:+.1f}"]
+    return [str(suspect.id360), str(suspect.other), suspect.records, suspect.why, "" if suspect.odds is None else f"{suspect.odds:+.1f}"]
 
 
 def _judged(found: Condition) -> str:

@@ -59,6 +59,10 @@ def lines(found: Condition, estimate: Estimate | None) -> list[str]:
     said = [
         f"{place}: {found.records:,} records are {found.persons:,} persons (version {found.version}); the largest has {found.largest:,}"
     ]
+    from federation.quality_page import as_of
+
+    if of := as_of(found):
+        said.append(f"  {of}")
     if found.precision is not None:
         recall = f", recall {found.recall:.2%} of what was compared" if found.recall is not None else ""
         said.append(f"  by the scores: precision {found.precision:.2%}{recall}")

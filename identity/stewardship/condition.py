@@ -15,6 +15,7 @@ from identity.evidence.writing import BINS, MODEL, probability
 from identity.matching import RuleYield, SharedValue
 from identity.model_use import BlockingYield, Drift, GenericCount
 from identity.quality import Calibration, Score, bcubed, expected_calibration_error, pairwise
+from identity.stewardship.doubts import NEAR, REFUSED, doubts, told_limit
 
 SUSPECTS = 20
 LEAST_COHESION = 0.5
@@ -45,13 +46,18 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`inside` and `across` count the pairs that were compared by odds in whole bits from `first_bit` on. `precision` and `recall` are
-    expected by the scores alone, None without a model; recall is among pairs that were compared."""
+    """`run` is the resolve that matched all records last (0: not known): if that is not the version, the counts of pairs, what is expected,
+    rules, values and drift are of then; records, persons, sizes and suspects are of now.
+
+    `inside` and `across` count the pairs that were compared by odds in whole bits from `first_bit` on. `precision` and `recall` are
+    expected by the scores alone, None without a model; recall is among pairs that were compared.
+    """
 
     entity: str
     space: str
     engine: str
     version: int
+    run: int
     records: int
     persons: int
     largest: int
@@ -80,7 +86,7 @@ def condition(evidence: StoredEvidence, labels: Sequence[tuple[int, int, bool]] 
     several, clusters = (found.tolist() for found in np.unique(sizes, return_counts=True))
     scored = document.engine == MODEL
     return Condition(
-        evidence.entity, evidence.space, document.engine, evidence.crosswalk.version, int(sizes.sum()), len(sizes),
+        evidence.entity, evidence.space, document.engine, evidence.crosswalk.version, document.run, int(sizes.sum()), len(sizes),
         int(sizes.max(initial=0)), document.compared, BINS[0], document.inside, document.across, dict(zip(several, clusters, strict=True)),
         round(right / document.pairs, 4) if scored and document.pairs else None,
         round(right / (right + missed), 4) if scored and right + missed else None,
@@ -112,19 +118,18 @@ def _over_merged(evidence: StoredEvidence) -> list[Suspect]:
 
 
 def _over_split(evidence: StoredEvidence) -> list[Suspect]:
-    """Two persons each who are nearly one; the likeliest first."""
-    near = evidence.near()
-    order = np.lexsort((near.right, near.left, -near.odds))
-    low, high = np.minimum(near.cluster, near.beyond)[order], np.maximum(near.cluster, near.beyond)[order]
-    _, first = np.unique(low * (evidence.document.records + 1) + high, return_index=True)
-    best = order[np.sort(first)][:SUSPECTS]
-    some = near.where(best[near.odds[best] > -2])
-    sizes = evidence.cluster_sizes()
-    one, other = _ids(evidence, some.cluster), _ids(evidence, some.beyond)
-    return [
-        Suspect(int(a), int(b), int(n), round(float(odds), 2), f"{probability(np.array([odds]))[0]:.0%} likely one person")
-        for a, b, n, odds in zip(one, other, (sizes[some.cluster] + sizes[some.beyond]).tolist(), some.odds.tolist(), strict=True)
-    ]
+    """Two persons each who are nearly one, or whom a limit keeps apart; in the order of the review queue."""
+    found = []
+    for some in doubts(evidence):
+        if some.kind in (NEAR, REFUSED):
+            weight = some.records * some.unsure
+            best = np.lexsort((some.right, some.left, -weight))[:SUSPECTS]
+            ids = zip(_ids(evidence, some.cluster[best]), _ids(evidence, some.beyond[best]), strict=True)
+            for i, (a, b) in zip(best.tolist(), ids, strict=True):
+                likely = "" if np.isnan(some.odds[i]) else f"{probability(some.odds[i : i + 1])[0]:.0%} likely one person"
+                why = "; ".join(filter(None, (likely, told_limit(some.why[i]) if some.kind == REFUSED else "")))
+                found.append((-float(weight[i]), Suspect(a, b, int(some.records[i]), _told(some.odds[i]), why)))
+    return [suspect for _, suspect in sorted(found, key=lambda f: (f[0], f[1].id360, f[1].other or 0))[:SUSPECTS]]
 
 
 def _ids(evidence: StoredEvidence, recs: Ints) -> list[int]:

@@ -113,3 +113,37 @@ def test_what_a_record_hangs_together_with_is_told_after_it_came(project: Path) 
         pairs = evidence.inside(min(m.rec for m in mates))
         assert came.rec in {*pairs.left.tolist(), *pairs.right.tolist()}
         assert {m.key for m in evidence.named([m.rec for m in mates]).values()} == {m.key for m in mates}
+
+
+def test_a_report_says_of_which_run_its_figures_are(project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    with c360.connect(project) as opened:
+        opened.resolve()
+        assert run(["report", "--html", str(page), "--project", str(project)]) == 0
+        assert "of run" not in capsys.readouterr().out + page.read_text()
+        change(project)
+        opened.resolve()
+    assert run(["report", "--html", str(page), "--project", str(project)]) == 0
+    told = "those of run 1, the last that matched all records; records, persons and suspects are those of version 2"
+    assert told in capsys.readouterr().out and told in " ".join(page.read_text().split())
+
+
+def test_what_a_limit_refused_is_in_the_queue_after_an_incremental_resolve_too(
+    project: Path, rows: list[tuple[int, str, str, str, str]]
+) -> None:
+    text = (project / "c360.yml").read_text().replace("{model: standard}", "{model: {must_not: [city]}}")
+    (project / "c360.yml").write_text(text)
+    with c360.connect(project) as opened:
+        opened.resolve()
+        before = opened.review(10_000, ["refused merge"]).totals
+        with sqlite3.connect(project / "shop.db") as con:
+            ((moved,),) = con.execute("SELECT min(id) FROM person").fetchall()
+            con.execute("UPDATE person SET town = 'Elsewhere' WHERE id = ?", [moved])
+        assert opened.resolve().touched is not None
+        found = opened.review(10_000, ["refused merge"])
+        assert found.totals["refused merge", "must_not city"] == before["refused merge", "must_not city"] + 1
+        (mine,) = [item for item in found if f"shop.person:{moved}" in (item.a, item.b)]
+        assert mine.a == f"crm.person:{moved}" and "they differ in city" in mine.detail
+        queue = [(item.a, item.b, item.why) for item in found]
+        opened.resolve(full=True)
+        assert sorted((item.a, item.b, item.why) for item in opened.review(10_000, ["refused merge"])) == sorted(queue)

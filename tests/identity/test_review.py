@@ -33,10 +33,10 @@ def evidence(store: CrosswalkStore) -> StoredEvidence:
 
 @pytest.fixture(scope="module")
 def doubtful(tmp_path_factory: pytest.TempPathFactory) -> StoredEvidence:
-    """Joined only from 70 % on, so that what lies between is near."""
+    """Joined only from 80 % on, so that what lies between is near."""
     store = CrosswalkStore(tmp_path_factory.mktemp("review"))
     made = rows()
-    resolved(store, people_set(made[:300]), people_set(made[300:], "shop"), matcher=engine(threshold=0.7))
+    resolved(store, people_set(made[:300]), people_set(made[300:], "shop"), matcher=engine(threshold=0.8))
     return evidence(store)
 
 
