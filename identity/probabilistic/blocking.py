@@ -236,8 +236,9 @@ def _starts(ordered: npt.NDArray[np.generic]) -> Ints:
 
 def _shared(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     """Keys that may occur more than once: most occur once, and need no sorting."""
-    buckets = (keys & np.uint64((1 << 23) - 1)).astype(np.int64)
-    return np.bincount(buckets, minlength=1 << 23)[buckets] > 1
+    size = 1 << max(len(keys) << 2, 1).bit_length() - 1
+    buckets = (keys & np.uint64(size - 1)).astype(np.int64)
+    return np.bincount(buckets, minlength=size)[buckets] > 1
 
 
 def _refined(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.errors import ModelMismatch
@@ -25,9 +26,9 @@ from identity.probabilistic.exclusion import conflicts, doubled
 from identity.probabilistic.factors import Factor, Floats
 from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_hash, remove_generic, remove_known
 from identity.probabilistic.kinds import Field
-from identity.probabilistic.known import Known, Shares
+from identity.probabilistic.known import Known
 from identity.probabilistic.model import Trained, described
-from identity.probabilistic.persons import Persons, persons
+from identity.probabilistic.persons import Persons, persons, shares
 from identity.probabilistic.prepare import TABLE, months_first, normal_form, prepare
 from identity.probabilistic.training import Model, train
 
@@ -95,20 +96,21 @@ class Probabilistic:
         if self.index:
             self.rows = key_rows(records.con, self.key_rules(columns, size), self.secret)
         found = candidates(records.con, TABLE, columns, records.count, self.settings.cap, size)
-        shares: dict[str, Shares] = {}
-        people = persons(records.con, columns, self.secret, frozen.known if frozen else None, shares)
+        counted = shares(records.con, columns, self.secret, frozen.known if frozen else None)
         factors = factors_for(columns, len({source for source, _ in records.sources}))
         if frozen is not None:
             self._suit(frozen, factors, entity)
         counts = None if frozen else count(records.con, factors, records.count)
-        records.con.execute(f"DROP TABLE {TABLE}")
+        people = persons(records.con, columns, drop=True)
         seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
         if counts is not None:
             model = train(factors, seen, chance(records.con, people, factors, counts), records.count)
-            known = Known(shares, known_by_hash(records.con, self.secret, self.generic), month_first, probe(records.con, self.secret))
+            known = Known(counted, known_by_hash(records.con, self.secret, self.generic), month_first, probe(records.con, self.secret))
             frozen = Trained(described(factors), model, records.count, known=known)
         assert frozen is not None
         self.trained = frozen
+        del people
+        pa.default_memory_pool().release_unused()
         return self._matched(records, exact, found, seen, factors, frozen, entity, space)
 
     def rematch(self, records: Records, exact: Matching, found: Candidates, people: Persons, entity: str, space: str) -> Matching:
@@ -143,7 +145,8 @@ class Probabilistic:
         frozen = self.settings.trained
         assert frozen is not None
         self.columns, _ = self._read(records)
-        return persons(records.con, self.columns, self.secret, frozen.known)
+        shares(records.con, self.columns, self.secret, frozen.known)
+        return persons(records.con, self.columns)
 
     def _factors(self, records: Records, frozen: Trained, entity: str) -> tuple[Factor, ...]:
         factors = factors_for(self.columns, len({source for source, _ in records.sources}))

@@ -43,39 +43,43 @@ def share_of(column: str) -> str | None:
     return known.get(column) or (f"{column}p" if column.startswith("text_") else None)
 
 
-def persons(
-    con: duckdb.DuckDBPyConnection,
-    columns: Sequence[str],
-    secret: bytes = b"",
-    known: Known | None = None,
-    counted: dict[str, Shares] | None = None,
-) -> Persons:
-    """Read the prepared table whole, column by column, so that it is in memory once.
+def shares(con: duckdb.DuckDBPyConnection, columns: Sequence[str], secret: bytes, known: Known | None = None) -> dict[str, Shares]:
+    """CREATE TABLE share_<column> (value, share) for each prepared column whose values are weighed by how common they are.
 
-    Leaves a table share_<column> (value, share) for each column whose values are weighed by how common they are: as is `known`, or
-    else by counting (with n, the records of each value); what was counted goes into `counted`, under keyed hashes.
+    As is `known`, or else by counting (with `records`, those of each value): then returns what was counted, under keyed hashes.
     """
-    recs = _column(con, f"SELECT rec FROM {TABLE}").to_numpy()
-    found = {"source": _column(con, f"SELECT source FROM {TABLE}")}
-    for column in columns:
-        found[column] = _column(con, f"SELECT {column} FROM {TABLE}")
-    if "dob" in columns:
-        found["born"] = _column(con, f"SELECT dob::INTEGER FROM {TABLE}")
-    if len(recs) and (np.diff(recs) < 0).any():
-        order = pa.array(np.argsort(recs))
-        found = {column: values.take(order) for column, values in found.items()}
+    weighed = {column: share for column in columns if (share := share_of(column))}
+    if known is None:
+        return {column: count_shares(con, column, share, secret) for column, share in weighed.items()}
+    for column, share in weighed.items():
+        recall_shares(con, column, share, secret, known.shares[column])
+    return {}
+
+
+def persons(con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, drop: bool = False) -> Persons:
+    """Read the prepared table whole, after `shares`. With `drop`, columns go as they are read, so that each is in memory once."""
+    found = {}
     for column in columns:
         if share := share_of(column):
-            if known is not None:
-                recall_shares(con, column, share, secret, known.shares[column])
-            else:
-                found_shares = count_shares(con, column, share, secret)
-                if counted is not None:
-                    counted[column] = found_shares
             found[share] = _column(con, f"SELECT {share} FROM {TABLE} LEFT JOIN share_{column} ON value = {column} ORDER BY rec")
     if "given1" in columns:
         create_nicknames(con)
         found["nick"] = _column(con, f"SELECT nick FROM {TABLE} LEFT JOIN {NAMES} ON name = given1 ORDER BY rec")
+    recs = _column(con, f"SELECT rec FROM {TABLE}").to_numpy()
+    order = pa.array(np.argsort(recs)) if len(recs) and (np.diff(recs) < 0).any() else None
+
+    def read(column: str) -> pa.Array:
+        values = _column(con, f"SELECT {column} FROM {TABLE}")
+        return values if order is None else values.take(order)
+
+    if "dob" in columns:
+        found["born"] = read("dob::INTEGER")
+    for column in ("source", *columns):
+        found[column] = read(column)
+        if drop:
+            con.execute(f"ALTER TABLE {TABLE} DROP COLUMN {column}")
+    if drop:
+        con.execute(f"DROP TABLE {TABLE}")
     return Persons(pa.table(found))
 
 
