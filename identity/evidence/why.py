@@ -12,6 +12,7 @@ from identity.cohesion import spanning_forest
 from identity.constraints import Floats
 from identity.evidence.reading import Member, Pairs, StoredEvidence
 from identity.evidence.waterfall import Unmet, Waterfall, waterfall
+from identity.households.reading import Together, together
 from identity.stewardship.decisions import PIN, Decision
 
 CERTAIN = 1e6
@@ -41,7 +42,7 @@ class Why:
     """Are records `a` and `b` one, and why. `path` are the strongest pairs that lead from one to the other, if they are; `direct` is
     their own pair, if it is known. `across` are the best pairs between their two clusters, if they are not one.
 
-    `decisions` are those of stewards that hold for these records or on the path.
+    `decisions` are those of stewards that hold for these records or on the path. `together`: they are two people of one household.
     """
 
     entity: str
@@ -54,6 +55,7 @@ class Why:
     direct: PairEvidence | None
     across: tuple[PairEvidence, ...]
     decisions: tuple[str, ...]
+    together: Together | None = None
 
     @property
     def same(self) -> bool:
@@ -93,6 +95,7 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
         steps = inside.where(path(inside, a.rec, b.rec))
         told = _told(evidence, steps, members)
         across: tuple[PairEvidence, ...] = ()
+        household = None
     else:
         others = evidence.members(b.id360)
         members |= {m.rec: m for m in others}
@@ -102,11 +105,12 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
         rest = near.where((near.left != a.rec) | (near.right != b.rec))
         across = _told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members)
         told = ()
+        household = together(evidence, evidence.members(a.id360), others)
     own = _told(evidence, direct, members)
     touched = {str(members[rec]) for rec in (a.rec, b.rec)} | {name for step in told for name in (step.a, step.b)}
     return Why(
         evidence.entity, evidence.space, str(a), str(b), a.id360, b.id360, told, own[0] if own else None, across,
-        _decisions(decisions, touched),
+        _decisions(decisions, touched), household,
     )  # fmt: skip
 
 

@@ -101,6 +101,13 @@ def test_who_lives_together_as_sql_shows_it(project: Path, capsys: pytest.Captur
         names = {number: given for number, given, *_ in PEOPLE}
         assert [name for (name,) in mates] == sorted((names[305], names[605]))
         assert session.sql("SELECT count(DISTINCT entity) FROM crosswalk").fetchall() == [(1,)], "a household is no source record"
+        why = opened.why(("crm", "person", "5"), ("crm", "person", "305"))
+        assert why.together is not None and why.together.household == found[5] and (why.together.bits or 0) > 3
+        assert opened.why(("crm", "person", "5"), ("crm", "person", "6")).together is None
+        assert opened.why(("crm", "person", "6"), ("shop", "person", "6")).together is None, "one person, in two systems"
+    assert run(["why", "crm.person:5", "crm.person:305", "--project", str(project), "--html", str(project / "why.html")]) == 0
+    assert f"they are of one household, {found[5]} (" in capsys.readouterr().out
+    assert f"of one household, {found[5]}" in (project / "why.html").read_text()
     assert run(["resolve", "-q", "--project", str(project)]) == 0
     assert f"{count.households:,} households of {count.people:,} individuals, " in capsys.readouterr().out
 

@@ -1,0 +1,52 @@
+"""Reading the households that a version of the crosswalk keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from identity.crosswalk import Crosswalk
+from identity.evidence.reading import Member, StoredEvidence
+from identity.households.mates import table_of
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Two people are of household `household`. `a` and `b` are the pair of their records that says so most, with `bits` (log2 of the
+    odds that they are of one household and not one person, nor strangers); None if only others of the household connect them."""
+
+    household: int
+    a: str | None
+    b: str | None
+    bits: float | None
+
+    def __str__(self) -> str:
+        by = f"{self.a} – {self.b}: {self.bits:+.1f} bits" if self.bits is not None else "others of it connect them"
+        return f"of one household, {self.household} ({by})"
+
+
+def household_of(crosswalk: Crosswalk, entity: str, space: str, id360: int) -> int | None:
+    """The household of a person, None if it is of none. One look-up in an index."""
+    table = crosswalk.households_of(entity, space)
+    rows = crosswalk.reader.execute(f"SELECT id360 FROM xw.{table.name} WHERE k0 = ?", [id360]).fetchall() if table else []
+    return int(rows[0][0]) if rows else None
+
+
+def together(evidence: StoredEvidence, one: tuple[Member, ...], other: tuple[Member, ...]) -> Together | None:
+    """What makes two people, by all their records, one household; None if they are not of one."""
+    crosswalk, place = evidence.crosswalk, (evidence.entity, evidence.space)
+    household = household_of(crosswalk, *place, one[0].id360)
+    if household is None or household != household_of(crosswalk, *place, other[0].id360):
+        return None
+    mine, theirs = ({m.rec: m for m in members} for members in (one, other))
+    rows = crosswalk.reader.execute(
+        f"SELECT l, r, weight FROM xw.{table_of(*place)} WHERE (list_contains($a, l) AND list_contains($b, r)) "
+        "OR (list_contains($b, l) AND list_contains($a, r)) ORDER BY weight DESC, l, r LIMIT 1",
+        {"a": list(mine), "b": list(theirs)},
+    ).fetchall()
+    if not rows:
+        return Together(household, None, None, None)
+    left, right, weight = rows[0]
+    a, b = (left, right) if left in mine else (right, left)
+    return Together(household, str(mine[a]), str(theirs[b]), round(float(weight / 1000 / np.log(2)), 2))
