@@ -49,7 +49,8 @@ def _read(name: str, lines: Iterable[str]) -> Decisions:
                 withdrawn.add(_text(entry, "of"))
             else:
                 decision = _decision(entry)
-                entries.setdefault(decision.id, decision)  # a merge of two branches may hold a line twice
+                if entries.setdefault(decision.id, decision) != decision:  # a merge of two branches may hold a line twice
+                    raise DecisionsFile(f"{name}:{number} has the id of another decision", hint="give it an id of its own")
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             said = f"lacks {cause}" if isinstance(cause, KeyError) else "is no decision"
             raise DecisionsFile(f"{name}:{number} {said}", hint="mend the line, or take it out; `c360 decide` writes whole ones") from cause
