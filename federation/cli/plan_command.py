@@ -67,6 +67,11 @@ def changed(found: Changes) -> list[str]:
         f"  {f'{t.source}.{t.table}':{width}}  {t.before:>10,} → {t.after:,} records (+{t.added:,} −{t.removed:,}), {t.moved:,} changing id"
         for t in found.tables
     ]
+    said += [
+        f"  households of {h.entity}{f' ({h.space})' if h.space else ''}: {h.before:,} → {h.after:,}; "
+        f"{h.came:,} people come into one, {h.left:,} leave for none, {h.moved:,} move"
+        for h in found.households
+    ]
     said += _listed("merged", found.merged, found.merges, "into") + _listed("split off", found.split, found.splits, "to")
     sizes = sorted(found.sizes_before.keys() | found.sizes_after.keys())
     said.append("records per id  before → after")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import duckdb
 
-from identity.crosswalk import Crosswalk, LinkTable
+from identity.crosswalk import HOUSEHOLD_OF, Crosswalk, LinkTable
 from identity.scratch import scratch
 
 LISTED = 1000
@@ -41,6 +41,19 @@ class TableChange:
 
 
 @dataclass(frozen=True, slots=True)
+class HouseholdChange:
+    """The households of one (entity, space): how many before and after; people who came into one, who left for none, who moved."""
+
+    entity: str
+    space: str
+    before: int
+    after: int
+    came: int
+    left: int
+    moved: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """From one version to another (`before` None: from nothing).
 
@@ -65,11 +78,13 @@ class Changes:
     splits: tuple[Moved, ...] = ()
     new_ids: tuple[int, ...] = ()
     retired_ids: tuple[int, ...] = ()
+    households: tuple[HouseholdChange, ...] = ()
 
     @property
     def nothing(self) -> bool:
-        """Whether every record has the id that it had, and none is new or gone."""
-        return not (self.moved or any(t.added or t.removed for t in self.tables))
+        """Whether every record has the id that it had, none is new or gone, and every person's household is what it was."""
+        records = self.moved or any(t.added or t.removed for t in self.tables)
+        return not (records or any(h.came or h.left or h.moved for h in self.households))
 
 
 def difference(before: Crosswalk, after: Crosswalk, *, memory_limit: str = "1200MiB") -> Changes:
@@ -97,6 +112,7 @@ def changes(con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Cro
         _one(con, "SELECT coalesce(sum(records), 0) FROM flow WHERE was <> now"),
         _histogram(con, "size_was"), _histogram(con, "size_now"),
         _moved(con, "merge"), _moved(con, f"({_SPLITS})"), _ids(con, _NEW), _ids(con, _GONE),
+        tuple(_household_changes(con, before, after)),
     )  # fmt: skip
 
 
@@ -139,6 +155,16 @@ def _pairs(was: LinkTable | None, now: LinkTable | None, before: str, after: str
     sides = [f"SELECT id360 AS was, NULL::BIGINT AS now FROM {before}.{was.name}"] if was else []
     sides += [f"SELECT NULL::BIGINT AS was, id360 AS now FROM {after}.{now.name}"] if now else []
     return " UNION ALL ".join(sides)
+
+
+def _household_changes(con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Crosswalk) -> Iterator[HouseholdChange]:
+    links, later = ({_place(t): t for t in c.households} if c else {} for c in (before, after))
+    for place in sorted(links.keys() | later.keys()):
+        counts = con.execute(
+            "SELECT count(DISTINCT was), count(DISTINCT now), count(*) FILTER (was IS NULL), count(*) FILTER (now IS NULL), "
+            f"count(*) FILTER (was <> now) FROM ({_pairs(links.get(place), later.get(place), 'old', 'new')})"
+        ).fetchall()
+        yield HouseholdChange(place[0].removeprefix(HOUSEHOLD_OF), place[1], *map(int, counts[0]))
 
 
 def _moved(con: duckdb.DuckDBPyConnection, relation: str) -> tuple[Moved, ...]:

@@ -140,6 +140,8 @@ def test_households_stay_over_an_incremental_resolve(project: Path) -> None:
             con.execute("DELETE FROM person WHERE id = 310")
         with sqlite3.connect(project / "shop.db") as con:
             con.execute("DELETE FROM person WHERE id IN (609, 310)")
+        (planned,) = opened.plan().changes.households
+        assert (planned.before, planned.after, planned.came, planned.left, planned.moved) == (FAMILIES, FAMILIES, 1, 2, 0)
         report = opened.resolve()
         assert report.touched is not None and report.households[0].minted == 0
         after = together(opened)
