@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -30,11 +32,15 @@ from typing import Any
 import duckdb
 
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion
+from identity.held_links import HeldLinks, HeldRedirects, Key, holdable
 from identity.scratch import LOCKED_DOWN, identifier, literal
 
 FORMAT = "2"
 
-Key = tuple[Any, ...]
+OFTEN = 200
+"""After so many look-ups the links of a version are held in memory,"""
+MOST_HELD = 20_000_000
+"""if they are no more than this."""
 HOUSEHOLD_OF = "household of "
 """What the entity of a household is called, before the name of the entity that lives there."""
 
@@ -99,6 +105,9 @@ class Crosswalk:
         self._opening = threading.Lock()
         self._own: duckdb.DuckDBPyConnection | None = None
         self._cursors = threading.local()
+        self._asked, self._holding = 0, threading.Lock()
+        self._held: Mapping[str, HeldLinks] = {}
+        self._redirects: HeldRedirects | None = None
         self.remembered: dict[object, Any] = {}
         """What others read of this version once and keep with it."""
         con = self._connect()
@@ -173,17 +182,51 @@ class Crosswalk:
 
     def lookup(self, id360: int) -> tuple[SourceKey, ...]:
         """The records of a person, by an id that is valid now or once was; () if there are none."""
-        con, id360 = self.reader, self.canonical(id360)
-        return tuple(
-            SourceKey(t.entity, t.space, t.source, t.table, key)
-            for t in self.links
-            for key in con.execute(f"SELECT {', '.join(t.columns)} FROM xw.{t.name} WHERE id360 = ? ORDER BY ord", [id360]).fetchall()
-        )
+        held, id360 = self._often(), self.canonical(id360)
+        found: list[SourceKey] = []
+        for t in self.links:
+            if (own := held.get(t.name)) is not None:
+                keys = own.keys_of(id360)
+            else:
+                sql = f"SELECT {', '.join(t.columns)} FROM xw.{t.name} WHERE id360 = ? ORDER BY ord"
+                keys = self.reader.execute(sql, [id360]).fetchall()
+            found += [SourceKey(t.entity, t.space, t.source, t.table, key) for key in keys]
+        return tuple(found)
+
+    def id_of(self, entity: str, space: str, source: str, table: str, key: Key) -> int | None:
+        """The id360 of a record; None if the record, or its table, was not there at the resolve."""
+        link = self.link_of(entity, space, source, table)
+        if link is None or len(key) != len(link.columns):
+            return None
+        held = self._often().get(link.name)
+        if held is not None and held.fits(key):
+            return held.id_of(key)
+        same = " AND ".join(f"{k} = ?" for k in link.columns)
+        rows = self.reader.execute(f"SELECT id360 FROM xw.{link.name} WHERE {same}", list(key)).fetchall()
+        return int(rows[0][0]) if rows else None
 
     def canonical(self, id360: int) -> int:
         """The id that stands for `id360` now: itself, unless it was merged into another. One look-up in an index."""
+        if self._redirects is not None:
+            return self._redirects.canonical(id360)
         rows = self.reader.execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchall()
         return int(rows[0][0]) if rows else id360
+
+    def _often(self) -> Mapping[str, HeldLinks]:
+        """The tables that are held. They are read, beside what goes on, once enough has been asked: one look-up would not be worth it."""
+        self._asked += 1
+        if self._asked == OFTEN and sum(t.links for t in self.links) <= MOST_HELD:
+            threading.Thread(target=self.hold, name="c360-links").start()
+        return self._held
+
+    def hold(self) -> None:
+        """Hold the links in memory, some 30 bytes each and the length of a text key: for many look-ups. Safe to call twice."""
+        with self._holding, suppress(duckdb.Error):
+            if self._redirects is None:
+                self._held = {
+                    t.name: HeldLinks(self.reader, f"xw.{t.name}", t.columns, t.key_types) for t in self.links if holdable(t.key_types)
+                }
+                self._redirects = HeldRedirects(self.reader, "xw.redirect")
 
     @property
     def reader(self) -> duckdb.DuckDBPyConnection:

@@ -175,4 +175,4 @@ def test_both_formats_hold_the_same(tmp_path: Path, made: pa.Table) -> None:
         write(made.slice(0, 500), tmp_path / name)
     assert duckdb.sql(
         f"SELECT count(*) FROM (FROM read_csv('{tmp_path}/x.csv', all_varchar = true) EXCEPT FROM '{tmp_path}/x.parquet')"
-    ).fetchone() == (0,)
+    ).fetchall() == [(0,)]
