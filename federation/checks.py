@@ -15,7 +15,9 @@ from sqlglot import exp
 from connectors.spi import Connector, Deadline, Table
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift
 from federation.errors import MappingFailed, NoCrosswalk
+from federation.findings import NOTE, PROBLEM, Finding, problem
 from federation.resolving import record_reader, record_set
+from federation.stewardship_checks import stewardship
 from federation.watermarks import watermark_column
 from identity.crosswalk import Crosswalk
 from identity.personal import personal_keys
@@ -26,33 +28,10 @@ from views.model import ForeignKey, Identifier, Mapping
 if TYPE_CHECKING:
     from federation.project import Project
 
-PROBLEM, NOTE = "problem", "note"
-CODES = {
-    "C360_DUPLICATE_KEYS": "Rows of a mapped table share a key: each would show as many times.",
-    "C360_NULL_KEYS": "Rows of a mapped table have no key: they can be linked to nobody.",
-    "C360_NOT_RESOLVED": "A mapped table is not in the crosswalk: its rows have no id360.",
-    "C360_CROSSWALK_LAG": "Records came after the last resolve: they have no id360 yet.",
-    "C360_PERSONAL_KEYS": "A table is keyed by something personal, and the crosswalk holds its keys.",
-    "C360_UNINDEXED_KEY": "A source would read a whole table to find one person's rows.",
-    "C360_KEY_ONLY": "A table answers by key only, so its rows could not be checked.",
-}
-"""What `check` finds besides the errors that a query would raise."""
-
 SCANNED_WELL = frozenset({"files", "duckdb"})
 """Kinds whose tables are columnar: they find a key without an index."""
 WORTH_AN_INDEX = 10_000
 PING_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A thing that `check` found. A `problem` makes answers wrong or fail; a `note` is good to know. `where` names the table or source."""
-
-    level: str
-    code: str
-    where: str
-    message: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +59,7 @@ def check(project: Project, *, sample: int = 1000, keys: bool = True, told: Told
         crosswalk = project.store.current()
     except C360Error as error:
         readable = False
-        yield _problem(error, "crosswalk")
+        yield problem(error, "crosswalk")
     alive = {}
     for name in project.model.sources:
         told(name)
@@ -90,16 +69,18 @@ def check(project: Project, *, sample: int = 1000, keys: bool = True, told: Told
             connector.tables()
             alive[name] = connector
         except C360Error as error:
-            yield _problem(error, name)
+            yield problem(error, name)
     for mapping in project.model.mappings:
         if mapping.source in alive:
             told(f"{mapping.source}.{mapping.table} as {mapping.object}")
             try:
                 yield from _mapping(project, mapping, alive[mapping.source], crosswalk, sample, keys)
             except C360Error as error:
-                yield _problem(error, _where(mapping))
+                yield problem(error, _where(mapping))
     if readable:
         yield from _unresolved(project, crosswalk)
+        told("decisions, models, labels")
+        yield from stewardship(project, crosswalk)
 
 
 def _mapping(
@@ -183,7 +164,7 @@ def _fits(project: Project, mapping: Mapping, sample: int) -> Iterator[Finding]:
                     PROBLEM, MappingFailed.code, _where(mapping), said, "mend it; TRY_CAST(… AS type) makes NULL of what does not fit"
                 )
             else:
-                yield _problem(error, _where(mapping))
+                yield problem(error, _where(mapping))
     if not named:
         yield Finding(PROBLEM, MappingFailed.code, _where(mapping), f"{mapping.location}: `key` or `where` fails on a row", "mend it")
 
@@ -328,7 +309,3 @@ def _unresolved(project: Project, crosswalk: Crosswalk | None) -> Iterator[Findi
 
 def _where(mapping: Mapping) -> str:
     return f"{mapping.source}.{mapping.table}"
-
-
-def _problem(error: C360Error, where: str) -> Finding:
-    return Finding(PROBLEM, error.code, where, error.message, error.hint)

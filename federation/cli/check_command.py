@@ -12,7 +12,7 @@ import click
 from federation.cli.shared import App, colour, command, interruptible
 
 if TYPE_CHECKING:
-    from federation.checks import Finding
+    from federation.findings import Finding
 
 
 @command
@@ -25,7 +25,8 @@ def check(app: App, sample: int, no_keys: bool, strict: bool, output: str) -> No
     """Hold the project against its live sources.
 
     Mapped tables and columns exist, expressions bind and fit, keys are unique and not NULL, links are resolved; lists tables keyed
-    by something personal, and keys that no index leads to. Exit code 1 if there is a problem.
+    by something personal, and keys that no index leads to; decisions that are not in force or that the data speaks against, models that no
+    longer fit, labels that say otherwise. Exit code 1 if there is a problem.
     """
     project = app.project()
 

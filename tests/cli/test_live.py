@@ -116,7 +116,7 @@ def test_check_tells_the_crosswalks_lag(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_every_finding_is_explained_in_the_papers() -> None:
-    from federation.checks import CODES
+    from federation.findings import CODES
 
     paper = (Path(__file__).parents[2] / "docs" / "check.md").read_text(encoding="utf-8")
     assert set(CODES) == {line.removeprefix("## ") for line in paper.splitlines() if line.startswith("## ")}
