@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ import pyarrow.parquet as pq
 from connectors.spi.errors import C360Error
 from identity.clustering import Ints
 from identity.errors import UnreadableTable
-from identity.matching import Matching
+from identity.matching import Matching, Scored
+from identity.mistakes import Mistake, mistakes
 from identity.model import KeyColumn, RecordSet
 from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.kinds import Field, recognise
@@ -71,19 +73,39 @@ class _Watched(Probabilistic):
         return self.found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """An evaluation and what it is of: of each record its cluster (`labels`), its person (`truth`) and its row in the file."""
+
+    evaluation: Evaluation
+    labels: Ints
+    truth: Ints
+    rows: Ints
+    scored: Scored
+
+    def mistakes(self, most: int | None = None) -> Iterator[Mistake]:
+        """The pairs of records that are missed or wrong (see identity.mistakes)."""
+        return mistakes(self.labels, self.truth, self.scored, self.rows, most)
+
+
 def evaluate(path: Path, truth: str, source: str | None = None, threads: int | None = None) -> Evaluation:
     """Resolve a CSV or Parquet file by the defaults and hold the clusters against its column `truth`.
 
     `source` names the column that says which system a record is from (default: `source`, if there is one). Raises:
     UnreadableTable.
     """
+    return judge(path, truth, source, threads).evaluation
+
+
+def judge(path: Path, truth: str, source: str | None = None, threads: int | None = None) -> Judged:
+    """As `evaluate`, with the clusters themselves."""
     con = duckdb.connect()
     columns = _read(con, path, truth)
     place = source or next((c for c in columns if c.lower() == "source"), None)
     fields = recognise(c for c in columns if c not in (truth, place))
     names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
     order = f"{_text(place)}, row" if place else "row"
-    labels = con.execute(f"SELECT {_text(truth)} AS t FROM given ORDER BY {order}").fetchnumpy()["t"]
+    given = con.execute(f"SELECT {_text(truth)} AS t, row FROM given ORDER BY {order}").fetchnumpy()
     engine = _Watched(Settings(uses(fields)), SECRET)
     with tempfile.TemporaryDirectory() as folder:
         sets = [_record_set(con, Path(folder) / f"{i}.parquet", name, place, fields) for i, name in enumerate(names)]
@@ -91,13 +113,15 @@ def evaluate(path: Path, truth: str, source: str | None = None, threads: int | N
         started = time.monotonic()
         resolve(sets, {}, CrosswalkStore(Path(folder) / "crosswalk"), SECRET, matcher=engine, threads=threads)
         seconds = time.monotonic() - started
-    return _evaluation(path, engine.found, np.unique(labels.astype(str), return_inverse=True)[1].astype(np.int64), fields, seconds)
-
-
-def _evaluation(path: Path, found: Matching, truth: Ints, fields: tuple[Field, ...], seconds: float) -> Evaluation:
-    reached = assess(found.labels, truth)
-    scored = found.scored
+    people = np.unique(given["t"].astype(str), return_inverse=True)[1].astype(np.int64)
+    found, scored = engine.found, engine.found.scored
     assert scored is not None
+    evaluation = _evaluation(path, found, scored, people, fields, seconds)
+    return Judged(evaluation, found.labels, people, np.asarray(given["row"], np.int64), scored)
+
+
+def _evaluation(path: Path, found: Matching, scored: Scored, truth: Ints, fields: tuple[Field, ...], seconds: float) -> Evaluation:
+    reached = assess(found.labels, truth)
     scores = 1 / (1 + np.exp2(-np.clip(scored.odds, -50, 50)))
     doubtful = scores > DOUBTFUL
     calibration = expected_calibration_error(scores[doubtful], (truth[scored.left] == truth[scored.right])[doubtful])
@@ -171,18 +195,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--truth", required=True, help="the column of true clusters")
     parser.add_argument("--source", help="the column that says where a record is from (default: source, if there is one)")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--mistakes", type=int, metavar="N", default=0, help="show up to N pairs that are missed, and N that are wrong")
     parser.add_argument("--output", choices=["text", "json"], default="text")
     given = parser.parse_args(arguments)
     try:
-        result = asdict(evaluate(given.file, given.truth, given.source, given.threads))
+        judged = judge(given.file, given.truth, given.source, given.threads)
     except C360Error as error:
         print(f"{error.code}: {error}\n{error.hint or ''}".strip(), file=sys.stderr)
         return 1
+    result = asdict(judged.evaluation)
     if given.output == "json":
         print(json.dumps(result))
         return 0
     for name, value in result.items():
         print(f"{name:17} {', '.join(f'{c}: {k}' for c, k in value.items()) if isinstance(value, dict) else value}")
+    for mistake in judged.mistakes(given.mistakes) if given.mistakes else ():
+        print(mistake)
     return 0
 
 

@@ -53,6 +53,8 @@ def name_factor(given: bool, family: bool) -> Factor:
             groups.append((2 if f else 0) + (1 if s else 0))
             match.append(fm * sm)
             random.append(fu * su)
+    for level, share in zip(BOTH_SAME, ("rare", "not rare", "common", "very common"), strict=True):
+        names[level] = f"both names same ({share})"
     names.append("given and family name swapped")
     groups.append(3)
     match.append(0.003)

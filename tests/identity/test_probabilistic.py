@@ -14,8 +14,9 @@ from sqlglot import exp
 
 from benchmarks.identity.people import people
 from identity.clustering import Ints
-from identity.evaluate import evaluate, main
+from identity.evaluate import evaluate, judge, main
 from identity.matching import Matching, Records
+from identity.mistakes import MISSED, WRONG
 from identity.model import MatchKey, MatchRule
 from identity.normalise import normalised
 from identity.probabilistic.correlation import FORBIDDEN, REQUIRED, correlation_clusters
@@ -235,5 +236,14 @@ def test_evaluate_runs_a_file_and_says_what_is_wrong_with_another(
     pa.parquet.write_table(crowd, path)
     result = evaluate(path, "cluster_id")
     assert result.records == COUNT and result.f1 > 0.95 and "household_id" not in result.fields
+    judged = judge(path, "cluster_id")
+    truth, source = crowd.column("cluster_id").to_pylist(), crowd.column("source").to_pylist()
+    assert source == sorted(source)
+    quality, shown = assess(judged.labels, judged.truth), list(judged.mistakes())
+    assert sum(m.kind == MISSED for m in shown) == quality.true_pairs - quality.right_pairs
+    assert sum(m.kind == WRONG for m in shown) == quality.found_pairs - quality.right_pairs
+    assert all((truth[m.left] == truth[m.right]) == (m.kind == MISSED) for m in shown) and any(m.bars for m in shown)
+    assert main([str(path), "--truth", "cluster_id", "--mistakes", "2"]) == 0
+    assert sum(line.startswith((MISSED, WRONG)) for line in capsys.readouterr().out.splitlines()) <= 4
     assert main([str(path), "--truth", "nowhere"]) == 1
     assert "C360_UNREADABLE_TABLE" in capsys.readouterr().err
