@@ -99,7 +99,7 @@ def by_keys(
 
 
 def _literal(mark: Mark, column: Column) -> exp.Expr:
-    return exp.cast(exp.Literal.string(str(mark)), duckdb_type(column.type))
+    return exp.convert(mark) if isinstance(mark, int) else exp.cast(exp.Literal.string(str(mark)), duckdb_type(column.type))
 
 
 def _by_key(mapping: model.Mapping, source: Connector) -> bool:

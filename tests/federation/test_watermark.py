@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from faker import Faker
 
@@ -196,3 +197,57 @@ def test_a_text_is_no_watermark(company: Company) -> None:
     with c360.connect(company.folder) as opened:
         (found,) = [f for f in check(opened, keys=False) if "chagned" in f.message]
         assert "changed" in found.hint
+
+
+KINDS = {
+    "naive": ("sqlite", "TIMESTAMP", "2026-03-01 00:00:00", "2026-03-02 12:30:00.250000"),
+    "day": ("sqlite", "DATE", "2026-03-01", "2026-03-10"),
+    "number": ("sqlite", "INTEGER", "1000000", "2000000"),
+    "instant": ("duckdb", "TIMESTAMPTZ", "2026-03-01 00:00:00+02", "2026-03-02 12:30:00.25+02"),
+    "nanoseconds": ("files", "TIMESTAMP_NS", "2026-03-01 00:00:00", "2026-03-02 12:30:00.250000001"),
+    "small": ("files", "USMALLINT", "1000", "60000"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_marks_of_every_kind(tmp_path: Path, kind: str) -> None:
+    source, type_, old, new = KINDS[kind]
+    path = {"sqlite": "p.db", "duckdb": "p.duckdb", "files": "p.parquet"}[source]
+    options = f"{{kind: {source}, path: {path}}}"
+    (tmp_path / "c360.yml").write_text(
+        f"version: 1\nname: marks\nsources: {{s: {options}}}\nmappings:\n"
+        "  - {object: individual, source: s, table: p, key: id, changed_at: changed, timezone: Asia/Tokyo, attributes: {email: mail}}\n"
+        "identity: {incremental: true, individual: {rules: [email]}}\n"
+    )
+
+    def write(rows: list[tuple[int, str, str]]) -> None:
+        values = ", ".join(f"({i}, '{mail}', '{at}')" for i, mail, at in rows)
+        if source == "sqlite":
+            with sqlite3.connect(tmp_path / path) as con:
+                con.executescript(f"DROP TABLE IF EXISTS p; CREATE TABLE p (id INTEGER PRIMARY KEY, mail TEXT, changed {type_});")
+                con.execute(f"INSERT INTO p VALUES {values}")
+            return
+        with duckdb.connect(str(tmp_path / path) if source == "duckdb" else ":memory:") as db:
+            db.execute(f"CREATE OR REPLACE TABLE p (id BIGINT PRIMARY KEY, mail VARCHAR, changed {type_}); INSERT INTO p VALUES {values}")
+            if source == "files":
+                db.execute(f"COPY p TO '{tmp_path / path}'")
+
+    rows = [(i, f"m{i}@x.co", old) for i in range(300)]
+    write(rows)
+    with c360.connect(tmp_path) as opened:
+        opened.resolve()
+    for i, mail, at in ((3, "m4@x.co", new), (400, "m7@x.co", new)):
+        rows = [r for r in rows if r[0] != i] + [(i, mail, at)]
+    write([r for r in rows if r[0] != 9])
+    with c360.connect(tmp_path) as opened:
+        report = opened.resolve()
+        assert report.touched is not None, report.whole_because
+        assert (report.touched.new, report.touched.changed, report.touched.gone) == (1, 1, 1)
+        found = {key: id360 for _, key, id360 in links(opened)}
+        assert found[3] == found[4]
+        assert found[400] == found[7]
+    write([(i, "quiet@x.co" if i == 5 else mail, old if i == 5 else at) for i, mail, at in rows if i != 9])
+    with c360.connect(tmp_path) as opened:
+        report = opened.resolve()
+        assert report.touched is not None
+        assert report.touched.changed == 0, "a change that is older than the mark, and its overlap, was read"
