@@ -210,11 +210,13 @@ class Probabilistic:
         return {f"must_not {key.attribute}": records.columns[key] for key in self.settings.must_not}
 
     def _suit(self, frozen: Trained, factors: Sequence[Factor], entity: str) -> None:
-        if not frozen.fits(factors):
-            raise ModelMismatch(
-                f"the model of {entity} was trained for {_names(frozen.factors)}; compared now: {_names(described(factors))}",
-                hint="train it again: `c360 train`",
-            )
+        if frozen.fits(factors):
+            return
+        now, hint = described(factors), "train it again: `c360 train`"
+        if [name for name, _ in frozen.factors] == [name for name, _ in now]:
+            other = ", ".join(name for (name, levels), (_, levels_now) in zip(frozen.factors, now, strict=True) if levels != levels_now)
+            raise ModelMismatch(f"the model of {entity} was trained by a release of c360 that tells other levels of {other}", hint=hint)
+        raise ModelMismatch(f"the model of {entity} was trained for {_names(frozen.factors)}; compared now: {_names(now)}", hint=hint)
 
     def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
         """Cluster until no cluster holds two values, or records, of what a person has once. What a steward joins, it joins whole."""

@@ -121,6 +121,18 @@ def test_a_model_of_another_secret_is_refused(tmp_path: Path) -> None:
         resolve([record_set(rows, attributes=ATTRIBUTES)], {}, CrosswalkStore(tmp_path / "b"), other, matcher=keep(tmp_path, other)[0])
 
 
+def test_a_model_of_another_release_is_refused_and_what_differs_is_named(tmp_path: Path) -> None:
+    rows = people()[:300]
+    engines, store = keep(tmp_path)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+    engines.save()
+    path = engines.path("individual", "")
+    path.write_text(path.read_text().replace("one digit off", "one digit wrong"))
+    with pytest.raises(ModelMismatch, match=r"by a release of c360 that tells other levels of \w+") as refused:
+        resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=keep(tmp_path)[0])
+    assert "c360 train" in refused.value.hint
+
+
 def test_the_order_of_day_and_month_is_part_of_the_model() -> None:
     """03/04/1980 alone says nothing; its source wrote 04/23/1980 in training."""
     rows = [{"k0": i, **row} for i, row in enumerate(strangers(120, 40))]
