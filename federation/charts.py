@@ -14,14 +14,10 @@ WIDTH = 720
 
 def waterfall_picture(fall: Waterfall) -> str:
     """A pair's evidence as steps: each bar begins where the one before ended; right of the line speaks for one person."""
-    steps = [("what chance gives", fall.prior)] if fall.prior else []
-    steps += [(f"{bar.factor}: {bar.level}", bar.bits) for bar in fall.bars]
-    steps += [("may be one household", fall.household)] if fall.household < -0.05 else []
-    ends = [0.0]
-    for _, bits in steps:
-        ends.append(ends[-1] + bits)
+    steps = fall.steps
+    ends = [0.0, *(start + bits for _, start, bits in steps)]
     low, high = min(*ends, fall.odds, -1.0), max(*ends, fall.odds, 1.0)
-    label, row = min(max(6.3 * len(name) for name, _ in steps) + 20, 410) if steps else 120, 24
+    label, row = min(max(6.3 * len(name) for name, _, _ in steps) + 20, 410) if steps else 120, 24
     scale = (WIDTH - label - 70) / (high - low)
 
     def x(bits: float) -> float:
@@ -29,8 +25,8 @@ def waterfall_picture(fall: Waterfall) -> str:
 
     height = row * (len(steps) + 1) + 8
     parts = [_line(x(0), 0, x(0), height - 4, "axis")]
-    for i, (name, bits) in enumerate(steps):
-        start, end, y = ends[i], ends[i + 1], 4 + i * row
+    for i, (name, start, bits) in enumerate(steps):
+        end, y = start + bits, 4 + i * row
         parts.append(_text(label - 10, y + 14, name, "end"))
         parts.append(
             _bar(x(min(start, end)), y + 3, abs(bits) * scale, row - 9, "plus" if bits >= 0 else "minus", f"{name}: {bits:+.1f} bits")

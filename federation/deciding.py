@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from federation.resolving import project_secret, record_set
+from federation.state import project_secret
 from identity.crosswalk import Crosswalk
 from identity.errors import DecisionTable, KeyType
 from identity.scratch import key_type
@@ -80,6 +80,8 @@ def _named(project: Project, crosswalk: Crosswalk | None, mapping: Mapping, valu
     if link is not None and link.key_columns == mapping.key:
         types, personal = link.key_types, bool(link.personal)
     else:
+        from federation.resolving import record_set
+
         described = record_set(project, mapping, ())
         types, personal = tuple(key_type(column.type) for column in described.key), described.personal_key
     key = tuple(_text(value, kind, label) for value, kind in zip(values, types, strict=True))

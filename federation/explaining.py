@@ -11,10 +11,9 @@ from sqlglot import exp
 
 from federation.deciding import Key, mappings_of, project_decisions
 from federation.errors import NoCrosswalk
-from federation.resolving import engines_of, needed_attributes, project_secret, record_set
+from federation.state import project_secret
 from identity.crosswalk import Crosswalk
 from identity.errors import UnknownId360
-from identity.evidence.live_comparison import compare_live
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.evidence.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
 from identity.model import RecordSet
@@ -73,6 +72,9 @@ def current(project: Project) -> Crosswalk:
 
 def _live(project: Project, evidence: StoredEvidence, mappings: Sequence[Mapping], members: Sequence[Member]) -> PairEvidence | None:
     """The two records compared now; None if one of them is gone."""
+    from federation.resolving import engines_of
+    from identity.evidence.live_comparison import compare_live
+
     entity = evidence.entity
     engines = engines_of(project)
     sets = [_one(project, m, (member,)) for m, member in zip(mappings, members, strict=True)]
@@ -88,6 +90,8 @@ def _live(project: Project, evidence: StoredEvidence, mappings: Sequence[Mapping
 
 def _one(project: Project, mapping: Mapping, members: Sequence[Member]) -> RecordSet:
     """Only these records of a mapped table."""
+    from federation.resolving import needed_attributes, record_set
+
     keys = [exp.and_(*(_is(k, v, t) for k, v, t in zip(mapping.key, m.key, m.table.key_types, strict=True))) for m in members]
     chosen = exp.paren(exp.or_(*keys))
     where = exp.and_(mapping.where.copy(), chosen) if mapping.where is not None else chosen

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from federation.explaining import current
-from federation.resolving import project_secret
+from federation.state import project_secret
 from identity.errors import LabelsFile, NoEvidence
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.stewardship.condition import Condition, condition

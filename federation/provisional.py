@@ -18,7 +18,7 @@ from federation.deciding import project_decisions
 from federation.errors import AmbiguousPerson
 from federation.identifier_search import PROVISIONAL, Found, Hit, masked, match_keys, search
 from federation.report import Report
-from federation.resolving import project_secret
+from federation.state import project_secret
 from federation.window import ENTITY, Extent, read_window, run_all
 from identity.crosswalk import Crosswalk, SourceKey
 from identity.model import MatchKey

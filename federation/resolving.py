@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
@@ -21,6 +19,7 @@ from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
 from federation.report import Report
 from federation.run import Run
+from federation.state import models_folder, project_secret
 from federation.watermarks import by_keys, telling
 from identity.crosswalk import Crosswalk
 from identity.engines import Engines, Generic
@@ -46,7 +45,6 @@ from views.relations import Branch, Records
 if TYPE_CHECKING:
     from federation.project import Project
 
-SECRET_FILE = "secret"
 READ_TIMEOUT = 3600.0
 
 
@@ -168,11 +166,6 @@ def _use(project: Project, engines: Engines) -> None:
         drop_unused(project.store, {})
 
 
-def models_folder(project: Project) -> Path:
-    """Where the models in use are."""
-    return Path(project.model.state) / "models"
-
-
 def _options(project: Project, progress: Callable[[str, int], None] | None) -> dict[str, Any]:
     return {"identifiers": stored_identifiers(project.model), "progress": progress, "memory_limit": f"{project.memory >> 20}MiB"}
 
@@ -201,19 +194,6 @@ def stored_identifiers(model: Model) -> dict[str, dict[str, MatchKey]]:
                 if attribute.identifier == mapping.link.identifier:
                     wanted.setdefault(entity, {}).setdefault(mapping.link.identifier, MatchKey(attribute.name, attribute.normal))
     return wanted
-
-
-def project_secret(model: Model) -> bytes:
-    """The secret under which ids are minted: the project's own, or one made once and kept beside the crosswalk (mode 0600)."""
-    if model.secret is not None:
-        return model.secret.reveal().encode()
-    path = Path(model.state) / SECRET_FILE
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-    return path.read_text().strip().encode()
 
 
 def needed_attributes(project: Project, entity: str) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from connectors.spi.errors import C360Error, InternalError
 from federation.deciding import project_decisions
 from federation.findings import NOTE, Finding, problem
 from federation.labelling import labels_file
-from federation.resolving import engines_of, models_folder, project_secret
+from federation.resolving import engines_of
+from federation.state import models_folder, project_secret
 from identity.crosswalk import Crosswalk
 from identity.evidence.reading import Pairs, StoredEvidence, evidence_of, places_with_evidence
 from identity.evidence.writing import MODEL, probability

@@ -17,7 +17,7 @@ def rollback(app: App, to: int | None) -> None:
     records now, and are never given to anybody else. A second rollback goes further back. The next resolve links by the rules and
     decisions as they are then: change those too, if they were what was wrong.
     """
-    from federation.resolving import models_folder
+    from federation.state import models_folder
     from identity.versions.models import in_use
 
     project = app.project()

@@ -140,21 +140,16 @@ def _bars(pair: PairEvidence) -> list[str]:
     fall = pair.waterfall
     if fall is None:
         return []
-    steps = [("what chance gives", fall.prior)] if fall.prior else []
-    steps += [(f"{bar.factor}: {bar.level}", bar.bits) for bar in fall.bars]
-    steps += [("may be one household", fall.household)] if fall.household < -0.05 else []
-    ends = [0.0]
-    for _, bits in steps:
-        ends.append(ends[-1] + bits)
-    low, high = min(*ends, 0.0), max(*ends, 1.0)
-    width = max((len(name) for name, _ in steps), default=0)
+    ends = [0.0, *(start + bits for _, start, bits in fall.steps)]
+    low, high = min(ends), max(*ends, 1.0)
+    width = max((len(name) for name, _, _ in fall.steps), default=0)
 
     def column(bits: float) -> int:
         return round((bits - low) / (high - low) * BAR)
 
     said = []
-    for i, (name, bits) in enumerate(steps):
-        first, last = sorted((column(ends[i]), column(ends[i + 1])))
+    for name, start, bits in fall.steps:
+        first, last = sorted((column(start), column(start + bits)))
         drawn = [" "] * (BAR + 1)
         drawn[column(0)] = "│"
         if abs(bits) >= 0.05:

@@ -48,7 +48,7 @@ def compare_live(
         settings, trained = engines.settings(entity), engines.frozen(entity, space)
         if settings is None or trained is None:
             return None, (), tuple(u for u in unmet if u)
-        prepared = Probabilistic(replace(settings, trained=trained), engines.secret)._prepare(records)
+        prepared = Probabilistic(replace(settings, trained=trained), engines.secret).prepare(records)
         size = rule_size(document.records, trained.records)
         blocking = rules_for(prepared, size) if document.blocking != (EVERY_PAIR,) else ()
         asked = {rule.name: _blocking_unmet(con, rule.name, rule.parts, sorted(rule.columns)) for rule in blocking}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -54,6 +55,15 @@ class Waterfall:
     odds: float
     posterior: float | None
     flips: tuple[Flip, ...] = ()
+
+    @property
+    def steps(self) -> tuple[tuple[str, float, float], ...]:
+        """What a picture draws, in order: the name of each step, the bits where it begins, those that it adds."""
+        named = [("what chance gives", self.prior)] if self.prior else []
+        named += [(f"{bar.factor}: {bar.level}", bar.bits) for bar in self.bars]
+        named += [("may be one household", self.household)] if self.household < -0.05 else []
+        starts = accumulate((bits for _, bits in named), initial=0.0)
+        return tuple((name, start, bits) for (name, bits), start in zip(named, starts, strict=False))
 
 
 def waterfall(document: Document, levels: Sequence[int], odds: float) -> Waterfall:

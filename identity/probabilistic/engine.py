@@ -235,7 +235,8 @@ class Probabilistic:
                 return labels, edges
             edges = apart
 
-    def _prepare(self, records: Records) -> tuple[str, ...]:
+    def prepare(self, records: Records) -> tuple[str, ...]:
+        """CREATE TABLE prepared: some records as they are compared. Returns its columns. Raises: ModelMismatch."""
         return self._read(records)[0]
 
     def _read(self, records: Records) -> tuple[tuple[str, ...], tuple[str, ...]]:

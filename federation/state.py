@@ -1,0 +1,38 @@
+"""What lies in a project's state directory besides the crosswalk: the secret, the models in use."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from views.model import Model
+
+if TYPE_CHECKING:
+    from federation.project import Project
+
+SECRET_FILE = "secret"
+
+
+def project_secret(model: Model) -> bytes:
+    """The secret under which ids are minted: the project's own, or one made once and kept beside the crosswalk (mode 0600)."""
+    if model.secret is not None:
+        return model.secret.reveal().encode()
+    path = Path(model.state) / SECRET_FILE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        with suppress(FileExistsError):  # whoever was first, at the same time, made it whole
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text().strip().encode()
+
+
+def models_folder(project: Project) -> Path:
+    """Where the models in use are."""
+    return Path(project.model.state) / "models"
