@@ -22,6 +22,7 @@ CAP = 100
 """The most records in one block."""
 
 _SKELETON = "left({0}, 1) || REGEXP_REPLACE(TRANSLATE({0}[2:], 'cqzvdgj', 'kksftkk'), '[aeiouyhw]', '', 'g')"
+_FLAT = "coalesce(unit, '')"
 _ORDERED = ("least(given, family)", "greatest(given, family)")
 
 
@@ -68,8 +69,8 @@ _RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("given name, birth date", ("given1", "dob"), "given1 dob"),
     ("beginning of name, city", ("left(given, 2)", "left(family, 3)", "city"), "given family city"),
     ("beginning of name, postcode", ("left(given, 3)", "left(family, 4)", "left(postcode, 3)"), "given family postcode -city"),
-    ("street, house, postcode", ("street", "house", "postcode"), "street house postcode"),
-    ("street, house, city", ("street", "house", "city"), "street house city"),
+    ("street, house, postcode", ("street", "house", _FLAT, "postcode"), "street house postcode"),
+    ("street, house, city", ("street", "house", _FLAT, "city"), "street house city"),
     ("family name, house, beginning of street", ("family", "house", "left(street, 3)"), "family house street"),
     ("organisation", ("org",), "org"),
     ("organisation, postcode", ("left(org, 5)", "postcode"), "org postcode"),
@@ -88,7 +89,7 @@ _WEAK_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("birth date, city", ("dob", "city"), "dob city"),
     ("birth date, postcode", ("dob", "postcode"), "dob postcode"),
     ("birth date", ("dob",), "dob"),
-    ("street, house", ("street", "house"), "street house"),
+    ("street, house", ("street", "house", _FLAT), "street house"),
     ("street, given name", ("street", "given1"), "street given1"),
     ("street, family name", ("street", "family"), "street family"),
     ("initial of e-mail, birthday", ("left(email, 1)", "dob[5:8]"), "email dob"),

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     EMAIL = "email"
     PHONE = "phone"
     STREET = "street"
+    ADDRESS = "address"
     HOUSE_NUMBER = "house_number"
     CITY = "city"
     POSTCODE = "postcode"
@@ -59,7 +60,9 @@ _NAMES: tuple[tuple[str, Kind], ...] = (
     (r"(sur|last|family|l)_?_?name(_?c?1)?|surname|lname(_c1)?|name_last|.*_name_last|nachname", Kind.FAMILY),
     (r"(first|given|fore|christian|f)_?_?names?(_?c?1)?|fname(_c1)?|name_first|.*_name_first|forename|vorname", Kind.GIVEN),
     (r"(street|house|building|addr(ess)?_street)_?(number|no|num|nr)|housenumber", Kind.HOUSE_NUMBER),
-    (r"(.*_)?(addr(ess)?_?(line)?_?1|street(_?(name|address))?|addr_full|address|addr|strasse)", Kind.STREET),
+    (r"(.*_)?(addr(ess)?_?(line)?_?1|street(_?(name|address))?|strasse)", Kind.STREET),
+    (r"(ip|mac|web|wallet)_?addr(ess)?|addr(ess)?_?(type|id|since)", Kind.IGNORED),
+    (r"(.*_)?addr(ess)?(_(full|text|raw|string))?|anschrift|adresse|direccion|indirizzo|adres", Kind.ADDRESS),
     (r"(.*_)?(post_?_?code|postal_?code|zip(_?code)?|plz)(_\w+)?", Kind.POSTCODE),
     (r"(.*_)?(city|town|suburb|locality|place|municipality|ort)", Kind.CITY),
     (r"(.*_)?(sex|gender)(_code)?", Kind.GENDER),

@@ -26,7 +26,8 @@ def in_latin(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[str]
     """
     # a value of ASCII alone has as many bytes as letters, which is quickly seen
     found = " UNION ".join(
-        f"SELECT {column} AS value FROM {record} WHERE strlen({column}) > length({column}) AND REGEXP_MATCHES({column}, '{_OTHER_SCRIPT}')"
+        f"SELECT DISTINCT {column} AS value FROM {record} "
+        f"WHERE strlen({column}) > length({column}) AND REGEXP_MATCHES({column}, '{_OTHER_SCRIPT}')"
         for column in columns
     )
     values = [value for (value,) in con.execute(found).fetchall()] if columns else []

@@ -26,7 +26,7 @@ _LOCALITY = (
 
 def place_factor(have: set[str]) -> Factor:
     """Street and locality together."""
-    sql = f"({_street_sql('house' in have) if 'street' in have else '0'}) * {len(_LOCALITY)} + ({_locality_sql(have)})"
+    sql = f"({_street_sql(have) if 'street' in have else '0'}) * {len(_LOCALITY)} + ({_locality_sql(have)})"
     names, groups, match, random = [], [], [], []
     for s, (street, sm, su) in enumerate(_STREET):
         for k, (locality, km, ku) in enumerate(_LOCALITY):
@@ -38,7 +38,8 @@ def place_factor(have: set[str]) -> Factor:
     bins = _PLACE_BIN.format("pp" if known == "postcode" else "cp")
     counted: dict[tuple[int, ...], str] = {}
     if "street" in have and "house" in have and known:
-        places = f"SELECT {known} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, v HAVING n > 1"
+        unit = "unit, " if "unit" in have else ""
+        places = f"SELECT {known} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, {unit}v HAVING n > 1"
         shared = f"SELECT {bins} AS bin, place.n AS n FROM ({places}) AS place JOIN share_{known} ON value = v"
         first = len(_LOCALITY)
         counted = {(first + 1, first + 2, first + 3): f"SELECT {first} + bin, sum(n * (n - 1) / 2) FROM ({shared}) GROUP BY bin"}
@@ -49,11 +50,13 @@ def place_factor(have: set[str]) -> Factor:
 _PLACE_BIN = "CASE WHEN {0} < -3.5 THEN 1 WHEN {0} < -2 THEN 2 ELSE 3 END"
 
 
-def _street_sql(house: bool) -> str:
+def _street_sql(have: set[str]) -> str:
     close = "jaro_winkler_similarity(l.street, r.street)"
+    # two flats are two dwellings; of a house with flats one without a number may be any
+    same_house = "CASE WHEN l.unit <> r.unit THEN 3 WHEN l.unit IS NOT DISTINCT FROM r.unit THEN 1 ELSE 2 END" if "unit" in have else "1"
     return (
         f"CASE WHEN {missing('street')} THEN 0 WHEN l.street = r.street THEN "
-        f"CASE WHEN l.house = r.house THEN 1 WHEN {missing('house')} THEN 2 ELSE 3 END "
+        f"CASE WHEN l.house = r.house THEN {same_house} WHEN {missing('house')} THEN 2 ELSE 3 END "
         f"WHEN {close} >= 0.88 THEN CASE WHEN l.house = r.house THEN 4 ELSE 5 END "
         f"WHEN l.house = r.house THEN 6 ELSE 7 END"
     )

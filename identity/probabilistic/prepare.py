@@ -6,7 +6,7 @@ dob                               eight digits, year first; whether 3/4 is March
 email, local, domain, residue     email: the mailbox (no tag, none of Gmail's dots); local: the part before the @ as written, but for the
                                   tag; residue: what that says beyond the name ("82" of john.smith82)
 phone                             digits, without what is dialled before a national number
-street, house                     "main st" and "12"; postcode, city
+street, house, unit               "main st", "12" and the flat's "4b"; postcode, city
 org                               an organisation's name without its legal form, words in order of the alphabet
 gender                            one letter; id_<i> and text_<i>: one for each field of the kind
 """
@@ -19,6 +19,7 @@ import duckdb
 from sqlglot import exp
 
 from identity.normalise import normalised
+from identity.probabilistic.addresses import street_columns, taken_apart, with_streets
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
@@ -26,10 +27,6 @@ from identity.probabilistic.name_parts import letters, name_columns, words
 
 TABLE = "prepared"
 
-_STREET_WORDS = {
-    "street": "st", "strasse": "st", "avenue": "av", "road": "rd", "drive": "dr", "lane": "ln", "boulevard": "bd", "court": "ct",
-    "place": "pl",
-}  # fmt: skip
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
 
 # One mailbox is one address, however it is tagged and dotted; most addresses are neither, which is quickly seen.
@@ -61,9 +58,14 @@ def prepare(
     `month_first` are the sources whose dates have the month first (see `months_first`).
     """
     raw = _by_kind(fields)
-    columns = {**name_columns(raw), **_organisation(raw), **_birth(raw, month_first), **_contact(raw), **_place(raw), **_others(fields)}
+    addresses = [column for kind in (Kind.STREET, Kind.ADDRESS) for field, column in fields if field.kind is kind]
+    columns = {**name_columns(raw), **_organisation(raw), **_birth(raw, month_first), **_contact(raw), **_place(raw, addresses)}
+    columns |= _others(fields)
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     written = in_latin(con, record, [column for field, column in fields if field.kind in _OF_NAMES])
+    if addresses:
+        lines = [f"{column}_line" for column in addresses]
+        written = with_streets(taken_apart(con, written, addresses), _first(lines), _first(addresses))
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {written})"
     if "email" in columns:
         parts = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1) AS local, SPLIT_PART(email, '@', 2) AS domain"
@@ -84,7 +86,15 @@ def _by_kind(fields: Sequence[tuple[Field, str]]) -> dict[Kind, str]:
     found: dict[Kind, list[str]] = {}
     for field, column in fields:
         found.setdefault(field.kind, []).append(column)
-    return {kind: columns[0] if len(columns) == 1 else f"COALESCE({', '.join(columns)})" for kind, columns in found.items()}
+    return {kind: _first(columns) for kind, columns in found.items()}
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"COALESCE({', '.join(values)})"
+
+
+def _given(raw: Mapping[Kind, str], kind: Kind) -> list[str]:
+    return [raw[kind]] if kind in raw else []
 
 
 def _parts(raw: Mapping[Kind, str]) -> str:
@@ -140,19 +150,16 @@ def _residue(columns: Columns) -> str:
     return f"REGEXP_EXTRACT(local, '[0-9]+') || {own}"
 
 
-def _place(raw: Mapping[Kind, str]) -> dict[str, str]:
-    columns = {}
-    if Kind.STREET in raw:
-        street, house = f"STRIP_ACCENTS({raw[Kind.STREET]})", raw.get(Kind.HOUSE_NUMBER, "NULL")
-        words = street
-        for word, short in _STREET_WORDS.items():
-            words = f"REPLACE({words}, ' {word}', ' {short}')"
-        columns["street"] = rf"NULLIF(REGEXP_REPLACE({words}, '^\s*\d+\s*[a-z]?\b|[^\p{{L}}0-9]+', '', 'g'), '')"
-        columns["house"] = rf"COALESCE(NULLIF(REGEXP_EXTRACT({house}, '\d+'), ''), NULLIF(REGEXP_EXTRACT({street}, '\d+'), ''))"
-    if Kind.POSTCODE in raw:
-        columns["postcode"] = raw[Kind.POSTCODE]
-    if Kind.CITY in raw:
-        columns["city"] = letters(raw[Kind.CITY])
+def _place(raw: Mapping[Kind, str], addresses: Sequence[str]) -> dict[str, str]:
+    """`addresses` are columns of streets or whole addresses, which are taken apart already; their own city and postcode come last."""
+    columns: dict[str, str] = {}
+    if addresses:
+        columns |= street_columns(_first(addresses), raw.get(Kind.HOUSE_NUMBER))
+    whole = Kind.ADDRESS in raw
+    if Kind.POSTCODE in raw or whole:
+        columns["postcode"] = _first([*_given(raw, Kind.POSTCODE), *(f"{column}_postcode" for column in addresses)])
+    if Kind.CITY in raw or whole:
+        columns["city"] = letters(_first([*_given(raw, Kind.CITY), *(f"{column}_city" for column in addresses)]))
     return columns
 
 

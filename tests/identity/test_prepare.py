@@ -10,8 +10,9 @@ from sqlglot import exp
 from identity.normalise import normalised
 from identity.probabilistic.contacts import PHONE
 from identity.probabilistic.factors import Factor
-from identity.probabilistic.kinds import Field, Kind
+from identity.probabilistic.kinds import Field, Kind, kind_of
 from identity.probabilistic.names import name_factor
+from identity.probabilistic.places import place_factor
 from identity.probabilistic.prepare import TABLE, months_first, prepare
 
 
@@ -143,6 +144,68 @@ def test_a_whole_name_of_three_words_may_have_two_family_names() -> None:
     assert prepared(Kind.FULL, ["Gabriel García Márquez", "Gabriel García"], "double_name") == [" garcia marquez ", None]
 
 
+@pytest.mark.parametrize(
+    ("spellings", "street", "house"),
+    [
+        (["12 main street", "12 main st.", "main street 12 b", "12-14 main str", "main st., 12"], "mainst", "12"),
+        (["12 main st apt 4", "apt. 4, 12 main st", "12 main street #4", "12 main st unit 4b"], "mainst", "12"),
+        (["hauptstraße 5", "hauptstr. 5a", "hauptstrasse 5/7"], "hauptstr", "5"),
+        (["5 north park avenue", "5 n. park ave", "5 n park av"], "nparkav", "5"),
+        (["avenida libertad 10", "av. libertad 10", "avda libertad, 10"], "avlibertad", "10"),
+        (["p.o. box 77", "post office box 77", "po box 77"], "pobox", "77"),
+        (["5410 county road 12"], "countyrd12", "5410"),
+        (["100 ne 5th st"], "ne5thst", "100"),
+    ],
+)
+def test_one_street_in_several_spellings(spellings: list[str], street: str, house: str) -> None:
+    assert prepared(Kind.STREET, spellings, "street") == [street] * len(spellings)
+    assert prepared(Kind.STREET, spellings, "house") == [house] * len(spellings)
+
+
+def test_flats() -> None:
+    spellings = ["12 main st apt 4b", "flat 4b, 12 main st", "12 main st #4b", "12 main st", "5th floor 12 main st"]
+    assert prepared(Kind.STREET, spellings, "unit") == ["4b", "4b", "4b", None, None]
+    same = {"street": ("mainst", "mainst"), "house": ("12", "12"), "postcode": (None, None)}
+    place = place_factor({"street", "house", "unit", "postcode"})
+    assert level(place, **same, unit=("4", "5")) == "same street, other number, locality missing"
+    assert level(place, **same, unit=("4", "4")) == level(place, **same, unit=(None, None)) == "same house, locality missing"
+    assert level(place, **same, unit=("4", None)) == "same street, a number missing, locality missing"
+
+
+@pytest.mark.parametrize(
+    ("written", "street", "house", "city", "postcode"),
+    [
+        ("12 main st, apt 4, springfield, il 62701-1234, usa", "mainst", "12", "springfield", "62701"),
+        ("12 main st, springfield 62701", "mainst", "12", "springfield", "62701"),
+        ("12 main st, springfield", "mainst", "12", "springfield", None),
+        ("9304 w. 15th st la blanca, fl 60527", "w15thst", "9304", "lablanca", "60527"),
+        ("27 washington oak park il 60302", "washingtonoakpark", "27", None, "60302"),
+        ("hughes plaza, 1000 howard hughes way", "howardhughesway", "1000", None, None),
+        ("flat 2, 12 high street, london sw1a 1aa", "highst", "12", "london", "SW1A1AA"),
+        ("rose cottage, mill lane, ely cb7 4dl", "millln", None, "ely", "CB74DL"),
+        ("hauptstraße 5, 10115 berlin, germany", "hauptstr", "5", "berlin", "10115"),
+        ("hauptstr. 5 10115 berlin", "hauptstr", "5", "berlin", "10115"),
+        ("12, rue de la paix, 75002 paris", "ruedelapaix", "12", "paris", "75002"),
+        ("via roma, 12, 20121 milano", "viaroma", "12", "milano", "20121"),
+        ("keizersgracht 123, 1015 cj amsterdam", "keizersgracht", "123", "amsterdam", "1015CJ"),
+        ("7 wallaby place, cleveland nsw 2119", "wallabypl", "7", "cleveland", "2119"),
+        ("springfield, il 62701", None, None, "springfield", "62701"),
+        ("12 main st", "mainst", "12", None, None),
+        ("1450 n city rd", "ncityrd", "1450", None, None),
+        ("main street 1450", "mainst", "1450", None, None),
+    ],
+)
+def test_whole_addresses(written: str, street: str | None, house: str | None, city: str | None, postcode: str | None) -> None:
+    found = [prepared(Kind.ADDRESS, [written], column)[0] for column in ("street", "house", "city", "postcode")]
+    assert found == [street, house, city, postcode]
+
+
+def test_columns_of_addresses_are_known_by_name() -> None:
+    names = ("address", "full_address", "mailing_address", "address_1", "addr_line_1", "street", "email_address", "ip_address", "address_type")
+    kinds = (*[Kind.ADDRESS] * 3, *[Kind.STREET] * 3, Kind.EMAIL, *[Kind.IGNORED] * 2)
+    assert tuple(map(kind_of, names)) == kinds
+
+
 def test_streets_and_organisations() -> None:
     assert prepared(Kind.STREET, ["12 main street", "12 main st.", None], "street") == ["mainst", "mainst", None]
     assert prepared(Kind.STREET, ["12 main street", "main street 12 b"], "house") == ["12", "12"]
@@ -164,3 +227,8 @@ def test_phones_are_told_apart_by_what_follows_country_and_area() -> None:
     assert level(PHONE, phone=("4155550100", "4155550101")) == "one digit off"
     assert level(PHONE, phone=("4155550100", "4165550100")) == "one digit off"
     assert level(PHONE, phone=("4155550100", "2025550100")) == "different"
+
+
+@pytest.mark.parametrize(("kind", "value", "column"), [(Kind.FULL, "王伟", "given"), (Kind.ADDRESS, "1 main st, springfield", "city")])
+def test_odd_values_on_many_records_are_still_one_each(kind: Kind, value: str, column: str) -> None:
+    assert len(prepared(kind, [value] * 3, column)) == 3
