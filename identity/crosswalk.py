@@ -180,6 +180,15 @@ class Crosswalk:
             run = int(runs[run][1])
         return datetime.fromtimestamp(runs[run][0], UTC) if run in runs and runs[run][0] is not None else None
 
+    def members(self, household: int) -> tuple[int, ...]:
+        """The people of a household, by an id that is valid now or once was; () if there are none."""
+        household = self.canonical(household)
+        return tuple(
+            int(person)
+            for t in self.households
+            for (person,) in self.reader.execute(f"SELECT k0 FROM xw.{t.name} WHERE id360 = ? ORDER BY k0", [household]).fetchall()
+        )
+
     def lookup(self, id360: int) -> tuple[SourceKey, ...]:
         """The records of a person, by an id that is valid now or once was; () if there are none."""
         held, id360 = self._often(), self.canonical(id360)

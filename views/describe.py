@@ -9,6 +9,7 @@ from sqlglot import exp
 from views import relations
 from views.errors import did_you_mean
 from views.expand import RECORD, Views
+from views.households import view_name
 from views.model import Attribute, ForeignKey, Identifier, Link, Mapping, Model, ObjectType, OwnKey
 from views.objects import standard_objects
 
@@ -102,6 +103,8 @@ def why_unknown(model: Model, name: str) -> tuple[str, str]:
             f"`{base.name}` is {'your own' if base.name not in standard_objects() else 'a standard'} object but nothing is mapped to it",
             f"add a mapping with `object: {base.name}`",
         )
+    if name in {view_name(o.entity) for o in model.objects.values() if o.entity}:
+        return f"there is no view `{name}`: no households are asked for", "write `households: true` under the entity in `identity:`"
     known = [v.name for v in views(model)]
     return f"there is no view `{name}`", did_you_mean(name, known)
 

@@ -34,7 +34,7 @@ def crosswalk(app: App, action: str, numbers: tuple[int, ...], exact: bool, outp
     c360 crosswalk                      the versions that are kept
     c360 crosswalk status               per table: records linked, and what came since
     c360 crosswalk show 123456789012345 what became of an id: minted, merged, split, retired, restored
-    c360 crosswalk as-of 7 1234…        the records that an id had in version 7
+    c360 crosswalk as-of 7 1234…        the records (of a household the people) that an id had in version 7
     c360 crosswalk diff 7 9             what changed from version 7 to version 9
     c360 crosswalk use 7                the same as `c360 rollback --to 7`
     """
@@ -141,6 +141,8 @@ def _records(crosswalk: Crosswalk, id360: int) -> None:
 
     for record in crosswalk.lookup(id360):
         click.echo(f"  {record.source}.{record.table}:{','.join(plain(part) for part in record.key)}")
+    for person in crosswalk.members(id360):
+        click.echo(f"  {person}")
 
 
 def _diff(store: CrosswalkStore, before: int, after: int) -> None:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.constraints import Floats
-from identity.crosswalk import Crosswalk, Key, LinkTable
+from identity.crosswalk import Crosswalk, LinkTable
 from identity.errors import NoEvidence, UnknownRecord
 from identity.evidence.writing import Document
+from identity.held_links import Key
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import RecordName
 
@@ -74,8 +75,8 @@ class StoredEvidence:
             )
         self.name, document, patterns, odds, combinations = found[0]
         self.document = msgspec.json.decode(document, type=Document)
-        self.patterns = np.frombuffer(patterns, np.uint8).reshape(-1, len(self.document.factors))
         self.odds = np.frombuffer(odds, np.float32).astype(np.float64)
+        self.patterns = np.frombuffer(patterns, np.uint8).reshape(len(self.odds), len(self.document.factors))
         self.combinations = np.frombuffer(combinations, np.uint64)
 
     @cached_property

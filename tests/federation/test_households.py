@@ -98,6 +98,7 @@ def test_who_lives_together_as_sql_shows_it(project: Path, capsys: pytest.Captur
             "WHERE h.id360 = $one AND m.id360 <> h.id360 ORDER BY 1",
             {"one": one},
         ).fetchall()
+        members = session.sql("SELECT id360 FROM household WHERE household_id = $h", {"h": found[5]}).fetchall()
         names = {number: given for number, given, *_ in PEOPLE}
         assert [name for (name,) in mates] == sorted((names[305], names[605]))
         assert session.sql("SELECT count(DISTINCT entity) FROM crosswalk").fetchall() == [(1,)], "a household is no source record"
@@ -105,6 +106,8 @@ def test_who_lives_together_as_sql_shows_it(project: Path, capsys: pytest.Captur
         assert why.together is not None and why.together.household == found[5] and (why.together.bits or 0) > 3
         assert opened.why(("crm", "person", "5"), ("crm", "person", "6")).together is None
         assert opened.why(("crm", "person", "6"), ("shop", "person", "6")).together is None, "one person, in two systems"
+    assert run(["crosswalk", "show", str(found[5]), "--project", str(project)]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == sorted(f"  {id360}" for id360 in {one, *(m for (m,) in members)})
     assert run(["why", "crm.person:5", "crm.person:305", "--project", str(project), "--html", str(project / "why.html")]) == 0
     assert f"they are of one household, {found[5]} (" in capsys.readouterr().out
     assert f"of one household, {found[5]}" in (project / "why.html").read_text()
@@ -158,8 +161,9 @@ def test_a_crosswalk_without_households_says_what_to_do(project: Path) -> None:
     (project / "c360.yml").write_text(text)
     with c360.connect(project) as opened:
         opened.resolve()
-        with pytest.raises(C360Error, match="there is no view `household`"):
+        with pytest.raises(C360Error, match="no view `household`: no households are asked for") as unknown:
             opened.session("otto").sql("FROM household")
+        assert "households: true" in str(unknown.value.hint)
     (project / "c360.yml").write_text(PROJECT)
     with c360.connect(project) as opened:
         with pytest.raises(C360Error, match="no households") as raised:

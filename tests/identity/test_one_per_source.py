@@ -15,12 +15,14 @@ from records import RULES, SECRET, record_set
 from test_incremental import IDENTIFIERS, MODEL, Both, any_share, batch, history, links, models, sets
 
 from identity.engines import Engines
+from identity.evidence.reading import evidence_of
 from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
 from identity.probabilistic.exclusion import doubled
 from identity.resolve import resolve
 from identity.stewardship.decision_log import decide, read_decisions
 from identity.stewardship.decisions import SAME, Decision, RecordName
+from identity.stewardship.review import review
 from identity.versions.store import CrosswalkStore
 
 __all__ = ["any_share", "models"]
@@ -93,6 +95,16 @@ def test_a_source_a_table_and_a_steward(tmp_path: Path) -> None:
     decide(log, Decision(SAME, "individual", "", one, other, None, "twice in there", "ana", datetime.now(UTC), None))
     decided = exact(CrosswalkStore(tmp_path / "decided"), ONE_FAMILY, ("crm.contact",), decisions=read_decisions(log).active())
     assert decided["contact", 1] == decided["contact", 2] == decided["customer", 1]
+
+
+def test_what_the_limit_refused_is_there_to_be_reviewed(tmp_path: Path) -> None:
+    store = CrosswalkStore(tmp_path)
+    exact(store, {key: ONE_FAMILY[key] for key in (("contact", 1), ("contact", 2))}, ("crm",))
+    crosswalk = store.current()
+    assert crosswalk is not None
+    (item,) = review(evidence_of(crosswalk, "individual", ""), SECRET)
+    assert (item.kind, item.a, item.b) == ("refused merge", "crm.contact:1", "crm.contact:2")
+    assert "crm holds each person once" in str(item)
 
 
 def test_the_model_keeps_them_apart_and_says_which_limit_did(tmp_path: Path) -> None:
