@@ -39,7 +39,9 @@ def place_factor(have: set[str]) -> Factor:
     counted: dict[tuple[int, ...], str] = {}
     if "street" in have and "house" in have and known:
         unit = "unit, " if "unit" in have else ""
-        places = f"SELECT {known} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, {unit}v HAVING n > 1"
+        places = (
+            f"SELECT {known} AS v, count(*)::DOUBLE AS n FROM prepared WHERE house IS NOT NULL GROUP BY street, house, {unit}v HAVING n > 1"
+        )
         shared = f"SELECT {bins} AS bin, place.n AS n FROM ({places}) AS place JOIN share_{known} ON value = v"
         first = len(_LOCALITY)
         counted = {(first + 1, first + 2, first + 3): f"SELECT {first} + bin, sum(n * (n - 1) / 2) FROM ({shared}) GROUP BY bin"}

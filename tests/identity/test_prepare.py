@@ -201,7 +201,17 @@ def test_whole_addresses(written: str, street: str | None, house: str | None, ci
 
 
 def test_columns_of_addresses_are_known_by_name() -> None:
-    names = ("address", "full_address", "mailing_address", "address_1", "addr_line_1", "street", "email_address", "ip_address", "address_type")
+    names = (
+        "address",
+        "full_address",
+        "mailing_address",
+        "address_1",
+        "addr_line_1",
+        "street",
+        "email_address",
+        "ip_address",
+        "address_type",
+    )
     kinds = (*[Kind.ADDRESS] * 3, *[Kind.STREET] * 3, Kind.EMAIL, *[Kind.IGNORED] * 2)
     assert tuple(map(kind_of, names)) == kinds
 
