@@ -18,6 +18,7 @@ from connectors.duckdb_engine.instance import Instances, lock, open_memory
 from connectors.duckdb_engine.rules import NATIVE, capabilities_on
 from connectors.duckdb_engine.session import EngineSession
 from connectors.files.config import FileTable, format_of, is_pattern, located, protocol, read_table, shown, table_name, tables_below
+from connectors.files.facts import Facts, remembers_facts
 from connectors.files.reading import Read, discover, statistics
 from connectors.options import Options
 from connectors.relay import Relay
@@ -72,6 +73,7 @@ class Files:
             _require_driver(name, scheme)
         self._instances = Instances(self._open, lambda: None, None)
         self._lock = threading.RLock()
+        self._facts = Facts()
         self._found: dict[str, FileTable] | None = None
         self._reads: dict[str, Read] = {}
         self._statistics: dict[str, Statistics] = {}
@@ -116,6 +118,7 @@ class Files:
         self._instances.drop()
 
     def _prelude(self, name: str) -> str:
+        self._facts.forget()
         with self._lock:
             return self._reads[name].prelude if name in self._reads else ""
 
@@ -151,6 +154,7 @@ class Files:
 
     def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], T], deadline: Deadline | None = None, where: str = "") -> T:
         deadline = deadline or Deadline.after(self._timeout)
+        self._facts.forget()
         try:
             if not self._remote and not deadline.expired:
                 return self._answer(question)
@@ -180,8 +184,11 @@ class Files:
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True, **self._storage}
         if scheme in ("", "memory"):
             options = {}
-        if scheme in _S3 and "AWS_MAX_ATTEMPTS" not in os.environ:
-            options["config_kwargs"] = {"retries": _S3_RETRIES, **options.get("config_kwargs", {})}
+        if scheme in _S3:
+            if "AWS_MAX_ATTEMPTS" not in os.environ:
+                options["config_kwargs"] = {"retries": _S3_RETRIES, **options.get("config_kwargs", {})}
+            remembering = remembers_facts(fsspec.get_filesystem_class(scheme))(self._facts, **options)
+            return _dated(remembering)
         return _dated(fsspec.filesystem(scheme or "file", **options))
 
     def _open(self) -> duckdb.DuckDBPyConnection:

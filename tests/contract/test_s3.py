@@ -11,14 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import s3fs
 from test_files import SQL, FilesContract, copy
 
 from connectors.files import connect
-from connectors.spi import Connector, Deadline
+from connectors.spi import Connector, Deadline, Fragment
 from connectors.spi.errors import SourceLogin, SourceUnreachable
 from connectors.testing.contract import Made, Make
+from connectors.testing.predicates import fetch
 
 BUCKET = "lake"
 
@@ -103,3 +107,31 @@ def test_what_is_wrong_with_a_store_is_said(server: tuple[subprocess.Popen[bytes
     keyless = connect("lake", {"path": "s3://lake/", "storage": {"client_kwargs": {"endpoint_url": server[1]}}})
     with pytest.raises(SourceLogin, match="no credentials are known"):
         keyless.ping(Deadline.after(60))
+
+
+def test_a_store_is_asked_of_a_file_once_a_question(
+    server: tuple[subprocess.Popen[bytes], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = s3fs.S3FileSystem(**storage(server[1]), skip_instance_cache=True, use_listings_cache=False)
+    system.mkdir("counted")
+    asked: list[str] = []
+    call = s3fs.S3FileSystem._call_s3
+
+    async def counted(self: s3fs.S3FileSystem, method: str, *args: object, **options: object) -> object:
+        asked.append(method)
+        return await call(self, method, *args, **options)
+
+    def put(rows: int) -> None:
+        pq.write_table(pa.table({"id": np.arange(rows)}), tmp_path / "t.parquet")
+        system.put(str(tmp_path / "t.parquet"), "counted/t.parquet")
+
+    put(10)
+    connector = connect("lake", {"path": "s3://counted/", "storage": storage(server[1])})
+    question = Fragment("lake", "t", ("id",))
+    assert fetch(connector, question).num_rows == 10
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    assert fetch(connector, question).num_rows == 10
+    assert asked.count("head_object") == 1, asked
+    for rows in (7, 70_000, 3):  # and a file that was written anew is seen at once
+        put(rows)
+        assert fetch(connector, question).num_rows == rows
