@@ -18,14 +18,19 @@ from identity.stewardship.decisions import Decision
 NEAR, REFUSED, WEAK, BRIDGE = "near match", "refused merge", "weak link", "bridge"
 DOUBTFUL = (0.2, 0.8)
 """Posteriors between which a pair is worth a look."""
+NOT_KEPT = -3.0
+"""The odds of a pair of which nothing is kept (it was never compared, or is far from being one), where those of several are averaged."""
 LEAST_REFUSED, LEAST_BRIDGE = 0.5, 0.25
-"""How unsure a refused merge (the pair says one thing, a limit another) and a bridge are at least."""
+"""How unsure a merge that a hard limit refused (the pairs say one thing, the limit another) and a bridge are at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Doubts:
-    """Pairs of one kind, before their records are named. `cluster` and `beyond` are the smallest records of the two clusters (the same if
-    they are one); `records` are those at stake, `unsure` from 0 to 1; `why` names for each pair what made it one of this kind."""
+    """Pairs of one kind, before their records are named.
+
+    `cluster` and `beyond` are the smallest records of the two clusters (the same if they are one), `odds` how likely these are one person;
+    `records` are those at stake, `unsure` from 0 to 1; `why` names for each pair what made it one of this kind.
+    """
 
     kind: str
     left: Ints
@@ -68,22 +73,47 @@ def doubts(evidence: StoredEvidence) -> Iterator[Doubts]:
 
 
 def _apart(evidence: StoredEvidence, near: Pairs) -> Iterator[Doubts]:
-    """Of every two clusters that are nearly one the best pair; of those that something would have made one that."""
+    """Of every two clusters that are nearly one the best pair; of those that something would have made one that.
+
+    How likely they are one goes by all pairs between them: the best of many is good by chance.
+    """
     sizes = evidence.cluster_sizes()
     width = evidence.document.records + 1
-
-    def between(some: Pairs) -> Ints:
-        return np.minimum(some.cluster, some.beyond) * width + np.maximum(some.cluster, some.beyond)
-
+    likely = Between(near, sizes, width)
     refused, kept_by = evidence.refused()
-    refused = _scored(refused, near, width)
-    unsure = np.maximum(np.nan_to_num(entropy(refused.odds)), LEAST_REFUSED)
+    scored = _scored(refused, near, width)
+    odds = likely.odds(scored)
     limits = tuple(evidence.document.limits[limit] for limit in kept_by.tolist())
-    yield _doubts(REFUSED, refused, unsure, sizes[refused.cluster] + sizes[refused.beyond], limits)
-    near = near.where((probability(near.odds) >= DOUBTFUL[0]) & ~np.isin(between(near), between(refused)))
-    order = np.lexsort((near.right, near.left, -near.odds, between(near)))
-    best = near.where(order[np.diff(between(near)[order], prepend=-1) != 0])
-    yield _doubts(NEAR, best, entropy(best.odds), sizes[best.cluster] + sizes[best.beyond], ("",) * len(best))
+    least = np.array([0.0 if limit == OUTVOTED else LEAST_REFUSED for limit in limits])
+    yield _doubts(REFUSED, scored, odds, np.maximum(np.nan_to_num(entropy(odds)), least), sizes, limits)
+    near = near.where((probability(likely.odds(near)) >= DOUBTFUL[0]) & ~np.isin(likely.codes(near), likely.codes(refused)))
+    codes = likely.codes(near)
+    order = np.lexsort((near.right, near.left, -near.odds, codes))
+    best = near.where(order[np.diff(codes[order], prepend=-1) != 0])
+    odds = likely.odds(best)
+    yield _doubts(NEAR, best, odds, entropy(odds), sizes, ("",) * len(best))
+
+
+class Between:
+    """The mean odds of all pairs between two clusters, of which those are kept that are `near`."""
+
+    def __init__(self, near: Pairs, sizes: Ints, width: int) -> None:
+        self.sizes, self.width = sizes, width
+        self.known, of, self.counts = np.unique(self.codes(near), return_inverse=True, return_counts=True)
+        self.sums = np.bincount(of, near.odds, len(self.known))
+
+    def codes(self, pairs: Pairs) -> Ints:
+        return np.minimum(pairs.cluster, pairs.beyond) * self.width + np.maximum(pairs.cluster, pairs.beyond)
+
+    def odds(self, pairs: Pairs) -> Floats:
+        """Of the clusters of each pair; NaN if nothing is kept of any."""
+        codes = self.codes(pairs)
+        all_ = (self.sizes[pairs.cluster] * self.sizes[pairs.beyond]).astype(np.float64)
+        found = np.full(len(codes), np.nan)
+        there = np.isin(codes, self.known)
+        at = np.searchsorted(self.known, codes[there])
+        found[there] = (self.sums[at] + NOT_KEPT * (all_[there] - self.counts[at])) / all_[there]
+        return found
 
 
 def _scored(some: Pairs, near: Pairs, width: int) -> Pairs:
@@ -117,11 +147,13 @@ def _weak(evidence: StoredEvidence, inside: Pairs, clusters: Mapping[str, npt.ND
     weakest = dict(zip(clusters["cluster"].astype(np.int64).tolist(), zip(*links, strict=True), strict=True))
     pairs = zip(weak.left.tolist(), weak.right.tolist(), strict=True)
     weak = weak.where(np.array([weakest.get(c, pair) == pair for c, pair in zip(weak.cluster.tolist(), pairs, strict=True)], bool))
-    return _doubts(WEAK, weak, entropy(weak.odds), evidence.cluster_sizes()[weak.cluster], ("",) * len(weak))
+    return _doubts(WEAK, weak, weak.odds, entropy(weak.odds), evidence.cluster_sizes(), ("",) * len(weak))
 
 
-def _doubts(kind: str, pairs: Pairs, unsure: Floats, records: Ints, why: tuple[str, ...]) -> Doubts:
-    return Doubts(kind, pairs.left, pairs.right, pairs.cluster, pairs.beyond, pairs.odds, unsure, records, pairs.pattern, why)
+def _doubts(kind: str, pairs: Pairs, odds: Floats, unsure: Floats, sizes: Ints, why: tuple[str, ...]) -> Doubts:
+    apart = pairs.cluster != pairs.beyond
+    records = sizes[pairs.cluster] + np.where(apart, sizes[pairs.beyond], 0)
+    return Doubts(kind, pairs.left, pairs.right, pairs.cluster, pairs.beyond, odds, unsure, records, pairs.pattern, why)
 
 
 class Decided:

@@ -33,8 +33,8 @@ class Item:
     near match: not one, and might be · refused merge: not one although something says so; `why` is the limit that refused it · weak link:
     one, by this doubtful pair · bridge: one, and hanging on this pair · shared value: on so many records that it links nobody · over-cap
     block: so many records that they were not compared (`why`: the rule) · id churn: records changed their id (`why`: merged, split).
-    `posterior` is how likely the pair is one person, `speaks_for` and `speaks_against` what that goes by, with bits. `detail` says the
-    rest; `decide` are commands that settle it.
+    `posterior` is how likely it is one person: by the pair, of two people by all pairs between them. `speaks_for` and `speaks_against` are
+    what weighs most in the pair, with bits. `detail` says the rest; `decide` are commands that settle it.
     """
 
     kind: str

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from people import Row, engine, kin, moved, people_set, resolved, strangers
 from records import RULES, SECRET, record_set
 
-from identity.evidence.reading import StoredEvidence, evidence_of
+from identity.evidence.reading import Pairs, StoredEvidence, evidence_of
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
-from identity.stewardship.doubts import entropy
+from identity.stewardship.doubts import Between, entropy
 from identity.stewardship.review import BLOCK, BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, review
 from identity.versions.store import CrosswalkStore
 
@@ -182,7 +183,14 @@ def test_decisions_on_personal_keys_are_found_by_their_hash(tmp_path: Path) -> N
 
 
 def test_half_and_half_is_most_unsure() -> None:
-    import numpy as np
-
     unsure = entropy(np.array([0.0, 3.0, -3.0, 40.0]))
     assert unsure[0] == pytest.approx(1.0) and unsure[1] == pytest.approx(unsure[2]) and unsure[3] < 1e-6
+
+
+def test_the_best_of_many_pairs_is_good_by_chance() -> None:
+    """Two people of three records each: one pair of nine is fifty-fifty, one is far off, of seven nothing is kept."""
+    cluster, left, right, beyond = (np.array(column) for column in ([0, 0, 6], [0, 1, 6], [3, 4, 7], [3, 3, 7]))
+    near = Pairs(cluster, left, right, beyond, cluster, cluster, cluster, np.array([0.0, -9.0, 0.0]))
+    sizes = np.array([3, 1, 1, 3, 1, 1, 1, 1])
+    odds = Between(near, sizes, 9).odds(near)
+    assert odds.tolist() == pytest.approx([-30 / 9, -30 / 9, 0.0]) and entropy(odds)[0] < 0.5 < entropy(odds)[2]
