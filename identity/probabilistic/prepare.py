@@ -19,6 +19,7 @@ import duckdb
 from sqlglot import exp
 
 from identity.normalise import normalised
+from identity.probabilistic.addresses import TABLE as ADDRESSES
 from identity.probabilistic.addresses import street_columns, taken_apart, with_streets
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
@@ -72,6 +73,7 @@ def prepare(
         rows = f"SELECT * REPLACE ({_MAILBOX} AS email), {_residue(columns)} AS residue FROM (SELECT *, {parts} FROM ({rows}))"
         columns |= {"local": "", "domain": "", "residue": ""}
     con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {rows}")
+    con.execute(f"DROP TABLE IF EXISTS {ADDRESSES}")
     return tuple(columns)
 
 
