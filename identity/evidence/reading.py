@@ -169,6 +169,14 @@ class StoredEvidence:
         none = np.full(len(of), -1, np.int64)
         return Pairs(of, left, right, beyond, none, none, rule, np.full(len(of), np.nan)), kept_by
 
+    def kept_apart(self, one: int, other: int) -> str | None:
+        """The limit that refused to make two clusters one, if something would have."""
+        if not _has_table(self.crosswalk, f"refused_{self.name}"):
+            return None
+        sql = f"SELECT kept_by FROM xw.refused_{self.name} WHERE (cluster, beyond) IN ((?, ?), (?, ?))"
+        found = self.crosswalk.reader.execute(sql, [one, other, other, one]).fetchall()
+        return self.document.limits[found[0][0]] if found else None
+
     def clusters(self, cluster: int | None = None) -> Mapping[str, npt.NDArray[np.float64]]:
         """How the clusters of three or more (or that one) hang together: columns as in `writing`; NaN where there is no bridge."""
         sql = f"SELECT * FROM xw.cluster_{self.name}" + ("" if cluster is None else " WHERE cluster = ?")

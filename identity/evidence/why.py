@@ -10,6 +10,7 @@ import numpy as np
 from identity.clustering import Ints
 from identity.cohesion import spanning_forest
 from identity.constraints import Floats
+from identity.evidence.limits import told_limit
 from identity.evidence.reading import Member, Pairs, StoredEvidence
 from identity.evidence.waterfall import Unmet, Waterfall, waterfall
 from identity.households.reading import Together, together
@@ -42,7 +43,8 @@ class Why:
     """Are records `a` and `b` one, and why. `path` are the strongest pairs that lead from one to the other, if they are; `direct` is
     their own pair, if it is known. `across` are the best pairs between their two clusters, if they are not one.
 
-    `decisions` are those of stewards that hold for these records or on the path. `together`: they are two people of one household.
+    `decisions` are those of stewards that hold for these records or on the path. `kept_apart` is the limit that refused to make them one,
+    in words, if something would have. `together`: they are two people of one household.
     """
 
     entity: str
@@ -56,6 +58,7 @@ class Why:
     across: tuple[PairEvidence, ...]
     decisions: tuple[str, ...]
     together: Together | None = None
+    kept_apart: str = ""
 
     @property
     def same(self) -> bool:
@@ -95,12 +98,14 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
         steps = inside.where(path(inside, a.rec, b.rec))
         told = _told(evidence, steps, members)
         across: tuple[PairEvidence, ...] = ()
-        household = None
+        household, limit = None, None
     else:
         others = evidence.members(b.id360)
         members |= {m.rec: m for m in others}
-        near = evidence.near(int(inside.cluster[0]) if len(inside) else min(m.rec for m in members.values() if m.id360 == a.id360))
-        near = near.where(near.beyond == min(m.rec for m in others))
+        mine, theirs = (min(m.rec for m in members.values() if m.id360 == id360) for id360 in (a.id360, b.id360))
+        near = evidence.near(mine)
+        near = near.where(near.beyond == theirs)
+        limit = evidence.kept_apart(mine, theirs)
         direct = near.where((np.minimum(near.left, near.right) == pair[0]) & (np.maximum(near.left, near.right) == pair[1]))
         rest = near.where((near.left != a.rec) | (near.right != b.rec))
         across = _told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members)
@@ -110,7 +115,7 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
     touched = {str(members[rec]) for rec in (a.rec, b.rec)} | {name for step in told for name in (step.a, step.b)}
     return Why(
         evidence.entity, evidence.space, str(a), str(b), a.id360, b.id360, told, own[0] if own else None, across,
-        _decisions(decisions, touched), household,
+        _decisions(decisions, touched), household, told_limit(limit) if limit else "",
     )  # fmt: skip
 
 

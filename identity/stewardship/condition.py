@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.constraints import Floats
+from identity.evidence.limits import told_limit
 from identity.evidence.reading import StoredEvidence
 from identity.evidence.writing import BINS, MODEL, probability
 from identity.matching import RuleYield, SharedValue
 from identity.model_use import BlockingYield, Drift, GenericCount
 from identity.quality import Calibration, Score, bcubed, expected_calibration_error, pairwise
-from identity.stewardship.doubts import NEAR, REFUSED, doubts, told_limit
+from identity.stewardship.doubts import NEAR, REFUSED, doubts
 
 SUSPECTS = 20
 LEAST_COHESION = 0.5

@@ -12,7 +12,7 @@ from identity.clustering import Ints
 from identity.constraints import Floats
 from identity.evidence.reading import Pairs, StoredEvidence
 from identity.evidence.writing import BY_MODEL, MODEL, probability
-from identity.matching import DECISION, OUTVOTED, TOO_LARGE
+from identity.matching import OUTVOTED
 from identity.stewardship.decisions import Decision
 
 NEAR, REFUSED, WEAK, BRIDGE = "near match", "refused merge", "weak link", "bridge"
@@ -189,18 +189,3 @@ def entropy(odds: Floats) -> Floats:
     """How unsure a pair is, in bits: 1 at fifty-fifty."""
     p = np.clip(probability(np.nan_to_num(odds)), 1e-9, 1 - 1e-9)
     return np.where(np.isnan(odds), np.nan, -(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
-
-
-def told_limit(limit: str) -> str:
-    """A limit that refused a merge, in words."""
-    name, _, of = limit.partition(" ")
-    match name:
-        case "must_not":
-            return f"they differ in {of}, of which one person has one value (must_not)"
-        case "one_per_source":
-            return f"{of} holds each person once (one_per_source)"
-    if name == TOO_LARGE:
-        return f"no person has more than {of} records (largest_cluster)"
-    return {OUTVOTED: "other pairs between the two speak against it", DECISION: "a decision kept them apart when this was resolved"}.get(
-        limit, f"{limit} keeps them apart"
-    )

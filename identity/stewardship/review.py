@@ -9,11 +9,12 @@ from shlex import quote
 
 import numpy as np
 
+from identity.evidence.limits import told_limit
 from identity.evidence.reading import Member, StoredEvidence, key_texts
 from identity.evidence.writing import probability
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
-from identity.stewardship.doubts import BRIDGE, NEAR, REFUSED, WEAK, Decided, Doubts, doubts, told_limit
+from identity.stewardship.doubts import BRIDGE, NEAR, REFUSED, WEAK, Decided, Doubts, doubts
 from identity.versions.history import MERGED, SPLIT
 
 CROWD, BLOCK, CHURN = "shared value", "over-cap block", "id churn"

@@ -12,6 +12,7 @@ from people import Row, engine, kin, moved, people_set, resolved, strangers
 from records import RULES, SECRET, record_set
 
 from identity.evidence.reading import Pairs, StoredEvidence, evidence_of
+from identity.evidence.why import why
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
 from identity.stewardship.binding import key_hash
@@ -90,6 +91,11 @@ def test_what_a_must_not_keeps_apart_is_a_refused_merge(tmp_path: Path) -> None:
     assert any(told.startswith("e-mail same") for told in found[0].speaks_for)
     assert any(told.startswith("phone different") for told in found[0].speaks_against)
     assert review(evidence(store), SECRET, limit=3).totals == {(REFUSED, "must_not phone"): 40}
+    kept = evidence(store)
+    one, other = (kept.find("crm", "contact", [str(name).split(":")[1]]) for name in (found[0].a, found[0].b))
+    for pair in ((one, other), (other, one)):
+        assert why(kept, *pair).kept_apart == "they differ in phone, of which one person has one value (must_not)"
+    assert not why(kept, one, kept.find("crm", "contact", [150])).kept_apart
     assert review(evidence(store), SECRET, kinds=[NEAR]) == []
 
 

@@ -1,0 +1,18 @@
+"""The limits that refuse a merge, in words."""
+
+from __future__ import annotations
+
+from identity.matching import DECISION, ONE_PER_SOURCE, OUTVOTED, TOO_LARGE
+
+
+def told_limit(limit: str) -> str:
+    """A limit that refused a merge, in words."""
+    name, _, of = limit.partition(" ")
+    if name == "must_not":
+        return f"they differ in {of}, of which one person has one value (must_not)"
+    if name == ONE_PER_SOURCE:
+        return f"{of} holds each person once (one_per_source)"
+    if name == TOO_LARGE:
+        return f"no person has more than {of} records (largest_cluster)"
+    told = {OUTVOTED: "other pairs between the two speak against it", DECISION: "a decision kept them apart when this was resolved"}
+    return told.get(limit, f"{limit} keeps them apart")
