@@ -107,8 +107,14 @@ def _odd_values(record: str, columns: Sequence[str]) -> str:
 def _parsed(values: str) -> str:
     """From the end: country, then code and locality, then what is left of the locality; of the rest the part that has the house."""
 
-    def cut(text: str, pattern: str, group: int = 1) -> str:
-        return f"NULLIF(TRIM(REGEXP_EXTRACT({text}, '{pattern}', {group}), ' ,.'), '')"
+    def cut(text: str, pattern: str) -> str:
+        return some(f"REGEXP_EXTRACT({text}, '{pattern}', 1)")
+
+    def some(text: str) -> str:
+        return f"NULLIF(TRIM({text}, ' ,.'), '')"
+
+    def groups(text: str, pattern: str, *names: str) -> str:
+        return f"REGEXP_EXTRACT({text}, '{pattern}', [{str(list(names))[1:-1]}])"
 
     tidy = rf"REGEXP_REPLACE(REGEXP_REPLACE(STRIP_ACCENTS(value), '\s*[;\n]\s*', ', ', 'g'), '{UNIT}', ' ', 'g')"
     whole = rf"TRIM(REGEXP_REPLACE(TRIM({tidy}, ' ,.'), '[,\s]+(?:{_COUNTRY})$', ''), ' ,.')"
@@ -117,27 +123,33 @@ def _parsed(values: str) -> str:
     joined = rf"REGEXP_REPLACE({ahead}, '^([^,\d]+),\s*(?:(?:nr|no|num|bld|d)\b\.?\s*)?(\d{{1,4}}\s?[a-z]?)\s*(,|$)', '\1 \2\3')"
     code_first = rf"^(.*\d[^,]*?)[,\s]+(?:[a-z]{{1,2}}-)?({_CODE_FIRST})\s+({_CITY})$"
     code_last = rf"^(.+?)[,\s]+(?:(?:{_STATE})\.?[,\s]+)?({_CODE_LAST})$|^(.+?)[,\s]+(?:{_STATE})\.?(?:[,\s]+(\d{{4}}))?$"
-    no_street = rf"NOT REGEXP_MATCHES({cut('joined', code_first, 3)}, '\b(?:{_STREET})\b')"
-    ends = (
-        f"SELECT value, joined, CASE WHEN {no_street} THEN {cut('joined', code_first, 1)} END AS before, "
-        f"{cut('joined', code_first, 2)} AS first_code, {cut('joined', code_first, 3)} AS first_city, "
-        f"COALESCE({cut('joined', code_last, 1)}, {cut('joined', code_last, 3)}) AS ahead, "
-        f"COALESCE({cut('joined', code_last, 2)}, {cut('joined', code_last, 4)}) AS last_code "
+    by_comma, by_street = rf"^(.+),\s*({_CITY})$", rf"^(.*\d.*\b(?:{_STREET})\b\.?)[,\s]+({_CITY})$"
+    # each pattern is matched once: most of the time goes into that
+    found = (
+        f"SELECT value, joined, {groups('joined', code_first, 'line', 'code', 'city')} AS f, "
+        f"{groups('joined', code_last, 'line', 'code', 'stated', 'short')} AS l "
         f"FROM (SELECT value, {joined} AS joined FROM (SELECT value, {whole} AS whole FROM ({values})))"
     )
-    by_comma, by_street = rf"^(.+),\s*({_CITY})$", rf"^(.*\d.*\b(?:{_STREET})\b\.?)[,\s]+({_CITY})$"
+    is_first = rf"f.line <> '' AND NOT REGEXP_MATCHES(f.city, '\b(?:{_STREET})\b')"
+    ends = (
+        f"SELECT value, joined, f, {is_first} AS is_first, COALESCE({some('l.line')}, {some('l.stated')}) AS ahead, "
+        f"COALESCE({some('l.code')}, {some('l.short')}) AS last_code FROM ({found})"
+    )
     rest = "COALESCE(ahead, joined)"
     # where a code or state stood behind it, a name alone is a locality, and one after the street's word is too
     bare = rf"ahead IS NOT NULL AND NOT REGEXP_MATCHES(ahead, '[\d,]|\b(?:{_STREET})\b')"
+    split = (
+        f"SELECT *, {bare} AS bare, CASE WHEN NOT is_first THEN {groups(rest, by_comma, 'line', 'city')} END AS c, "
+        f"CASE WHEN NOT is_first AND NOT contains(ahead, ',') THEN {groups('ahead', by_street, 'line', 'city')} END AS s FROM ({ends})"
+    )
     localities = (
-        f"SELECT value, CASE WHEN before IS NOT NULL THEN before WHEN {bare} THEN NULL ELSE "
-        f"COALESCE({cut(rest, by_comma)}, CASE WHEN ahead IS NOT NULL THEN {cut('ahead', by_street)} END, {rest}) END AS head, "
-        f"CASE WHEN before IS NOT NULL THEN first_city WHEN {bare} THEN ahead ELSE "
-        f"COALESCE({cut(rest, by_comma, 2)}, CASE WHEN ahead IS NOT NULL THEN {cut('ahead', by_street, 2)} END) END AS city, "
-        f"CASE WHEN before IS NOT NULL THEN first_code ELSE last_code END AS code FROM ({ends})"
+        f"SELECT value, CASE WHEN is_first THEN {some('f.line')} WHEN bare THEN NULL "
+        f"ELSE COALESCE({some('c.line')}, {some('s.line')}, {rest}) END AS head, "
+        f"CASE WHEN is_first THEN {some('f.city')} WHEN bare THEN ahead ELSE COALESCE({some('c.city')}, {some('s.city')}) END AS city, "
+        f"CASE WHEN is_first THEN f.code ELSE last_code END AS code FROM ({split})"
     )
     housed = cut("head", r"(?:^|,)\s*(\d[^,]*\p{L}{2}[^,]*|[^,]*\p{L}{2}[^,]*\s\d[^,]*)(?:,|$)")
     named = cut("head", rf"(?:^|,)\s*([^,]*\b(?:{_STREET})\b[^,]*)(?:,|$)")
-    first = cut("head", "^([^,]*)")
+    first = some("SPLIT_PART(head, ',', 1)")
     code = r"REGEXP_REPLACE(REGEXP_REPLACE(code, '^(\d{5})-\d{4}$', '\1'), '[^a-z0-9]', '', 'g')"
     return f"SELECT value, COALESCE({housed}, {named}, {first}) AS line, city, NULLIF(UPPER({code}), '') AS postcode FROM ({localities})"
