@@ -51,13 +51,25 @@ _CITY = r"\p{L}[\p{L} .''’/-]*"
 _ODD = rf"[,;\n]|\d\D*[a-z]{{2}}[\s,]+\d{{5}}|[\s,](?:{_CODE_FIRST})\s+\p{{L}}|\s\d{{5}}$|\d[a-z]{{2}}$"
 
 
-def with_streets(record: str, line: str, whole: str) -> str:
-    """A FROM clause with `record` and street_text: `line` without flats, which `whole` may have, words for streets shortened."""
+def with_streets(record: str, line: str, whole: str, own_number: bool) -> str:
+    """A FROM clause with `record` and street_text: `line` without flats, which `whole` may have, words for streets shortened;
+    and street_bare, the same without the number of the house."""
     spelt = f"' ' || STRIP_ACCENTS({line})"
     cleared = rf"REGEXP_REPLACE(REGEXP_REPLACE({spelt}, '{_BOX}', '\1 pobox'), '{UNIT}', ' ', 'g')"
     odd = f"(SELECT *, REGEXP_MATCHES({whole}, '{UNIT}|{_BOX}') AS street_odd FROM {record})"
     text = f"(SELECT *, CASE WHEN street_odd THEN {cleared} ELSE {spelt} END AS street_spelt FROM {odd})"
-    return rf"(SELECT *, REGEXP_REPLACE(street_spelt, '{_SHORTENED}', ' \1\2\3\4\5\6\7\8\9', 'g') AS street_text FROM {text})"
+    short = rf"REGEXP_REPLACE(street_spelt, '{_SHORTENED}', ' \1\2\3\4\5\6\7\8\9', 'g')"
+    return f"(SELECT *, {_without_house('street_text', own_number)} AS street_bare FROM (SELECT *, {short} AS street_text FROM {text}))"
+
+
+def _without_house(text: str, own_number: bool) -> str:
+    """The street alone. Most begin with their number, which is quickly seen; else it may stand behind, unless houses are apart."""
+    ahead = rf"REGEXP_REPLACE({text}, '^\s*{_HOUSE}\b', '')"
+    if own_number:
+        return ahead
+    behind = rf"^(\D+)\s{_HOUSE}\s*$"
+    last = rf"WHEN REGEXP_MATCHES({text}, '{behind}') THEN REGEXP_REPLACE({text}, '{behind}', '\1')"
+    return f"CASE WHEN LTRIM({text})[1] BETWEEN '0' AND '9' THEN {ahead} {last} ELSE {text} END"
 
 
 def street_columns(whole: str, own_number: str | None) -> dict[str, str]:
@@ -65,13 +77,12 @@ def street_columns(whole: str, own_number: str | None) -> dict[str, str]:
 
     12 Main Street, Main St. 12 B, 12-14 Main St Apt 4 are one street and one house; a post office box is a house of its own street.
     """
-    words, behind = "street_text", rf"^(\D+)\s{_HOUSE}\s*$"
-    if own_number is None:
-        words = rf"CASE WHEN REGEXP_MATCHES({words}, '{behind}') THEN REGEXP_REPLACE({words}, '{behind}', '\1') ELSE {words} END"
     number = ", ".join(rf"NULLIF(REGEXP_EXTRACT({text}, '\d+'), '')" for text in (own_number, "street_text") if text)
     flat = f"COALESCE(NULLIF(REGEXP_EXTRACT({whole}, '{UNIT}', 1), ''), NULLIF(REGEXP_EXTRACT({whole}, '{UNIT}', 2), ''))"
     return {
-        "street": rf"NULLIF(REGEXP_REPLACE({words}, '^\s*{_HOUSE}\b|[^\p{{L}}0-9]+', '', 'g'), '')",
+        # mostly plain letters and spaces, which is quickly seen
+        "street": r"NULLIF(CASE WHEN REGEXP_FULL_MATCH(street_bare, '[a-z0-9 ]*') THEN REPLACE(street_bare, ' ', '') "
+        r"ELSE REGEXP_REPLACE(street_bare, '[^\p{L}0-9]+', '', 'g') END, '')",
         "house": f"COALESCE({number}, NULL)",
         "unit": f"CASE WHEN street_odd THEN {flat} END",
     }

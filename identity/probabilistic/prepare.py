@@ -66,7 +66,7 @@ def prepare(
     written = in_latin(con, record, [column for field, column in fields if field.kind in _OF_NAMES])
     if addresses:
         lines = [f"{column}_line" for column in addresses]
-        written = with_streets(taken_apart(con, written, addresses), _first(lines), _first(addresses))
+        written = with_streets(taken_apart(con, written, addresses), _first(lines), _first(addresses), Kind.HOUSE_NUMBER in raw)
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {written})"
     if "email" in columns:
         parts = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1) AS local, SPLIT_PART(email, '@', 2) AS domain"
