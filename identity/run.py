@@ -105,7 +105,7 @@ class Run:
         if gathered := evidence.result():
             write_evidence(self.con, entity, space, gathered)
         if asked := self._asked_households(entity):
-            write_mates(self.con, entity, space, mates(found.scored))
+            write_mates(self.con, entity, space, mates(found.scored, bound.cannot))
             self._group(entity, space, asked)
         if self.indexing is not None:
             firsts = {table_name("link", *one.records.place): one.first for one in loaded}

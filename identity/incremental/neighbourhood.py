@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.constraints import no_pairs
 from identity.engines import Engines
 from identity.households.mates import NO_MATES, Mates, mates
 from identity.incremental.changed_records import Changes, Pool, among
@@ -193,7 +194,9 @@ class Neighbourhood:
         _, ordered = self.pool.load(np.union1d(left, right))
         swap = places(ordered, left) > places(ordered, right)
         left, right = np.where(swap, right, left), np.where(swap, left, right)
-        one, other, weight = mates(engine.scores(records, self.people, places(self.ready, left), places(self.ready, right), self.entity))
+        one, other, weight = mates(
+            engine.scores(records, self.people, places(self.ready, left), places(self.ready, right), self.entity), no_pairs()
+        )
         return self.ready[one], self.ready[other], weight
 
     def _prepare(self, gids: Ints) -> Records:

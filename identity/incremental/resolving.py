@@ -18,7 +18,7 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.engines import Engines
 from identity.evidence.amending import amend_evidence
-from identity.households.mates import amend_mates, has_mates, mates
+from identity.households.mates import amend_mates, has_mates, mates, pairs_among
 from identity.incremental.amending import AmendedHistory, amend_identifiers, amend_links
 from identity.incremental.changed_records import Changes, Pool
 from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, resumed, row_hashes, watermarks
@@ -136,10 +136,11 @@ class Amending(Run):
             self.con, near.entity, near.space, found.matching, found.gids, renewed, self.index.next_rec(near.name) + len(changes.new)
         )
         if asked := self._asked_households(near.entity):
-            left, right, weight = mates(found.matching.scored)
+            left, right, weight = mates(found.matching.scored, found.bound.cannot)
+            decided = pairs_among(left, right, found.bound.cannot)
             left, right = found.gids[left], found.gids[right]
-            again = np.isin(left, renewed) | np.isin(right, renewed)
-            amend_mates(self.con, near.entity, near.space, renewed, near.mates, (left[again], right[again], weight[again]))
+            again = np.isin(left, renewed) | np.isin(right, renewed) | decided
+            amend_mates(self.con, near.entity, near.space, renewed, (left[again], right[again], weight[again]), near.mates)
             self.amended.touched = np.concatenate([self.amended.touched, self._group(near.entity, near.space, asked).before])
         _, hashes = row_hashes(self.con, RECORD, list(pool.columns.values()), self.secret)
         parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]

@@ -12,6 +12,7 @@ import c360
 from connectors.spi.errors import C360Error
 from federation.cli.app import run
 from federation.errors import PolicyRefused
+from identity.households.mates import table_of
 
 PROJECT = """
 version: 1
@@ -154,6 +155,28 @@ def test_households_stay_over_an_incremental_resolve(project: Path) -> None:
         assert together(opened) == after
         opened.rollback(1)
         assert {**together(opened), 310: before[310]} == before, "the record is gone, its place is not"
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_father_and_son_of_one_name_live_together_once_a_steward_tells_them_apart(project: Path, full: bool) -> None:
+    with sqlite3.connect(project / "crm.db") as con:
+        con.execute("INSERT INTO person SELECT 5002, given, family, NULL, phone, street, zip, town FROM person WHERE id = 1250")
+    with c360.connect(project) as opened:
+        opened.resolve()
+        assert not {1250, 5002} & together(opened).keys(), "one person, so it seems"
+        opened.decide("different", ("crm", "person", "1250"), ("crm", "person", "5002"), reason="father and son")
+        report = opened.resolve(full=full)
+        assert (report.touched is None) == full
+        found = together(opened)
+        assert found[1250] == found[5002]
+        ((mates, pairs),) = (
+            opened.store.current()
+            .reader.execute(  # type: ignore[union-attr]
+                f"SELECT count(*), count(DISTINCT (l, r)) FROM xw.{table_of('individual', '')}"
+            )
+            .fetchall()
+        )
+        assert mates == pairs
 
 
 def test_a_crosswalk_without_households_says_what_to_do(project: Path) -> None:
