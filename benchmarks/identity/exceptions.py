@@ -31,6 +31,8 @@ EXPLAINED: dict[Case, str] = {
     ("2031",): "A Khmer name and its usual Latin spelling have hardly a letter in common once transliterated; the address is one text.",
     ("2041",): "Both the company's names are misspelt, and of two companies in one house the address says nothing.",
     ("2051",): "Arabic is written without vowels: transliterated, فيصل is fysl, which is not alike enough to Faisal.",
+    ("2073",): "Worldwide Exports and Universal Exports Worldwide at one address: other companies of the group are in the data, and two of "
+    "one group in one house have as much in common.",
     ("2091",): "Peggie is a spelling of Peggy that is in no table of nicknames; besides the name only an employer agrees.",
     ("2101",): "Keeley and Kaylee Jones with one office e-mail and telephone: colleagues share both, and the given names differ.",
     (
