@@ -46,7 +46,7 @@ EXPLAINED: dict[str, str] = {
     "1091 1092": "Pat, Pat, Patrick and Patricia Smith in one house. Passports differ, but people renew theirs, so that this alone "
     "weighs little: `must_not: [PASSPORT_NUMBER]` says that they tell people apart here.",
     "1131 1132": "Jay Jones and Jones Jay: given and family name exchanged is a common mistake, and nothing else can be compared.",
-    "1231 1232": "Morris I and Morris II with one birth date: father and son are not born on one day, so the number is taken for the error.",
+    "1231 1232": "Morris I and Morris II with one birth date: a father is not born with his son, so the number is taken for a mistake.",
     "2172 2214": "Andy Anderson and Sandy Sanders share info@, which is nobody's; two names alike by chance are rare among 159 records.",
     "2181 2182": "Anna and Annabelle Anderson with one telephone: Anna is short for Annabelle.",
     "1041 1042": "A father and his son, of one name in one house: junior and senior speak against, but for 3 bits only.",
