@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
@@ -15,7 +14,7 @@ from identity.errors import DuplicateKeys, KeyType
 from identity.model import MatchKey, RecordSet
 from identity.normalise import normalised
 from identity.personal import kind_of_keys
-from identity.scratch import key_type
+from identity.scratch import key_type, side_by_side
 
 Progress = Callable[[str, int], None]
 RECORD = "record"
@@ -66,18 +65,17 @@ def read_all(
     con: duckdb.DuckDBPyConnection, group: Sequence[RecordSet], tables: Sequence[str], columns: Mapping[MatchKey, str], progress: Progress
 ) -> None:
     """CREATE TABLE <table>_unsorted for each record set, as many at a time as there are threads; a failure ends the others too."""
-    ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
     cursors = [con.cursor() for _ in group]
-    pool = ThreadPoolExecutor(int(threads))
     try:
-        for _ in pool.map(lambda i: _read(cursors[i], group[i], tables[i], columns, progress), range(len(group))):
-            pass
-    except BaseException:
-        for cursor in cursors:
-            cursor.interrupt()
-        raise
+        with side_by_side(con, len(group)) as pool:
+            try:
+                for _ in pool.map(lambda i: _read(cursors[i], group[i], tables[i], columns, progress), range(len(group))):
+                    pass
+            except BaseException:
+                for cursor in cursors:
+                    cursor.interrupt()
+                raise
     finally:
-        pool.shutdown(cancel_futures=True)
         for cursor in cursors:
             cursor.close()
 

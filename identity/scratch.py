@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import duckdb
@@ -35,6 +36,24 @@ def scratch(memory_limit: str, threads: int | None = None) -> Iterator[duckdb.Du
         ) from cause
     finally:
         con.close()
+
+
+@contextmanager
+def side_by_side(con: duckdb.DuckDBPyConnection, tasks: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool for statements on cursors of `con`, with no more workers than DuckDB has threads, among whom those are divided meanwhile.
+
+    With all its threads for each statement DuckDB's own workers get in the way of ours: both are slower than either alone.
+    """
+    ((setting,),) = con.execute("SELECT current_setting('threads')").fetchall()
+    threads = int(setting)
+    workers = max(min(threads, tasks), 1)
+    con.execute(f"SET threads = {threads // workers:d}")
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        con.execute(f"SET threads = {threads:d}")
 
 
 @contextmanager

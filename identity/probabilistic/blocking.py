@@ -7,7 +7,6 @@ therefore never make a run quadratic.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
-from identity.scratch import registered
+from identity.scratch import registered, side_by_side
 
 CAP = 100
 """The most records in one block."""
@@ -156,8 +155,7 @@ def candidates(
         with con.cursor() as own:
             return _pairs(own, table, rule, further, rule.cap or cap, count)
 
-    ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
-    with ThreadPoolExecutor(int(threads)) as pool:
+    with side_by_side(con, len(rules)) as pool:
         proposed = list(pool.map(propose, rules))
     codes, agreed = _merged([codes for codes, _, _ in proposed])
     single = (agreed & (agreed - np.uint64(1))) == 0

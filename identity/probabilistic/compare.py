@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.probabilistic.factors import Factor
 from identity.probabilistic.persons import Persons
+from identity.scratch import side_by_side
 
 Levels = npt.NDArray[np.uint8]
 CHUNK = 1 << 18
@@ -42,9 +42,9 @@ def levels(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
             own.register("r", second)
             found[start + at, nth] = own.execute(f"SELECT ({factor.sql})::UTINYINT AS level FROM l POSITIONAL JOIN r").fetchnumpy()["level"]
 
-    ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
-    with ThreadPoolExecutor(int(threads)) as pool:
-        list(pool.map(compare, product(range(0, len(left), CHUNK), range(len(factors)))))
+    tasks = list(product(range(0, len(left), CHUNK), range(len(factors))))
+    with side_by_side(con, len(tasks)) as pool:
+        list(pool.map(compare, tasks))
     pa.default_memory_pool().release_unused()
     return found
 
