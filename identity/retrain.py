@@ -36,8 +36,10 @@ def retrain(
             columns = {key: f"n{i}" for i, key in enumerate(needed)}
             loaded = load_all(con, list(group), columns, progress)
             sources = tuple((one.records.source, one.first) for one in loaded)
+            tables = tuple(one.records.label for one in loaded)
             count = loaded[-1].first + loaded[-1].count
-            found = engines.match(Records(con, RECORD, count, columns, sources=sources), rules.get(entity, ()), entity, space)
+            record = Records(con, RECORD, count, columns, sources=sources, tables=tables)
+            found = engines.match(record, rules.get(entity, ()), entity, space)
             used += [found.model] if found.model else []
             drop_all(con, loaded)
         engines.save()

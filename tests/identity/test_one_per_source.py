@@ -19,7 +19,8 @@ from identity.evidence.reading import evidence_of
 from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
 from identity.probabilistic.exclusion import doubled
-from identity.resolve import resolve
+from identity.resolve import MEMORY_LIMIT, quiet, resolve
+from identity.retrain import retrain
 from identity.stewardship.decision_log import decide, read_decisions
 from identity.stewardship.decisions import SAME, Decision, RecordName
 from identity.stewardship.review import review
@@ -124,6 +125,14 @@ def test_the_model_keeps_them_apart_and_says_which_limit_did(tmp_path: Path) -> 
     assert len({limited["crm", i] for i in range(1, 1241)}) == 1240
     assert all(limited["shop", i] in (limited["crm", i], limited["crm", 1200 + i]) for i in range(1, 41))
     assert all(limited["shop", i] == free["crm", i] for i in range(41, 81))
+
+
+def test_training_anew_goes_by_the_limit(tmp_path: Path) -> None:
+    people = strangers(300, 0)
+    sets = [people_set(people, "crm"), people_set(people[:200], "shop")]
+    engines = Engines(SECRET, {"individual": MODEL}, tmp_path / "models", anew=True, once={"individual": ("crm", "shop.customer")})
+    (use,) = retrain(sets, {}, CrosswalkStore(tmp_path / "store"), engines, progress=quiet, memory_limit=MEMORY_LIMIT)
+    assert use.trained and use.records == 500
 
 
 def test_pairs_of_one_source_are_all_pairs() -> None:
