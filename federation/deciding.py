@@ -13,7 +13,7 @@ from identity.crosswalk import Crosswalk
 from identity.errors import DecisionTable, KeyType
 from identity.scratch import key_type
 from identity.stewardship.binding import key_hash
-from identity.stewardship.decision_log import decide, read_decisions, withdraw
+from identity.stewardship.decision_log import decide, read_decisions, read_entries, withdraw
 from identity.stewardship.decisions import PIN, Decision, Decisions, RecordName
 from identity.versions.lineage import lineage
 from views.model import Mapping
@@ -28,6 +28,11 @@ Key = tuple[Any, ...]
 def project_decisions(project: Project) -> Decisions:
     """What was decided so far. Raises: DecisionsFile, ContradictoryDecisions."""
     return read_decisions(project.model.decisions)
+
+
+def project_entries(project: Project) -> Decisions:
+    """What was decided so far, even if it contradicts itself: for showing. Raises: DecisionsFile."""
+    return read_entries(project.model.decisions)
 
 
 def decide_records(

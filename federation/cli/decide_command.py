@@ -42,13 +42,16 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         raise click.UsageError(f"`{verdict}` takes {expected.get(verdict, 'two records: source.table:key')}")
     if verdict != "list" and not reason:
         raise click.UsageError("a decision needs a --reason")
-    from federation.deciding import decide_records, project_decisions, undo_decision
+    from federation.deciding import decide_records, project_entries, undo_decision
 
     project = app.project()
     if verdict == "list":
-        _list(project_decisions(project), output)
+        entries = project_entries(project)
+        _list(entries, output)
+        _say_contradiction(app, entries)
     elif verdict == "undo":
         app.say(f"withdrawn: {undo_decision(project, what[0], reason=str(reason), by=by)}")
+        _say_contradiction(app, project_entries(project))
     else:
         other = _id360(what[1]) if verdict == "pin" else record_of(project, what[1])
         moment = until.replace(tzinfo=UTC) if until else None
@@ -84,6 +87,17 @@ def _list(decisions: Decisions, output: str) -> None:
     for number, (d, state) in enumerate(zip(decisions.entries, states, strict=True), 1):
         until = f" until {d.until:%Y-%m-%d}" if d.until else ""
         click.echo(f"{number:>3}  {d.id}  {state:9}  {d.verdict} {d.a} {d.b or d.id360}{until}  · {d.reason} ({d.by}, {d.at:%Y-%m-%d})")
+
+
+def _say_contradiction(app: App, decisions: Decisions) -> None:
+    """What cannot all hold is said beside the list, which is there to choose what to withdraw."""
+    from identity.errors import ContradictoryDecisions
+    from identity.stewardship.contradictions import refuse_contradictions
+
+    try:
+        refuse_contradictions(decisions.active())
+    except ContradictoryDecisions as error:
+        app.say(str(error))
 
 
 command = decide

@@ -25,6 +25,13 @@ from identity.stewardship.decisions import DIFFERENT, PIN, SAME, WITHDRAW, Decis
 
 def read_decisions(path: str | Path) -> Decisions:
     """The decisions of a file; none if there is no file. Raises: DecisionsFile, which names the line; ContradictoryDecisions."""
+    found = read_entries(path)
+    refuse_contradictions(found.active())
+    return found
+
+
+def read_entries(path: str | Path) -> Decisions:
+    """As `read_decisions`, whether or not all can hold: who mends a file that contradicts itself has to see it. Raises: DecisionsFile."""
     file = Path(path)
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -32,9 +39,7 @@ def read_decisions(path: str | Path) -> Decisions:
         return Decisions()
     except (OSError, UnicodeDecodeError) as cause:
         raise DecisionsFile(f"{file.name} cannot be read as UTF-8 text", hint="restore it from git") from cause
-    found = _read(file.name, lines)
-    refuse_contradictions(found.active())
-    return found
+    return _read(file.name, lines)
 
 
 def _read(name: str, lines: Iterable[str]) -> Decisions:
@@ -114,7 +119,7 @@ def decide(path: str | Path, decision: Decision) -> Decision:
 
 def withdraw(path: str | Path, which: str, *, reason: str, by: str) -> Decision:
     """Add an entry that withdraws a decision, by its id or number. Raises: UnknownDecision; DecisionsFile."""
-    known = read_decisions(path)
+    known = read_entries(path)
     found = known.find(which)
     if found.id in known.withdrawn:
         raise UnknownDecision(f"decision {found} was withdrawn before", hint="`c360 decide list` shows what holds")

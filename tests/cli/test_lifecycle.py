@@ -139,6 +139,20 @@ def test_contradictions_and_broken_files_stop_a_resolve(cli: Cli, mine: Path) ->
         assert told.code == 1 and "[C360_DECISIONS_FILE] decisions.jsonl:3" in told.err
 
 
+def test_a_file_that_a_merge_made_contradictory_is_listed_and_mended(cli: Cli, mine: Path) -> None:
+    cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "r", project=mine)
+    file = mine / "decisions.jsonl"
+    line = json.loads(file.read_text())
+    other = {**line, "verdict": "different", "id": "0ddba11e"}
+    file.write_text(file.read_text() + json.dumps(other) + "\n")
+    assert "[C360_CONTRADICTORY_DECISIONS]" in cli("resolve", project=mine).err
+    listed = cli("decide", "list", project=mine)
+    assert listed.code == 0 and "0ddba11e" in listed.out and line["id"] in listed.out and "[C360_CONTRADICTORY_DECISIONS]" in listed.err
+    undone = cli("decide", "undo", "0ddba11e", "--reason", "not so", project=mine)
+    assert undone.code == 0 and "C360_CONTRADICTORY" not in undone.err
+    assert cli("resolve", project=mine).code == 0
+
+
 def test_from_python(mine: Path) -> None:
     with c360.connect(mine) as project:
         made = project.decide("same", ("crm", "contact", 1), ("crm", "contact", 2), reason="asked", by="mia")
