@@ -145,7 +145,7 @@ class NoModel(UserError):
 
 
 class UnreadableTable(UserError):
-    """A file to evaluate is no table, or lacks the column of true clusters."""
+    """A file to evaluate is not there, is no table, or lacks the column of true clusters or of sources."""
 
     code = "C360_UNREADABLE_TABLE"
 

@@ -100,7 +100,7 @@ def evaluate(path: Path, truth: str, source: str | None = None, threads: int | N
 def judge(path: Path, truth: str, source: str | None = None, threads: int | None = None) -> Judged:
     """As `evaluate`, with the clusters themselves."""
     con = duckdb.connect()
-    columns = _read(con, path, truth)
+    columns = _read(con, path, truth, source)
     place = source or next((c for c in columns if c.lower() == "source"), None)
     fields = recognise(c for c in columns if c not in (truth, place))
     names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
@@ -153,7 +153,7 @@ def _peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str) -> list[str]:
+def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str, source: str | None) -> list[str]:
     file = literal(str(path))
     parquet = (
         f"CREATE VIEW given AS SELECT * EXCLUDE file_row_number, file_row_number AS row FROM read_parquet({file}, file_row_number = true)"
@@ -163,11 +163,14 @@ def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str) -> list[str]:
         con.execute(parquet if path.suffix == ".parquet" else csv)
         columns = [row[0] for row in con.execute("DESCRIBE given").fetchall() if row[0] != "row"]
     except duckdb.Error as cause:
+        if not path.exists():
+            raise UnreadableTable(f"{path}: no such file", hint="give the path of a CSV with a header, or of a Parquet file") from cause
         raise UnreadableTable(f"{path} cannot be read as a table", hint="give a CSV with a header, or a Parquet file") from cause
-    if truth not in columns:
-        raise UnreadableTable(
-            f"{path} has no column {truth!r}; it has {', '.join(columns)}", hint="name the column of true clusters with --truth"
-        )
+    for option, column, what in (("--truth", truth, "of true clusters"), ("--source", source, "that says where a record is from")):
+        if column is not None and column not in columns:
+            raise UnreadableTable(
+                f"{path} has no column {column!r}; it has {', '.join(columns)}", hint=f"name the column {what} with {option}"
+            )
     return columns
 
 
@@ -201,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         judged = judge(given.file, given.truth, given.source, given.threads)
     except C360Error as error:
-        print(f"{error.code}: {error}\n{error.hint or ''}".strip(), file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     result = asdict(judged.evaluation)
     if given.output == "json":

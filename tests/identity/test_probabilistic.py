@@ -245,5 +245,12 @@ def test_evaluate_runs_a_file_and_says_what_is_wrong_with_another(
     assert all((truth[m.left] == truth[m.right]) == (m.kind == MISSED) for m in shown) and any(m.bars for m in shown)
     assert main([str(path), "--truth", "cluster_id", "--mistakes", "2"]) == 0
     assert sum(line.startswith((MISSED, WRONG)) for line in capsys.readouterr().out.splitlines()) <= 4
-    assert main([str(path), "--truth", "nowhere"]) == 1
-    assert "C360_UNREADABLE_TABLE" in capsys.readouterr().err
+    missing = str(tmp_path / "people.csv")
+    for arguments, told in (
+        ([str(path), "--truth", "nowhere"], "no column 'nowhere'"),
+        ([str(path), "--truth", "cluster_id", "--source", "sourc"], "no column 'sourc'"),
+        ([missing, "--truth", "cluster_id"], "no such file"),
+    ):
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert told in said and said.count("C360_UNREADABLE_TABLE") == 1 and said.count("next: ") == 1 and len(said.splitlines()) == 2
