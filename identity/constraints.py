@@ -70,7 +70,9 @@ def _doubled(labels: Ints, once: Ints) -> Ints:
 
 
 def _blocks(edges: Ints, left: Ints, right: Ints, bits: Floats, block: Ints) -> Iterator[list[int]]:
-    """The edges of each block by `right`; the strongest block first."""
+    """The edges of each block by `right`; the strongest block first. No edges (decisions alone tie a cluster), no blocks."""
+    if not len(edges):
+        return
     ordered = edges[np.lexsort((right[edges], block[edges], left[edges], -bits[edges]))]
     cuts = np.flatnonzero(np.diff(block[ordered])) + 1
     for one in np.split(ordered, cuts):

@@ -95,6 +95,14 @@ def test_one_decision_in_a_huge_component(size: int) -> None:
     assert len(set(found.labels.tolist())) == 2 and len(found.refused) == 1
 
 
+@pytest.mark.parametrize("phones", [[None, None, None], ["p", None, "p"]], ids=["nothing else", "beside a rule"])
+def test_decisions_alone_may_tie_two_records_of_one_source(phones: list[str | None]) -> None:
+    """Records 0, 1 and 3, 4 are of one source each; nobody but a steward speaks for 0 and 1."""
+    found = match([None] * COUNT, [*phones, *[None] * 9], array([(0, 1), (3, 4)]), array([]), once=("crm",))
+    assert found.labels.tolist() == [0, 0, 2, 3, 3, *range(5, COUNT)]
+    assert found.edges is not None and set(found.edges.rule.tolist()) == {found.edges.rules.index(DECISION)}
+
+
 @settings(max_examples=100, deadline=None)
 @given(values, values, pairs, pairs, st.sampled_from([("crm",), ("crm.lead", "shop"), ("crm", "shop", "web")]))
 def test_a_source_holds_each_person_once_and_nothing_else_is_torn(

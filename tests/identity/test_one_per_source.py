@@ -98,6 +98,25 @@ def test_a_source_a_table_and_a_steward(tmp_path: Path) -> None:
     assert decided["contact", 1] == decided["contact", 2] == decided["customer", 1]
 
 
+def test_a_steward_joins_two_of_a_source_that_nothing_else_ties(tmp_path: Path, models: Path) -> None:
+    """By rules, by the model, and incrementally."""
+    one, other = (RecordName("crm", "contact", (key,)) for key in ("1", "2"))
+    log = tmp_path / "decisions.jsonl"
+    decide(log, Decision(SAME, "individual", "", one, other, None, "twice in there", "ana", datetime.now(UTC), None))
+    decided = read_decisions(log).active()
+    alone: dict[tuple[str, int], Row] = {("contact", 1): {"email": "a@x.de"}, ("contact", 2): {"email": "b@x.de"}}
+    found = exact(CrosswalkStore(tmp_path / "rules"), alone, ("crm",), decisions=decided)
+    assert found["contact", 1] == found["contact", 2]
+    people = strangers(600, 0)
+    given = [people_set(people, "crm"), people_set(people[300:], "shop")]
+    store = CrosswalkStore(tmp_path / "model")
+    engines = Engines(SECRET, {"individual": MODEL}, models, index=True, once={"individual": ("crm",)})
+    resolve(given, {}, store, SECRET, matcher=engines, index=True)
+    incremental(given, {}, store, SECRET, engines=engines, decisions=decided)
+    held = links(store.current())  # type: ignore[arg-type]
+    assert held["crm", 1] == held["crm", 2] and len({held["crm", i] for i in range(1, 601)}) == 599
+
+
 def test_what_the_limit_refused_is_there_to_be_reviewed(tmp_path: Path) -> None:
     store = CrosswalkStore(tmp_path)
     exact(store, {key: ONE_FAMILY[key] for key in (("contact", 1), ("contact", 2))}, ("crm",))
