@@ -78,6 +78,7 @@ def read_all(
     finally:
         for cursor in cursors:
             cursor.close()
+        pa.default_memory_pool().release_unused()  # what the streams came in
 
 
 def drop_all(con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded]) -> None:

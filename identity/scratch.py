@@ -23,7 +23,7 @@ LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
 def scratch(memory_limit: str, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB that never spills. Raises: ResolveMemory when the work needs more than `memory_limit`."""
     # preserve_insertion_order stays on: without it DuckDB (1.5 and 2.0) hands over ordered results of many rows out of order
-    config = {**LOCKED_DOWN, "memory_limit": memory_limit}
+    config = {**LOCKED_DOWN, "memory_limit": memory_limit, "allocator_flush_threshold": "16MiB"}  # give back what is no longer used
     if threads is not None:
         config["threads"] = threads
     con = duckdb.connect(":memory:", config=config)

@@ -15,10 +15,16 @@ _LEVELS = (
 )
 
 
+_NAMESAKES = (
+    "CASE WHEN l.given = r.given THEN l.family = r.family OR jaro_winkler_similarity(l.family, r.family) >= 0.92 "
+    "WHEN l.family = r.family THEN jaro_winkler_similarity(l.given, r.given) >= 0.92 ELSE false END"
+)
+
+
 def email_factor(names: bool) -> Factor:
     """What is known of two people of one name is already in their addresses: pairs of namesakes are a group of their own."""
     count = len(_LEVELS)
-    same_name = f"CASE WHEN l.given = r.given AND l.family = r.family THEN {count} ELSE 0 END" if names else "0"
+    same_name = f"CASE WHEN {_NAMESAKES} THEN {count} ELSE 0 END" if names else "0"
     sql = (
         f"CASE WHEN {missing('email')} THEN 0 ELSE {same_name} + CASE WHEN l.email = r.email THEN 1 "
         f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 THEN 2 ELSE 3 END "
@@ -51,7 +57,7 @@ def _like(column: str) -> str:
 
 _PAIRS_BY = (
     "SELECT level, {1} * n * (n - 1) / 2 AS pairs FROM (SELECT CASE WHEN LENGTH(residue) > 1 THEN 2 ELSE 3 END AS level, "
-    "count(*)::DOUBLE AS n FROM prepared WHERE residue IS NOT NULL GROUP BY level, {0} HAVING n > 1)"
+    "count(*)::DOUBLE AS n FROM prepared WHERE residue IS NOT NULL GROUP BY level, hash({0}) HAVING n > 1)"
 )
 _DIFFERENT = f"{_PAIRS_BY.format('local', '1')} UNION ALL {_PAIRS_BY.format('email', '-1')}"
 _SAME_LOCAL = f"SELECT level, greatest(sum(pairs), 0) FROM ({_DIFFERENT}) GROUP BY level"
