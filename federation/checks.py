@@ -226,7 +226,7 @@ def _lag(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> Ite
 
     found = lag_of(project, mapping, crosswalk)
     if found.linked is not None and found.far:
-        said = f"has about {found.rows:,} rows, and crosswalk version {crosswalk.version if crosswalk else 0} {found.linked:,} links"
+        said = f"has {found.about} rows, and crosswalk version {crosswalk.version if crosswalk else 0} {found.linked:,} links"
         yield Finding(NOTE, "C360_CROSSWALK_LAG", _where(mapping), said, "run `c360 resolve`; `c360 crosswalk status --exact` counts")
 
 

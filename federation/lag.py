@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 LARGE_ROWS, LARGE_SHARE = 1000, 0.1
 """A table lags far behind if its rows differ from its links by more than both: so many, and such a share of the links."""
 SECONDS = 60.0
+AHEAD = dt.timedelta(days=1)
+"""Clocks and time zones of sources differ by less. What is dated later is no change that happened: 2099-12-31, a slip of the pen."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableLag:
     """One mapped table. `linked`: its records in the version that serves, None if it was never resolved. `rows`: what it has now, by
-    the source's own estimate; or (`exact`) counted, with the mapping's filter: then `unlinked` are those that came since, `gone` the
-    links whose record went. `newest` is the latest change that its updated-at attribute tells (UTC), `covered` whether it came before
-    the resolve. None: the source cannot tell cheaply. `error` is the code of what went wrong."""
+    the source's own estimate (`at_most`: so many or fewer, perhaps far fewer); or (`exact`) counted, with the mapping's filter: then
+    `unlinked` are those that came since, `gone` the links whose record went. `newest` is the latest change that its updated-at attribute
+    tells (UTC; nothing dated in the future), `covered` whether it came before the resolve. None: the source cannot tell cheaply. `error`
+    is the code of what went wrong."""
 
     entity: str
     space: str
@@ -46,6 +49,7 @@ class TableLag:
     table: str
     linked: int | None
     rows: int | None = None
+    at_most: bool = False
     exact: bool = False
     unlinked: int | None = None
     gone: int | None = None
@@ -56,10 +60,19 @@ class TableLag:
 
     @property
     def behind(self) -> int | None:
-        """Records that the crosswalk has too few or too many. None: it cannot be told; an estimate says nothing of some of the rows."""
+        """Records that the crosswalk has too few or too many. None: it cannot be told; an estimate says nothing of some of the rows, and
+        one that tells the most there can be only of links that are too many."""
         if self.unlinked is not None and self.gone is not None:
             return self.unlinked + self.gone
-        return None if self.rows is None or self.filtered else abs(self.rows - (self.linked or 0))
+        links = self.linked or 0
+        if self.rows is None or self.filtered or (self.at_most and self.rows >= links):
+            return None
+        return abs(self.rows - links)
+
+    @property
+    def about(self) -> str:
+        """The estimate of its rows, for people."""
+        return "an unknown number of" if self.rows is None else f"{'at most' if self.at_most else 'about'} {self.rows:,}"
 
     @property
     def far(self) -> bool:
@@ -103,22 +116,34 @@ def lag_of(project: Project, mapping: Mapping, crosswalk: Crosswalk | None, *, e
     try:
         source = project.source(mapping.source)
         source.table(mapping.table)  # one that is gone says so, instead of having no statistics
-        rows = source.statistics(mapping.table).rows
+        statistics = source.statistics(mapping.table)
+        rows = statistics.rows
         newest = _newest(project, mapping, source, rows, exact)
         resolved = crosswalk.resolved_at if crosswalk else None
         covered = None if newest is None or resolved is None else newest <= resolved
         if not exact:
-            return TableLag(*place, linked, rows, newest=newest, covered=covered, filtered=filtered)
+            return TableLag(*place, linked, rows, statistics.at_most, newest=newest, covered=covered, filtered=filtered)
         count = count_keys(project, mapping, crosswalk)
         there = count.rows - count.nulls - (count.repeated_rows - count.repeated)
         gone = None if linked is None or count.unlinked is None else max(0, linked - (there - count.unlinked))
-        return TableLag(*place, linked, there, True, count.unlinked, gone, newest, covered, filtered)
+        return TableLag(*place, linked, there, False, True, count.unlinked, gone, newest, covered, filtered)
     except C360Error as error:
         return TableLag(*place, linked, error=error.code)
 
 
 def _newest(project: Project, mapping: Mapping, source: Connector, rows: int | None, exact: bool) -> dt.datetime | None:
     """The latest moment of the mapping's updated-at attribute; None if there is none, or asking would be dear."""
+    until = dt.datetime.now(dt.UTC) + AHEAD
+    found = _latest(project, mapping, source, rows, exact, None)
+    if found is not None and found > until:  # seldom, and then dearer: not every source compares
+        found = _latest(project, mapping, source, rows, exact, until)
+    return found
+
+
+def _latest(
+    project: Project, mapping: Mapping, source: Connector, rows: int | None, exact: bool, until: dt.datetime | None
+) -> dt.datetime | None:
+    """As `_newest`, of the moments up to `until` if one is given."""
     rules = project.model.survivorship.get(mapping.object) or Survivorship(mapping.object)
     at = mapping.attributes.get(rules.updated_at)
     table = source.table(mapping.table)
@@ -129,6 +154,9 @@ def _newest(project: Project, mapping: Mapping, source: Connector, rows: int | N
     query = (
         exp.select(exp.column("at")).from_("c360_r0").order_by(exp.Ordered(this=exp.column("at"), desc=True, nulls_first=False)).limit(1)
     )
+    if until is not None:
+        moment = exp.cast(exp.Literal.string(until.strftime("%Y-%m-%d %H:%M:%S")), "TIMESTAMP")
+        query = query.where(exp.LTE(this=exp.column("at"), expression=moment))
     whole = bare_branch(project.model, mapping)
     branch = Branch(mapping.source, mapping.table, mapping.key, {"at": whole.columns[rules.updated_at]}, None, whole.where, mapping.object)
     scan = Scan("s0", branch, table)
@@ -143,5 +171,8 @@ def _newest(project: Project, mapping: Mapping, source: Connector, rows: int | N
     run = Run(prepared.plan, prepared.pool, project.source, prepared.plan.constants, Deadline.after(SECONDS), Report(uuid.uuid4().hex),
               memory=project.memory)  # fmt: skip
     run.start()
-    latest = pc.max(pa.chunked_array([b.column(0) for b in run.reader(prepared.plan.relations[0])] or [[]], pa.timestamp("us"))).as_py()
+    moments = pa.chunked_array([b.column(0) for b in run.reader(prepared.plan.relations[0])] or [[]], pa.timestamp("us"))
+    if until is not None:  # a source that does not compare gives all
+        moments = moments.filter(pc.less_equal(moments, pa.scalar(until.replace(tzinfo=None), pa.timestamp("us"))))
+    latest = pc.max(moments).as_py()
     return latest.replace(tzinfo=dt.UTC) if latest is not None else None

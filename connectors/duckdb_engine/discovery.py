@@ -23,7 +23,7 @@ _KEYS = """
     SELECT schema_name, table_name, constraint_column_names
     FROM duckdb_constraints() WHERE database_name = current_database() AND constraint_type = $type"""
 _TABLES = """
-    SELECT schema_name, table_name, coalesce(comment, ''), sql, estimated_size
+    SELECT schema_name, table_name, coalesce(comment, ''), sql
     FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal"""
 _INDEXES = """
     SELECT expressions FROM duckdb_indexes()
@@ -33,7 +33,7 @@ _INDEXES = """
 def discover(connection: duckdb.DuckDBPyConnection, required: Mapping[str, tuple[str, ...]]) -> list[Table]:
     """Every table and view that can be named. `required` as in `spi.schema.Table`, by table name."""
     keys = {(s, t): tuple(c) for s, t, c in connection.execute(_KEYS, {"type": "PRIMARY KEY"}).fetchall()}
-    base = {(s, t): (comment, _collated(sql or "")) for s, t, comment, sql, _ in connection.execute(_TABLES).fetchall()}
+    base = {(s, t): (comment, _collated(sql or "")) for s, t, comment, sql in connection.execute(_TABLES).fetchall()}
     anywhere = any(collated for _, collated in base.values())
     tables = []
     for (schema, name), rows in groupby(connection.execute(_COLUMNS).fetchall(), key=itemgetter(0, 1)):
@@ -61,12 +61,13 @@ def _collated(create: str) -> frozenset[str]:
 
 
 def statistics(connection: duckdb.DuckDBPyConnection, table: Table) -> Statistics:
-    """Row count and distinct counts of a table as DuckDB keeps them; nothing for a view."""
+    """Rows, counted (DuckDB does so without reading them; its estimate keeps deleted rows), and distinct counts as DuckDB keeps them;
+    nothing for a view."""
     schema, _, name = table.name.rpartition(".")
-    sizes = {(s, t): size for s, t, _, _, size in connection.execute(_TABLES).fetchall()}
-    rows = sizes.get((schema or "main", name))
-    if rows is None:
+    if (schema or "main", name) not in {(s, t) for s, t, *_ in connection.execute(_TABLES).fetchall()}:
         return Statistics()
+    counted = exp.select(exp.Count(this=exp.Star())).from_(table_expression(table.name))
+    ((rows,),) = connection.execute(counted.sql("duckdb")).fetchall()
     unique = connection.execute(_KEYS, {"type": "UNIQUE"}).fetchall()
     indexed = {c[0] for s, t, c in unique if (s, t) == (schema or "main", name)} | set(table.key[:1])
     for (expressions,) in connection.execute(_INDEXES, {"schema": schema or "main", "table": name}).fetchall():

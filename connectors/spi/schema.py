@@ -58,10 +58,12 @@ class Table:
 class Statistics:
     """Estimates from the source's own catalog; None or a missing entry means unknown. Never used for correctness.
 
-    `distinct` is a count of values per column, `null_share` lies in 0..1, `indexed` holds each index's leading column.
+    `distinct` is a count of values per column, `null_share` lies in 0..1, `indexed` holds each index's leading column. `at_most`: `rows`
+    is an upper bound, there may be far fewer.
     """
 
     rows: int | None = None
     distinct: Mapping[str, float] = field(default_factory=dict)
     null_share: Mapping[str, float] = field(default_factory=dict)
     indexed: frozenset[str] = frozenset()
+    at_most: bool = False

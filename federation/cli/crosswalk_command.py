@@ -93,7 +93,7 @@ def _lag(table: TableLag) -> str:
     elif table.exact:
         told += [f"{table.rows:,} now", f"{table.unlinked or 0:,} new", f"{table.gone or 0:,} gone"]
     elif table.rows is not None:
-        told.append(f"about {table.rows:,} now" + (" in the whole table, of which the mapping takes some" if table.filtered else ""))
+        told.append(f"{table.about} now" + (" in the whole table, of which the mapping takes some" if table.filtered else ""))
     else:
         told.append("rows now unknown (--exact counts)")
     if table.newest is not None:

@@ -114,7 +114,7 @@ def _lagging(project: Project, names: list[str]) -> Iterator[Line]:
         return  # a crosswalk that cannot be read was told already
     for table in found.tables:
         if table.linked is not None and table.far:
-            said = f"{table.source}.{table.table} has about {table.rows:,} rows, and the crosswalk {table.linked:,} links"
+            said = f"{table.source}.{table.table} has {table.about} rows, and the crosswalk {table.linked:,} links"
             yield Line("lag", True, said, "c360 resolve (c360 crosswalk status --exact counts)")
 
 

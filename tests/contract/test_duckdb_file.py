@@ -152,6 +152,8 @@ def test_schemas_views_keys_comments_and_statistics(path: Path) -> None:
     assert statistics.rows == 1000 and statistics.indexed == {"region", "email"}
     assert abs(statistics.distinct["id"] - 1000) < 100
     assert connector.statistics("sold").rows is None
+    emptied = make(path.with_name("emptied.duckdb"), "CREATE TABLE t AS FROM range(1000) t(i)", "DELETE FROM t WHERE i > 9")
+    assert emptied.statistics("t").rows == 10
     found = rows(connector, Fragment("lake", "sold", ("id",), keys=KeyFilter(("email",), "k")), {"k": (pa.array(["e7", "e9"]),)})
     assert sorted(r["id"] for r in found) == [14, 15, 18, 19]
 

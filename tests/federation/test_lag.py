@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from connectors.sqlite import discovery
 from federation import lag as lagging
 from federation.checks import check
 from federation.project import connect
@@ -52,6 +54,35 @@ def test_estimates_cost_little_and_a_large_lag_is_told(company: Company, monkeyp
     assert billing.rows == 12 and billing.behind == 11 and billing.far and billing.covered is False
     codes = {(f.code, f.where) for f in check(company.project, keys=False)}
     assert ("C360_CROSSWALK_LAG", "billing.holder") in codes and ("C360_CROSSWALK_LAG", "crm.contact") not in codes
+
+
+def test_ids_with_gaps_and_rows_of_the_future_raise_no_alarm(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that were given out far apart; a record said to have changed in the year 2099."""
+    (company.folder / "c360.yml").write_text(
+        PROJECT.format(uri=company.postgres.uri(company.database)).replace("    where: state <> 'gone'\n", "")
+    )
+    company.contact(50_000, "dan@x.org")
+    with sqlite3.connect(company.folder / "crm.sqlite") as con:
+        con.execute("UPDATE contact SET updated = '2099-01-01 00:00:00' WHERE id = 1")
+    company.postgres.psql(company.database, "INSERT INTO holder VALUES (9, 'g@x.org', 'G', 'DE', '2099-01-01')")
+    with connect(company.folder / "c360.yml") as project:
+        crm = project.lag().tables[0]
+        assert (crm.rows, crm.at_most, crm.far) == (4, False, False)
+        assert crm.newest is not None and crm.newest < dt.datetime.now(dt.UTC) and crm.covered is True
+        exact = project.lag(exact=True).tables[1]
+        assert exact.newest is not None and exact.newest < dt.datetime.now(dt.UTC) and exact.covered is True
+    monkeypatch.setattr(discovery, "COUNTED", 2)
+    with connect(company.folder / "c360.yml") as project:
+        crm = project.lag().tables[0]
+        assert (crm.rows, crm.at_most, crm.behind, crm.far) == (50_000, True, None, False)
+        assert "C360_CROSSWALK_LAG" not in {f.code for f in check(project, keys=False)}
+    monkeypatch.setattr(lagging, "LARGE_ROWS", 0)
+    with sqlite3.connect(company.folder / "crm.sqlite") as con:
+        con.execute("DELETE FROM contact WHERE id IN (1, 50000)")
+    monkeypatch.setattr(discovery, "COUNTED", 1)
+    with connect(company.folder / "c360.yml") as project:  # of 3 links at most 2 can still have their record
+        crm = project.lag().tables[0]
+        assert (crm.rows, crm.at_most, crm.behind, crm.far) == (2, True, 1, True)
 
 
 def test_a_source_that_is_down_is_told(company: Company) -> None:
