@@ -24,7 +24,7 @@ from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
 from identity.probabilistic.engine import Probabilistic
 from identity.probabilistic.persons import Persons
 from identity.scratch import registered
-from identity.stewardship.binding import Bound, bind
+from identity.stewardship.binding import Bound, bind, named
 from identity.stewardship.decisions import Decision
 
 
@@ -214,14 +214,14 @@ class Neighbourhood:
         self.people = Persons(pa.concat_tables([self.people.table, more]).combine_chunks() if self.people.count else more)
 
     def _decided(self) -> Ints:
-        """Every record that a decision names."""
+        """Every record that a decision names, also beside one that is new."""
         if not self.decisions:
             return np.empty(0, np.int64)
         everybody = [
             Loaded(records, f"(SELECT ord + {first:d} AS rec, {self.pool.keys(i)} FROM old.{link.name})", first, link.links, 0, "")
             for i, (records, link, first) in enumerate(zip(self.pool.group, self.pool.links, self.pool.firsts, strict=True))
         ]
-        return bound_records(bind(self.con, self.decisions, everybody, self.secret))
+        return named(self.con, self.decisions, everybody, self.secret)
 
     def match(self, around: Around, gone: Ints) -> Matched:
         """Match the touched records anew, with everything that a whole resolve would know of them."""
@@ -268,11 +268,6 @@ class Neighbourhood:
 def both(one: KeyRows, other: KeyRows) -> KeyRows:
     """The rows of both."""
     return KeyRows(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("rule", "key", "rec", "meets")))
-
-
-def bound_records(bound: Bound) -> Ints:
-    """Every record that decisions are about."""
-    return np.unique(np.concatenate([bound.must.ravel(), bound.cannot.ravel(), bound.pinned]).astype(np.int64))
 
 
 def places(numbers: Ints, wanted: Ints) -> Ints:

@@ -114,6 +114,7 @@ class Amending(Run):
         found = near.match(around, changes.gone)
         self._write(pool, near, changes, around, found, identifiers)
         self.yields += found.matching.yields
+        self.ignored += found.bound.ignored  # every record that is there and that a decision names was matched anew
         self.contradicted.update((entity, space, found.bound.cannot_by[refused.cannot], refused.rule) for refused in found.matching.refused)
         self._tell(pool, group, changes, found)
         pool.drop()
@@ -177,4 +178,4 @@ class Amending(Run):
         self.con.execute(f"CREATE TEMP TABLE sized AS SELECT id360, count(*) AS n FROM ({tables}) GROUP BY id360")
         ((singletons,),) = self.con.execute("SELECT count(*) FROM sized WHERE n = 1").fetchall()
         largest = self.con.execute("SELECT id360, n FROM sized ORDER BY n DESC, id360 LIMIT 10").fetchall()
-        return replace(report, ids=ids, singletons=singletons, largest=tuple(largest), touched=self.touched, ignored_decisions=())
+        return replace(report, ids=ids, singletons=singletons, largest=tuple(largest), touched=self.touched)

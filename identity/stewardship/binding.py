@@ -91,6 +91,11 @@ def bind(con: duckdb.DuckDBPyConnection, active: Sequence[Decision], loaded: Seq
     )  # fmt: skip
 
 
+def named(con: duckdb.DuckDBPyConnection, active: Sequence[Decision], loaded: Sequence[Loaded], secret: bytes) -> Ints:
+    """Every rec that a decision names, ordered, also where the other record that it names is not there."""
+    return np.unique(np.array(list(_find(con, active, loaded, secret).values()), np.int64))
+
+
 def key_hash(secret: bytes, source: str, table: str, key: Sequence[str]) -> str:
     """What stands in a decision instead of a personal key; `key` in the form that DuckDB gives the key's values as text."""
     return hmac.digest(secret, _measured((_DOMAIN, source, table, *key)).encode(), "sha256").hex()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -19,6 +21,7 @@ from identity.model import MatchKey, MatchModel, MatchRule, RecordSet
 from identity.probabilistic.kinds import recognise
 from identity.report import ResolveReport
 from identity.resolve import resolve
+from identity.stewardship.decisions import SAME, Decision, RecordName
 from identity.versions.store import CrosswalkStore
 
 MODEL = MatchModel(recognise(ATTRIBUTES), block_cap=8)
@@ -59,6 +62,7 @@ class Both:
     ):
         self.whole, self.little = CrosswalkStore(folder / "whole"), CrosswalkStore(folder / "little")
         self.models, self.rules, self.probable, self.cap = models, rules or {}, probable, cap
+        self.decisions: tuple[Decision, ...] = ()
 
     def engines(self) -> Engines:
         return Engines(SECRET, {"individual": MODEL} if self.probable else {}, self.models, self.cap)
@@ -68,8 +72,10 @@ class Both:
             resolve(sets(world), self.rules, store, SECRET, matcher=self.engines(), identifiers=IDENTIFIERS, index=True)
 
     def go_on(self, world: World, some: list[RecordSet] | None = None) -> ResolveReport:
-        resolve(sets(world), self.rules, self.whole, SECRET, matcher=self.engines(), identifiers=IDENTIFIERS)
-        report = incremental(some or sets(world), self.rules, self.little, SECRET, engines=self.engines(), identifiers=IDENTIFIERS)
+        ways: dict[str, Any] = {"identifiers": IDENTIFIERS, "decisions": self.decisions}
+        whole = resolve(sets(world), self.rules, self.whole, SECRET, matcher=self.engines(), **ways)
+        report = incremental(some or sets(world), self.rules, self.little, SECRET, engines=self.engines(), **ways)
+        assert report.ignored_decisions == whole.ignored_decisions
         self.same()
         return report
 
@@ -204,6 +210,22 @@ def test_a_delete_splits_a_chain(tmp_path: Path, models: Path) -> None:
     assert found["crm", 5001] == before != found["crm", 5003]
     assert report.minted == 1
     assert report.touched is not None and report.touched.gone == 1
+
+
+def test_a_decision_waits_for_a_record_and_holds_once_it_is_there(tmp_path: Path, models: Path) -> None:
+    """Nothing but the decision speaks for the new record being one with a record that did not change."""
+    _, world, _ = history(4)
+    old = min(key for source, key in world if source == "crm")
+    (alone,) = strangers(1, 0, seed=77)
+    one, other = RecordName("crm", "contact", (str(old),)), RecordName("shop", "contact", ("7001",))
+    both = Both(tmp_path, models)
+    both.start(world)
+    both.decisions = (Decision(SAME, "individual", "", one, other, None, "asked her", "ana", datetime.now(UTC), None, "d1"),)
+    assert both.go_on(world).ignored_decisions == ("d1",)
+    both.go_on(world | {("shop", 7001): alone})
+    found = links(both.little.current())  # type: ignore[arg-type]
+    assert found["crm", old] == found["shop", 7001]
+    assert both.go_on(world).ignored_decisions == ("d1",), "the record is gone"
 
 
 @pytest.mark.usefixtures("any_share")
