@@ -31,7 +31,7 @@ from identity.model import KeyColumn, RecordSet
 from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.kinds import Field, recognise
 from identity.quality import assess, expected_calibration_error
-from identity.resolve import resolve
+from identity.resolve import MEMORY_LIMIT, resolve
 from identity.scratch import identifier, literal
 from identity.versions.store import CrosswalkStore
 
@@ -88,16 +88,16 @@ class Judged:
         return mistakes(self.labels, self.truth, self.scored, self.rows, most)
 
 
-def evaluate(path: Path, truth: str, source: str | None = None, threads: int | None = None) -> Evaluation:
+def evaluate(path: Path, truth: str, source: str | None = None, threads: int | None = None, memory: str = MEMORY_LIMIT) -> Evaluation:
     """Resolve a CSV or Parquet file by the defaults and hold the clusters against its column `truth`.
 
     `source` names the column that says which system a record is from (default: `source`, if there is one). Raises:
     UnreadableTable.
     """
-    return judge(path, truth, source, threads).evaluation
+    return judge(path, truth, source, threads, memory).evaluation
 
 
-def judge(path: Path, truth: str, source: str | None = None, threads: int | None = None) -> Judged:
+def judge(path: Path, truth: str, source: str | None = None, threads: int | None = None, memory: str = MEMORY_LIMIT) -> Judged:
     """As `evaluate`, with the clusters themselves."""
     con = duckdb.connect()
     columns = _read(con, path, truth, source)
@@ -111,7 +111,7 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
         sets = [_record_set(con, Path(folder) / f"{i}.parquet", name, place, fields) for i, name in enumerate(names)]
         con.close()
         started = time.monotonic()
-        resolve(sets, {}, CrosswalkStore(Path(folder) / "crosswalk"), SECRET, matcher=engine, threads=threads)
+        resolve(sets, {}, CrosswalkStore(Path(folder) / "crosswalk"), SECRET, matcher=engine, threads=threads, memory_limit=memory)
         seconds = time.monotonic() - started
     people = np.unique(given["t"].astype(str), return_inverse=True)[1].astype(np.int64)
     found, scored = engine.found, engine.found.scored
@@ -198,11 +198,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--truth", required=True, help="the column of true clusters")
     parser.add_argument("--source", help="the column that says where a record is from (default: source, if there is one)")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--memory", default=MEMORY_LIMIT, help="what DuckDB may use (default: %(default)s, enough for a million records)")
     parser.add_argument("--mistakes", type=int, metavar="N", default=0, help="show up to N pairs that are missed, and N that are wrong")
     parser.add_argument("--output", choices=["text", "json"], default="text")
     given = parser.parse_args(arguments)
     try:
-        judged = judge(given.file, given.truth, given.source, given.threads)
+        judged = judge(given.file, given.truth, given.source, given.threads, given.memory)
     except C360Error as error:
         print(error, file=sys.stderr)
         return 1
