@@ -183,7 +183,8 @@ class Probabilistic:
     ) -> Matching:
         odds = frozen.model.logits(seen.patterns)[seen.of]
         spoken = found.left, found.right, odds - _logit(self.settings.threshold), exact.edges
-        edges = weighted(records, *spoken, (*self._limits(records), *(f"{ONE_PER_SOURCE} {name}" for name in self.settings.once)))
+        limits = (*self._limits(records), *(f"{ONE_PER_SOURCE} {name}" for name in self.settings.once))
+        edges = weighted(records, *spoken, limits, uncapped=bool(self.settings.once))
         self.hopeful = edges.left[edges.weight > 0], edges.right[edges.weight > 0]
         labels, edges = self._cluster(records, edges)
         return Matching(
@@ -211,6 +212,7 @@ class Probabilistic:
 
     def _suit(self, frozen: Trained, factors: Sequence[Factor], entity: str) -> None:
         if frozen.fits(factors):
+            frozen.refuse_unsound(factors, f"the model of {entity}")
             return
         now, hint = described(factors), "train it again: `c360 train`"
         if [name for name, _ in frozen.factors] == [name for name, _ in now]:
@@ -219,14 +221,17 @@ class Probabilistic:
         raise ModelMismatch(f"the model of {entity} was trained for {_names(frozen.factors)}; compared now: {_names(now)}", hint=hint)
 
     def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
-        """Cluster until no cluster holds two values, or records, of what a person has once. What a steward joins, it joins whole."""
+        """Cluster until no cluster holds two values, or records, of what a person has once. What a steward joins, it joins whole.
+
+        Where a source holds each person once, two of its records may both be as good as certain for a third: then uncapped odds tell.
+        """
         columns, once = self._limits(records).values(), records.once(self.settings.once)
         while True:
             free = edges.undecided() if len(records.must) else edges
-            labels = correlation_clusters(records.count, free.left, free.right, free.weight, most=self.settings.most)
+            labels = self._partition(free)
             if len(records.must):
                 bound = edges.joining_whole(labels)
-                labels = correlation_clusters(records.count, bound.left, bound.right, bound.weight, most=self.settings.most)
+                labels = self._partition(bound)
             apart = edges.forbidding(*conflicts(records, labels, columns))
             if once is not None:
                 left, right, number = doubled(labels, once)
@@ -234,6 +239,9 @@ class Probabilistic:
             if apart is edges:
                 return labels, edges
             edges = apart
+
+    def _partition(self, edges: Weighted) -> Ints:
+        return correlation_clusters(edges.count, edges.left, edges.right, edges.weight, most=self.settings.most, ties=edges.odds)
 
     def prepare(self, records: Records) -> tuple[str, ...]:
         """CREATE TABLE prepared: some records as they are compared. Returns its columns. Raises: ModelMismatch."""

@@ -17,6 +17,9 @@ from identity.probabilistic.known import Known, as_document, from_document
 from identity.probabilistic.training import Model
 
 FORMAT = 2
+CLOSE = 1e-3
+"""As near to 1 must the levels of a group add up: floors and rounding move them by far less."""
+HINT = "train it again with `c360 train`, which writes a new one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,14 @@ class Trained:
     def fits(self, factors: Sequence[Factor]) -> bool:
         """Whether the model speaks of these factors and levels."""
         return self.factors == described(factors)
+
+    def refuse_unsound(self, factors: Sequence[Factor], name: str) -> None:
+        """Raises: ModelMismatch, unless in each group of levels of these factors, which fit, the probabilities add up to 1. `name`s it."""
+        for table in (self.model.match, self.model.household, self.model.random):
+            for factor, levels in zip(factors, table, strict=True):
+                totals = np.bincount(factor.groups, levels)
+                if not np.allclose(totals[np.unique(factor.groups)], 1.0, rtol=0, atol=CLOSE):
+                    raise ModelMismatch(f"{name}: the levels of {factor.name} do not add up to 1", hint=HINT)
 
     def digest(self) -> bytes:
         """What tells the model from any other that scores otherwise."""
@@ -88,7 +99,7 @@ def save(trained: Trained, path: Path) -> None:
 
 
 def load(path: Path) -> Trained:
-    """Read a model. Raises: ModelMismatch, if the file is no model of this format."""
+    """Read a model. Raises: ModelMismatch, if the file is no model of this format, or holds numbers that cannot be."""
     try:
         document = json.loads(path.read_text())
         if document["format"] != FORMAT:
@@ -103,8 +114,28 @@ def load(path: Path) -> Trained:
         match, household, random = (float(document["shares"][name]) for name in ("match", "household", "random"))
         shares = (match, household, random)
         known = from_document(document["known"])
-        return Trained(factors, Model(**tables, shares=shares), int(document["records"]), attributes, usual, known)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as cause:
-        raise ModelMismatch(
-            f"{path} is no model of format {FORMAT}", hint="train it again with `c360 train`, which writes a new one"
-        ) from cause
+        trained = Trained(factors, Model(**tables, shares=shares), int(document["records"]), attributes, usual, known)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as cause:
+        raise ModelMismatch(f"{path} is no model of format {FORMAT}", hint=HINT) from cause
+    if wrong := _nonsense(trained):
+        raise ModelMismatch(f"{path} is no sound model: {wrong}", hint=HINT)
+    return trained
+
+
+def _nonsense(trained: Trained) -> str:
+    """What no training gives and no score can be made of; "" if there is nothing."""
+    model = trained.model
+    for name, share in zip(("match", "household", "random"), model.shares, strict=True):
+        if not (np.isfinite(share) and (share > 0 or share == trained.records == 0)):  # of no records there are no pairs
+            return f"its share of {name} pairs is no number above 0"
+    for name, table in (("match", model.match), ("household", model.household), ("random", model.random)):
+        for (factor, _), levels in zip(trained.factors, table, strict=True):
+            if not ((levels > 0) & (levels <= 1 + CLOSE)).all():  # NaN is neither
+                return f"`{name}` of {factor} is not above 0 and up to 1 on every level"
+    if not all((np.isfinite(counts) & (counts >= 0)).all() for counts in trained.usual):
+        return "its `matches` are no counts"
+    for column, shares in trained.known.shares.items():
+        logs = np.append(shares.share, shares.rare)
+        if len(shares.values) != len(shares.share) or not (np.isfinite(logs) & (logs <= 0)).all():
+            return f"its `known` shares of {column} are no logarithms of shares"
+    return ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -119,6 +122,46 @@ def test_a_model_of_another_secret_is_refused(tmp_path: Path) -> None:
     other = b"another secret for tests"
     with pytest.raises(ModelMismatch, match="another secret"):
         resolve([record_set(rows, attributes=ATTRIBUTES)], {}, CrosswalkStore(tmp_path / "b"), other, matcher=keep(tmp_path, other)[0])
+
+
+def test_a_model_with_numbers_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    rows = people()[:300]
+    engines, store = keep(tmp_path)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+    engines.save()
+    path = engines.path("individual", "")
+    sound = path.read_text()
+    level = ("factors", 0, "levels", 1)
+    for place, number, said in (
+        (("shares", "match"), math.nan, "share of match"),
+        (("shares", "random"), math.inf, "share of random"),
+        (("shares", "household"), -1, "share of household"),
+        (("shares", "match"), 10**400, "no model of format"),
+        ((*level, "match"), math.nan, "`match` of name"),
+        ((*level, "household"), 0, "`household` of name"),
+        ((*level, "random"), 1.5, "`random` of name"),
+        ((*level, "random"), 0.9, "do not add up"),
+        ((*level, "matches"), -1, "`matches`"),
+        (("known", "shares", "given", "rare"), math.nan, "`known` shares of given"),
+        (("known", "shares", "given", "rare"), 0.5, "`known` shares of given"),
+    ):
+        document: Any = json.loads(sound)
+        inside = document
+        for step in place[:-1]:
+            inside = inside[step]
+        inside[place[-1]] = number
+        path.write_text(json.dumps(document))
+        with pytest.raises(ModelMismatch, match=said):
+            resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=keep(tmp_path)[0])
+    path.write_text(sound)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=keep(tmp_path)[0])
+
+
+def test_a_model_of_nobody_is_sound(tmp_path: Path) -> None:
+    for _ in range(2):
+        engines, store = keep(tmp_path)
+        resolve([record_set([], attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+        engines.save()
 
 
 def test_a_model_of_another_release_is_refused_and_what_differs_is_named(tmp_path: Path) -> None:
