@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from federation.state import project_secret
-from identity.crosswalk import Crosswalk
-from identity.errors import DecisionTable, KeyType
+from identity.crosswalk import Crosswalk, LinkTable
+from identity.errors import DecisionExpired, DecisionTable, KeyType
 from identity.scratch import key_type
 from identity.stewardship.binding import key_hash
-from identity.stewardship.decision_log import decide, read_decisions, read_entries, withdraw
+from identity.stewardship.decision_log import decide, iso, read_decisions, read_entries, withdraw
 from identity.stewardship.decisions import PIN, Decision, Decisions, RecordName
 from identity.versions.lineage import lineage
 from views.model import Mapping
@@ -40,9 +40,13 @@ def decide_records(
 ) -> Decision:
     """Note that two records are the "same" person or "different" ones, or ("pin") that the person of `a` keeps the id360 `b`.
 
-    It holds from the next resolve on, until a moment if one is given. Keys that are personal are written as a keyed hash.
-    Raises: DecisionTable, KeyType, UnknownId360, ContradictoryDecisions, DecisionsFile.
+    It holds from the next resolve on, until a moment (UTC) if one is given. Keys that are personal are written as a keyed hash. What
+    holds already is not noted again: that decision is returned. Raises: DecisionExpired, DecisionTable, KeyType, UnknownId360,
+    ContradictoryDecisions, DecisionsFile.
     """
+    until = until.replace(tzinfo=UTC) if until is not None and until.tzinfo is None else until
+    if until is not None and until <= datetime.now(UTC):
+        raise DecisionExpired(f"until {iso(until)} is over: the decision would never hold", hint="give a moment to come (UTC), or none")
     crosswalk = project.store.current()
     records = [record for record in (a, b) if not isinstance(record, int)]
     mappings = mappings_of(project, records)
@@ -55,6 +59,29 @@ def decide_records(
         by or getpass.getuser(), datetime.now(UTC), until,
     )  # fmt: skip
     return decide(project.model.decisions, entry)
+
+
+def unknown_records(project: Project, records: list[Key]) -> tuple[Key, ...]:
+    """Those that the crosswalk does not have: a decision about one waits until a resolve finds it. () before the first resolve.
+
+    Raises: DecisionTable.
+    """
+    crosswalk = project.store.current()
+    if crosswalk is None:
+        return ()
+    found = []
+    for mapping, record in zip(mappings_of(project, records), records, strict=True):
+        link = crosswalk.link_of(mapping.object, mapping.space, mapping.source, mapping.table)
+        if link is None or not _linked(crosswalk, link, record[2:]):
+            found.append(record)
+    return tuple(found)
+
+
+def _linked(crosswalk: Crosswalk, link: LinkTable, key: Key) -> bool:
+    if len(key) != len(link.columns):
+        return False
+    same = " AND ".join(f"{k} = TRY_CAST(? AS {kind})" for k, kind in zip(link.columns, link.key_types, strict=True))
+    return bool(crosswalk.reader.execute(f"SELECT 1 FROM xw.{link.name} WHERE {same} LIMIT 1", list(key)).fetchall())
 
 
 def undo_decision(project: Project, which: str, *, reason: str, by: str | None = None) -> Decision:

@@ -96,6 +96,12 @@ class DecisionTable(UserError):
     code = "C360_DECISION_TABLE"
 
 
+class DecisionExpired(UserError):
+    """A decision is to hold until a moment that is over: it would never hold."""
+
+    code = "C360_DECISION_EXPIRED"
+
+
 class UnknownDecision(UserError):
     """There is no such decision, or it was withdrawn before."""
 

@@ -42,7 +42,7 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         raise click.UsageError(f"`{verdict}` takes {expected.get(verdict, 'two records: source.table:key')}")
     if verdict != "list" and not reason:
         raise click.UsageError("a decision needs a --reason")
-    from federation.deciding import decide_records, project_entries, undo_decision
+    from federation.deciding import decide_records, project_entries, undo_decision, unknown_records
 
     project = app.project()
     if verdict == "list":
@@ -55,8 +55,17 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
     else:
         other = _id360(what[1]) if verdict == "pin" else record_of(project, what[1])
         moment = until.replace(tzinfo=UTC) if until else None
-        made = decide_records(project, verdict, record_of(project, what[0]), other, reason=str(reason), by=by, until=moment)
-        app.say(f"decided: {made}; it holds from the next `c360 resolve` or `c360 plan` on")
+        one = record_of(project, what[0])
+        before = {d.id for d in project_entries(project).entries}
+        made = decide_records(project, verdict, one, other, reason=str(reason), by=by, until=moment)
+        if made.id in before:
+            app.say(f"decided already: {made}, by {made.by} on {made.at:%Y-%m-%d}; nothing was added")
+        else:
+            app.say(f"decided: {made}; it holds from the next `c360 resolve` or `c360 plan` on")
+        for source, table, *key in unknown_records(project, [one] if isinstance(other, int) else [one, other]):
+            app.say(
+                f"no record {source}.{table}:{','.join(map(str, key))} in the crosswalk yet; the decision waits for a resolve that finds it"
+            )
 
 
 def record_of(project: Project, text: str) -> tuple[Any, ...]:

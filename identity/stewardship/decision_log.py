@@ -106,8 +106,13 @@ def moment_from(text: str) -> datetime:
 
 
 def decide(path: str | Path, decision: Decision) -> Decision:
-    """Add a decision to the file, flushed to disk; returns it with its id. Raises: ContradictoryDecisions; DecisionsFile."""
+    """Add a decision to the file, flushed to disk; returns it with its id. One that holds already is returned instead, not added again.
+
+    Raises: ContradictoryDecisions; DecisionsFile.
+    """
     known = read_decisions(path)
+    if there := next((d for d in known.active() if d.says_as(decision)), None):
+        return there
     entry = _entry(decision)
     number = len(known.entries)
     entry["id"] = hashlib.sha256(json.dumps([number, entry], sort_keys=True).encode()).hexdigest()[:8]

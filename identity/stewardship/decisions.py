@@ -47,6 +47,15 @@ class Decision:
     def __str__(self) -> str:
         return f"{self.id} ({self.verdict} {self.a} {self.b or self.id360})"
 
+    def says_as(self, other: Decision) -> bool:
+        """Whether both say the same, of the same records in whatever order, for as long."""
+
+        def said(of: Decision) -> tuple[object, ...]:
+            until = of.until.replace(microsecond=0) if of.until else None  # as the file keeps it
+            return of.verdict, of.entity, of.space, frozenset(of.records), of.id360, until
+
+        return said(self) == said(other)
+
     @property
     def records(self) -> tuple[RecordName, ...]:
         return (self.a,) if self.b is None else (self.a, self.b)

@@ -110,6 +110,7 @@ def test_a_pin_keeps_an_id(cli: Cli, mine: Path) -> None:
         (["decide", "same", "crm.contact:1", "crm.nothing:2", "--reason", "r"], 1, "[C360_DECISION_TABLE]"),
         (["decide", "same", "crm.contact:x", "crm.contact:2", "--reason", "r"], 1, "[C360_KEY_TYPE]"),
         (["decide", "pin", "crm.contact:1", "77", "--reason", "r"], 1, "[C360_UNKNOWN_ID360]"),
+        (["decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "r", "--until", "2020-01-01"], 1, "[C360_DECISION_EXPIRED]"),
         (["decide", "undo", "9", "--reason", "r"], 1, "[C360_UNKNOWN_DECISION]"),
         (["decide", "same", "crm.contact:1", "--reason", "r"], 2, "two records"),
         (["decide", "same", "crm.contact:1", "crm.contact:2"], 2, "--reason"),
@@ -151,6 +152,19 @@ def test_a_file_that_a_merge_made_contradictory_is_listed_and_mended(cli: Cli, m
     undone = cli("decide", "undo", "0ddba11e", "--reason", "not so", project=mine)
     assert undone.code == 0 and "C360_CONTRADICTORY" not in undone.err
     assert cli("resolve", project=mine).code == 0
+
+
+def test_what_is_decided_already_is_not_added_and_records_that_are_not_there_are_told(cli: Cli, mine: Path) -> None:
+    same = ("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "r")
+    assert "already" not in cli(*same, project=mine).err
+    before = (mine / "decisions.jsonl").read_text()
+    again = cli("decide", "same", "crm.contact:2", "crm.contact:1", "--reason", "once more", project=mine)
+    assert again.code == 0 and "decided already" in again.err and "no record" not in again.err
+    assert (mine / "decisions.jsonl").read_text() == before
+    assert "already" not in cli(*same, "--until", "2999-01-01", project=mine).err
+    waits = cli("decide", "different", "crm.contact:1", "crm.contact:999", "--reason", "r", project=mine)
+    assert waits.code == 0 and "decided: " in waits.err and "no record crm.contact:999 in the crosswalk yet" in waits.err
+    assert "no record crm.contact:1 " not in waits.err
 
 
 def test_from_python(mine: Path) -> None:
