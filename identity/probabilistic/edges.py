@@ -19,13 +19,15 @@ BY_RULE = 12_000
 """Weight of a pair that agrees on an exact rule: log odds in thousandths."""
 MOST = 8_000
 """No pair weighs more or less by the model: what is certain once over needs no more to be weighed against the rest of a cluster."""
+FAR = 1_000_000
+"""Nor do uncapped odds count as more, so that their sums stay whole numbers."""
 _LIMITS = (OUTVOTED, TOO_LARGE, DECISION)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weighted:
     """Pairs, each once, ordered: `weight` in thousandths of a natural log odds, FORBIDDEN or REQUIRED; `rule` an index of `rules`,
-    of forbidden pairs one of `limits`."""
+    of forbidden pairs one of `limits`. `odds` are the model's alone, uncapped (0 where it has none); None if nobody asks for them."""
 
     count: int
     left: Ints
@@ -35,6 +37,7 @@ class Weighted:
     rules: tuple[str, ...]
     limits: tuple[str, ...]
     cannot: Pairs
+    odds: Ints | None = None
 
     def forbidding(self, left: Ints, right: Ints, limit: Ints) -> Weighted:
         """The same, with further pairs that must never be one, but for those that stewards made one. Itself if there is nothing new.
@@ -55,7 +58,8 @@ class Weighted:
     def undecided(self) -> Weighted:
         """The same without the pairs that stewards made one."""
         free = self.weight != REQUIRED
-        return replace(self, left=self.left[free], right=self.right[free], weight=self.weight[free], rule=self.rule[free])
+        odds = None if self.odds is None else self.odds[free]
+        return replace(self, left=self.left[free], right=self.right[free], weight=self.weight[free], rule=self.rule[free], odds=odds)
 
     def joining_whole(self, labels: Ints) -> Weighted:
         """The same, so that where a steward made two records one, their clusters by `labels` become one, unless that is forbidden."""
@@ -74,13 +78,16 @@ class Weighted:
             np.concatenate([codes, _code(self.left, self.right, self.count)]),
             np.concatenate([np.full(len(codes), weight, np.int64), self.weight]),
             np.concatenate([rule, self.rule]),
+            None if self.odds is None else np.concatenate([np.zeros(len(codes), np.int64), self.odds]),
         )
 
 
-def weighted(records: Records, left: Ints, right: Ints, odds: Floats, exact: Edges | None, limits: Iterable[str] = ()) -> Weighted:
+def weighted(
+    records: Records, left: Ints, right: Ints, odds: Floats, exact: Edges | None, limits: Iterable[str] = (), *, uncapped: bool = False
+) -> Weighted:
     """All edges of some records: scored pairs with their natural log odds, pairs of exact rules, decisions.
 
-    `limits` name what further pairs will be forbidden for.
+    `limits` name what further pairs will be forbidden for. With `uncapped` the model's odds are kept beside the weights.
     """
     rules = (MODEL, *(exact.rules if exact else ()))
     if DECISION not in rules:
@@ -95,16 +102,25 @@ def weighted(records: Records, left: Ints, right: Ints, odds: Floats, exact: Edg
         weights.append(np.full(len(exact.left), BY_RULE, np.int64))
         rule.append(exact.rule + 1)
     codes.append(left * records.count + right)
-    weights.append(np.clip(np.rint(odds * 1000), -MOST, MOST).astype(np.int64))
+    thousandths = np.rint(odds * 1000)
+    weights.append(np.clip(thousandths, -MOST, MOST).astype(np.int64))
     rule.append(np.zeros(len(left), np.int64))
-    return _distinct(empty, np.concatenate(codes), np.concatenate(weights), np.concatenate(rule))
+    alone = None
+    if uncapped:
+        alone = np.zeros(sum(map(len, codes)), np.int64)
+        alone[len(alone) - len(left) :] = np.clip(thousandths, -FAR, FAR)
+    return _distinct(empty, np.concatenate(codes), np.concatenate(weights), np.concatenate(rule), alone)
 
 
-def _distinct(edges: Weighted, codes: Ints, weights: Ints, rule: Ints) -> Weighted:
-    """Each pair once: the first that speaks of it counts."""
-    codes, first = np.unique(codes, return_index=True)
+def _distinct(edges: Weighted, codes: Ints, weights: Ints, rule: Ints, odds: Ints | None) -> Weighted:
+    """Each pair once: the first that speaks of it counts, and the odds that the model has of it, whoever speaks first."""
+    every = codes
+    codes, first = np.unique(every, return_index=True)
     count = max(edges.count, 1)
-    return replace(edges, left=codes // count, right=codes % count, weight=weights[first], rule=rule[first])
+    if odds is not None:
+        odds, alone = np.zeros(len(codes), np.int64), odds
+        np.add.at(odds, np.searchsorted(codes, every), alone)
+    return replace(edges, left=codes // count, right=codes % count, weight=weights[first], rule=rule[first], odds=odds)
 
 
 def _code(left: Ints, right: Ints, count: int) -> Ints:

@@ -146,6 +146,23 @@ def test_the_model_keeps_them_apart_and_says_which_limit_did(tmp_path: Path) -> 
     assert all(limited["shop", i] == free["crm", i] for i in range(41, 81))
 
 
+def test_the_one_that_more_speaks_for_gets_it(tmp_path: Path) -> None:
+    """Both are as good as certain; the second says more. Whatever the order, and without the limit nothing is weighed otherwise."""
+    people = strangers(1200, 0)
+    poorer = [{**row, "phone": None, "street": None} for row in people[:40]]
+    shop = people_set(people[:80], "shop")
+    for name, crm, better in (("first", poorer + people, 40), ("last", people + poorer, 0)):
+        store = CrosswalkStore(tmp_path / name)
+        engines = Engines(SECRET, {"individual": MODEL}, tmp_path / "models", once={"individual": ("crm",)})
+        resolve([people_set(crm, "crm"), shop], {}, store, SECRET, matcher=engines)
+        engines.save()
+        found = links(store.current())  # type: ignore[arg-type]
+        assert [i for i in range(1, 41) if found["shop", i] != found["crm", better + i]] == []
+        queue = review(evidence_of(store.current(), "individual", ""), SECRET, limit=100, kinds=["refused merge"])  # type: ignore[arg-type]
+        spare = {f"crm.contact:{(1200 if name == 'last' else 0) + i}" for i in range(1, 41)}
+        assert spare <= {record for item in queue for record in (item.a, item.b)}, "the other one is there to be reviewed"
+
+
 def test_training_anew_goes_by_the_limit(tmp_path: Path) -> None:
     people = strangers(300, 0)
     sets = [people_set(people, "crm"), people_set(people[:200], "shop")]
