@@ -41,6 +41,7 @@ _DATE_FORMATS = {
 }
 _NO_DATES = ("0001-01-01", "1900-01-01", "1901-01-01", "1970-01-01", "9999-12-31", "infinity", "-infinity")
 
+COUNTRY_HINT = "use two letters (ISO 3166: DE, GB), or the calling code: phone(49)"
 CALLING_CODES = {
     "AE": "971", "AR": "54", "AT": "43", "AU": "61", "BE": "32", "BG": "359", "BR": "55", "CA": "1", "CH": "41", "CL": "56", "CN": "86",
     "CO": "57", "CZ": "420", "DE": "49", "DK": "45", "EE": "372", "EG": "20", "ES": "34", "FI": "358", "FR": "33", "GB": "44", "GR": "30",
@@ -97,6 +98,8 @@ def _form(normal: str) -> exp.Expr:
     """The parsed template; the column __v stands for the value."""
     written = re.fullmatch(r"([a-z]+)(?:\((\w+(?:, ?\w+)*)\))?", normal)
     template = _template(written[1], written[2] or "") if written else None
+    if written and written[1] == "phone" and template is None:
+        raise UnknownNormalForm(f"no country {written[2]} is known to phone numbers", hint=COUNTRY_HINT)
     if template is None:
         raise UnknownNormalForm(
             f"there is no normal form {normal!r}",

@@ -65,7 +65,13 @@ def _value(node: Node, type_: inspect.Type, what: str) -> Iterator[ProjectFile]:
             for item in node.value:
                 yield from _value(item, type_.item_type, what)
         case inspect.UnionType():
-            yield from _value(node, _alternative(node, type_), what)
+            meant = _alternative(node, type_)
+            if isinstance(node.value, str) and isinstance(meant, inspect.BoolType) and _takes_list(type_):
+                yield WrongValue(
+                    f"`{what}` must be a list, or true or false, not `{node.value}`", node.at, hint=f"write `{what}: [{node.value}]`"
+                )
+            else:
+                yield from _value(node, meant, what)
         case _ if problem := _mismatch(node.value, type_):
             if SECRET_OPTION.search(what):  # never show a credential, nor the line that holds it
                 yield WrongValue(f"`{what}` must be text", node.key_at or node.at, hint="put it into the environment: ${env:NAME}")
@@ -83,6 +89,10 @@ def _alternative(node: Node, union: inspect.UnionType) -> inspect.Type:
     scalars = [m for m in members if not isinstance(m, inspect.StructType | inspect.DictType | inspect.ListType)]
     fitting = [m for m in scalars if not _mismatch(node.value, m)]
     return (fitting or [m for m in scalars if not isinstance(m, inspect.NoneType)] or members)[0]
+
+
+def _takes_list(union: inspect.UnionType) -> bool:
+    return any(isinstance(m.type if isinstance(m, inspect.Metadata) else m, inspect.ListType) for m in union.types)
 
 
 SCALARS: tuple[tuple[type[inspect.Type], tuple[type, ...], str], ...] = (

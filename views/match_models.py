@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from identity.model import MatchKey, MatchModel, MatchRule
+from identity.normalise import CALLING_CODES, COUNTRY_HINT
 from identity.probabilistic.kinds import Field, Kind, kind_of
 from views.errors import Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.fields import EntityFields, ModelFields
@@ -91,6 +92,8 @@ def _kind(text: str, attribute: Attribute, node: Node) -> tuple[Kind, str]:
     kind = Kind(name)
     if option and not re.fullmatch(_OPTIONS.get(kind, "(?!)"), option):
         raise WrongValue(f"`{name}` does not take `{option}`", node.at, hint="use phone(DE), email(drop_tags), birth_date(dmy) or none")
+    if option and kind is Kind.PHONE and option.isalpha() and option not in CALLING_CODES:
+        raise WrongValue(f"`{attribute.name}`: no country {option} is known to phone numbers", node.at, hint=COUNTRY_HINT)
     if kind is not Kind.IGNORED and not _comparable(kind, attribute.type):
         raise WrongValue(f"`{attribute.name}` is {attribute.type}, which cannot be compared as {kind}", node.at, hint="write `ignored`")
     return kind, f"{_STEMS[kind]}({option})" if option else ""

@@ -79,7 +79,7 @@ def _match_key(attribute: str, normal: str, node: Node, index: int, object_: Obj
     try:
         normalised(normal, exp.column(attribute))
     except UnknownNormalForm as error:
-        raise WrongValue(error.message, node.find(attribute).at, hint=error.hint) from error
+        raise WrongValue(f"`{attribute}`: {error.message}", node.find(attribute).at, hint=error.hint) from error
     return MatchKey(attribute, normal)
 
 
