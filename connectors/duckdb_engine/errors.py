@@ -7,9 +7,6 @@ import re
 from connectors.spi.errors import C360Error, SchemaDrift, SourceBroken, SourceBusy, SourceLogin, SourceUnreachable, UnmappedType
 from connectors.spi.schema import Table
 
-FAILURES = (Exception,)
-"""What a DuckDB call may raise: `duckdb.Error` when executing, OSError and Arrow's when streaming, a filesystem's own."""
-
 _VALUE_MISFIT = re.compile(r"transform error|could not convert|unable to (cast|transform)|cannot be cast|type .* does not fit", re.I)
 _UNREACHABLE = re.compile(r"\b\w*Connect(ion|or|Timeout)\w*Error\b")
 _NO_CREDENTIALS = re.compile(r"\b(No|Partial)CredentialsError\b")
