@@ -20,7 +20,7 @@ from identity.clustering import Ints
 LOW = 10**14
 SPAN = 9 * 10**14
 NO_ID = -1
-NOBODY: Ints = np.empty(0, np.int64)
+NO_IDS: Ints = np.empty(0, np.int64)
 HMAC = "sha256(?::BLOB || unhex(sha256(?::BLOB || encode({text}))))"
 """HMAC-SHA256 by RFC 2104 in SQL, as hex; its parameters are `hmac_keys`."""
 
@@ -106,7 +106,7 @@ def _borne(ids: Ints, by_cluster: Ints) -> npt.NDArray[np.bool_]:
 def parents(found: Overlaps, by_cluster: Ints, minted: Ints) -> tuple[Ints, Ints, Ints]:
     """For each new id whose records were somebody's before: the new id, the earlier one, and how many records went over."""
     if not len(found.cluster):
-        return NOBODY, NOBODY, NOBODY
+        return NO_IDS, NO_IDS, NO_IDS
     child = by_cluster[found.cluster]
     left = np.isin(child, minted)
     return child[left], found.ids[found.owner[left]], found.shared[left]
