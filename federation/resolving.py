@@ -112,7 +112,8 @@ def train_project(project: Project, entity: str | None = None, progress: Callabl
         named = f"`{entity}` has no" if entity else "no entity has a"
         raise NoModel(f"{named} model to train", hint="write `model: standard` under the entity in `identity:`")
     sets, rules, store, secret = _records(project)
-    engines = Engines(secret, models, models_folder(project), anew=True, once=project.model.one_per_source)
+    once, at_most = project.model.one_per_source, project.model.at_most
+    engines = Engines(secret, models, models_folder(project), anew=True, once=once, at_most=at_most)
     chosen = [s for s in sets if s.entity in models and entity in (s.entity, None)]
     return retrain(chosen, rules, store, engines, progress=progress or quiet, memory_limit=f"{project.memory >> 20}MiB")
 
@@ -153,7 +154,14 @@ def engines_of(project: Project) -> Engines:
     if model.models and (current := project.store.current()) is not None:
         missing = {name: d for name, d in current.models.items() if not (models_folder(project) / f"{name}.json").exists()}
         put_into_use(project.store, models_folder(project), missing)
-    engines = Engines(project_secret(model), model.models, models_folder(project), once=model.one_per_source, households=model.households)
+    engines = Engines(
+        project_secret(model),
+        model.models,
+        models_folder(project),
+        once=model.one_per_source,
+        at_most=model.at_most,
+        households=model.households,
+    )
     engines.check((m.object, m.space) for m in model.mappings if model.objects[m.object].entity)
     return engines
 
@@ -206,6 +214,7 @@ def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -
     if weighed := model.models.get(entity):
         named += [f.attribute for f in weighed.fields] + [key.attribute for key in weighed.must_not]
     named += [k.attribute for k in stored.get(entity, {}).values()]
+    named += [limit.key.attribute for limit in model.at_most.get(entity, ())]
     return tuple(dict.fromkeys(named))
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from identity.errors import ModelMismatch
 from identity.matching import ExactRules, Matching, Records, keyed_hash
-from identity.model import Households, MatchKey, MatchModel, MatchRule
+from identity.model import AtMost, Households, MatchKey, MatchModel, MatchRule
 from identity.model_use import GenericCount, ModelUse
 from identity.probabilistic.drift import drifted, observe
 from identity.probabilistic.engine import Probabilistic, Settings, Use
@@ -39,9 +39,9 @@ class Generic:
 class Engines:
     """A Matcher that goes by `models` (per entity) and otherwise by exact rules, with `cap` the most records a value may link.
 
-    `once` are, per entity, the sources (or source.table) that hold each person once; `households` the entities whose households are asked
-    for. A model found in `folder` is used as it is, unless `anew`; one that had to be trained is kept there by `save`. `generic` are the
-    values that were found to be nobody's.
+    `once` are, per entity, the sources (or source.table) that hold each person once; `at_most` how many values of an attribute one person
+    has; `households` the entities whose households are asked for. A model found in `folder` is used as it is, unless `anew`; one that had
+    to be trained is kept there by `save`. `generic` are the values that were found to be nobody's.
     """
 
     secret: bytes
@@ -51,6 +51,7 @@ class Engines:
     anew: bool = False
     index: bool = False
     once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    at_most: Mapping[str, tuple[AtMost, ...]] = field(default_factory=dict)
     households: Mapping[str, Households] = field(default_factory=dict)
     generic: list[Generic] = field(default_factory=list)
     fresh: dict[Path, Trained] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Engines:
 
     def needs(self, rules: Sequence[MatchRule], entity: str) -> tuple[MatchKey, ...]:
         """The attributes that are compared of an entity, in their normal forms."""
-        exact = ExactRules(self.secret, self.cap).needs(rules, entity)
+        exact = ExactRules(self.secret, self.cap, at_most=self.at_most.get(entity, ())).needs(rules, entity)
         model = self.models.get(entity)
         return tuple(dict.fromkeys([*(use.key for use in _uses(model)), *model.must_not, *exact])) if model else exact
 
@@ -70,7 +71,8 @@ class Engines:
         model = self.models.get(entity)
         self.last = None
         if model is None:
-            return ExactRules(self.secret, self.cap, once=self.once.get(entity, ())).match(records, rules, entity, space)
+            exact = ExactRules(self.secret, self.cap, once=self.once.get(entity, ()), at_most=self.at_most.get(entity, ()))
+            return exact.match(records, rules, entity, space)
         frozen = self.frozen(entity, space)
         engine = self.last = Probabilistic(self._settings(entity, frozen), self.secret, index=self.index)
         found = engine.match(records, rules, entity, space)
@@ -149,8 +151,8 @@ class Engines:
         return self.folder / (f"{entity}.{quote(space, safe='')}.json" if space else f"{entity}.json")
 
     def _settings(self, entity: str, frozen: Trained | None) -> Settings:
-        model, once = self.models[entity], self.once.get(entity, ())
-        return Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen, once)
+        model, once, at_most = self.models[entity], self.once.get(entity, ()), self.at_most.get(entity, ())
+        return Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen, once, at_most)
 
     def _counted(self, generic: Sequence[GenericValue], model: MatchModel) -> tuple[GenericCount, ...]:
         """Generic values as reports may hold them."""

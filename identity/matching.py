@@ -16,9 +16,10 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from identity.cardinality import NO_VALUE, Limited
 from identity.clustering import Ints
 from identity.constraints import NOBODY, Floats, Pairs, constrained, no_pairs
-from identity.model import MatchKey, MatchRule
+from identity.model import AtMost, MatchKey, MatchRule
 from identity.model_use import BlockingYield, ModelUse
 from identity.scratch import literal
 
@@ -55,6 +56,18 @@ class Records:
         ends = [*(first for _, first in self.sources[1:]), self.count]
         for (source, first), table, end in zip(self.sources, self.tables, ends, strict=True):
             found[first:end] = next((nth for nth, name in enumerate(names) if name in (source, table)), NOBODY)
+        return found
+
+    def limited(self, limits: Mapping[str, AtMost]) -> tuple[Limited, ...]:
+        """How many values of some attributes one person has, by the name of the limit, held against these records."""
+        return tuple(Limited(name, self._values(self.columns[limit.key]), limit.most) for name, limit in limits.items())
+
+    def _values(self, column: str) -> Ints:
+        """Of each record the first that has the same value, NO_VALUE where it is NULL."""
+        sql = f"SELECT rec, min(rec) OVER (PARTITION BY {column}) AS same FROM {self.table} WHERE {column} IS NOT NULL"
+        known = self.con.execute(sql).fetchnumpy()
+        found = np.full(self.count, NO_VALUE, np.int64)
+        found[np.asarray(known["rec"], np.int64)] = np.asarray(known["same"], np.int64)
         return found
 
 
@@ -203,9 +216,11 @@ class ExactRules:
     """How many records there are, if not only those at hand."""
     once: tuple[str, ...] = ()
     """Sources (or source.table) that hold each person once: two of their records are never one, unless a steward says so."""
+    at_most: tuple[AtMost, ...] = ()
+    """How many values of an attribute one person has, unless a steward says so."""
 
     def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
-        return tuple(dict.fromkeys(part for rule in rules for part in rule.parts))
+        return tuple(dict.fromkeys([*(part for rule in rules for part in rule.parts), *(limit.key for limit in self.at_most)]))
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         stars, yields, shared = [], [], []
@@ -216,10 +231,12 @@ class ExactRules:
             shared += self._shared(records, rule, entity, space)
         records.con.execute("DROP TABLE IF EXISTS block")
         edges, block = _edges(self.population or records.count, [rule.name for rule in rules], stars)
-        once = records.once(self.once)
-        labels, left, refused = constrained(records.count, edges.left, edges.right, edges.bits, block, records.must, records.cannot, once)
+        once, limits = records.once(self.once), records.limited({limit.name: limit for limit in self.at_most})
+        decided = records.must, records.cannot
+        labels, left, refused = constrained(records.count, edges.left, edges.right, edges.bits, block, *decided, once, limits)
         told = tuple(Refused(one, other, edges.rules[edges.rule[edge]], row) for edge, one, other, row in refused if row >= 0)
-        limited = _limited(labels, [r for r in refused if r[3] < 0], edges, self.once) if self.once else None
+        names = (*(limit.name for limit in limits), *(f"{ONE_PER_SOURCE} {name}" for name in self.once))
+        limited = _limited(labels, [r for r in refused if r[3] < 0], edges, names) if names else None
         return Matching(labels, tuple(yields), tuple(shared), _joined(edges, left, records.must), told, limited)
 
     def _block(self, records: Records, rule: MatchRule) -> None:
@@ -291,13 +308,13 @@ def _joined(edges: Edges, left: Ints, must: Pairs) -> Edges:
     )
 
 
-def _limited(labels: Ints, refused: Sequence[tuple[int, int, int, int]], edges: Edges, once: Sequence[str]) -> Refusals:
-    """What sources that hold each person once refused: per pair of clusters the first, which is what most evidence speaks for."""
+def _limited(labels: Ints, refused: Sequence[tuple[int, int, int, int]], edges: Edges, limits: tuple[str, ...]) -> Refusals:
+    """What limits refused: per pair of clusters the first, which is what most evidence speaks for."""
     first: dict[frozenset[int], tuple[int, int, int, int]] = {}
     for edge, one, other, row in refused:
-        first.setdefault(frozenset((int(labels[one]), int(labels[other]))), (min(one, other), max(one, other), edge, -1 - row))
+        if labels[one] != labels[other]:  # they may have become one through a third that holds the values of both
+            first.setdefault(frozenset((int(labels[one]), int(labels[other]))), (min(one, other), max(one, other), edge, -1 - row))
     rows = np.array(sorted(first.values()), np.int64).reshape(-1, 4)
-    limits = tuple(f"{ONE_PER_SOURCE} {name}" for name in once)
     return Refusals(rows[:, 0], rows[:, 1], edges.rule[rows[:, 2]], rows[:, 3], edges.rules, limits)
 
 

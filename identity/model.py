@@ -31,6 +31,19 @@ class MatchRule:
 
 
 @dataclass(frozen=True, slots=True)
+class AtMost:
+    """One person has at most `most` different values of an attribute, in its normal form."""
+
+    key: MatchKey
+    most: int
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return f"at_most {self.key.attribute} {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
 class MatchModel:
     """How the records of an entity are weighed against each other (identity.probabilistic).
 

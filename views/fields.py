@@ -132,6 +132,10 @@ class EntityFields(Struct, forbid_unknown_fields=True):
             description="sources (or source.table) that hold each person once: two of its records are never one person; true: every source"
         ),
     ] = False
+    at_most: Annotated[
+        dict[Name, Annotated[int, Meta(ge=1)]],
+        Meta(description="attribute: how many different values of it a person has at most; what would be one more is not joined"),
+    ] = field(default_factory=dict)
     households: Annotated[
         bool | HouseholdFields,
         Meta(description="group the people that the model finds into households, with ids and a view of their own; `true` or settings"),

@@ -14,8 +14,8 @@ from views.errors import Problems, WrongValue, raise_together
 from views.fields import EntityFields, IdentityFields, ProjectFields, SourceFields
 from views.households import households, view_name
 from views.mappings import build_mappings, check_timezone
-from views.match_models import match_model
-from views.model import Households, Mapping, MatchModel, MatchRule, Model, SourceConfig, Survivorship
+from views.match_models import at_most, match_model
+from views.model import AtMost, Households, Mapping, MatchModel, MatchRule, Model, SourceConfig, Survivorship
 from views.objects import project_objects
 from views.project_file import Node, read_project
 from views.secrets import Secret, options, secret
@@ -61,6 +61,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         rules=matching.rules,
         models=matching.models,
         one_per_source=matching.one_per_source,
+        at_most=matching.at_most,
         households=matching.households,
         policies=rules.policies(fields.policies, root.find("policies"), objects, problems, map(view_name, matching.households)),
         principals={name: tuple(roles) for name, roles in fields.principals.items()},
@@ -91,6 +92,7 @@ class _Matching:
     rules: dict[str, tuple[MatchRule, ...]]
     models: dict[str, MatchModel] = field(default_factory=dict)
     one_per_source: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    at_most: dict[str, tuple[AtMost, ...]] = field(default_factory=dict)
     households: dict[str, Households] = field(default_factory=dict)
 
 
@@ -106,6 +108,8 @@ def _matching(root: Node, objects: rules.Objects, mappings: Sequence[Mapping], m
                     found.models[entity] = model
                 if sources := rules.one_per_source(object_, fields, node, mappings, problems):
                     found.one_per_source[entity] = sources
+                if limits := at_most(object_, fields, node, mappings, found.rules[entity], found.models.get(entity), problems):
+                    found.at_most[entity] = limits
                 if grouped := households(object_, fields, node, objects, problems):
                     found.households[entity] = grouped
     return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as MappingOf
 
-from identity.model import MatchKey, MatchModel, MatchRule
+from identity.model import AtMost, MatchKey, MatchModel, MatchRule
 from identity.normalise import CALLING_CODES, COUNTRY_HINT
 from identity.probabilistic.kinds import Field, Kind, kind_of
-from views.errors import Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
+from views.errors import Conflict, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.fields import EntityFields, ModelFields
 from views.model import Attribute, Mapping, ObjectType
 from views.project_file import Node
@@ -28,7 +29,7 @@ def match_model(
     if fields.model is None:
         return None
     given = fields.model if isinstance(fields.model, ModelFields) else ModelFields()
-    mapped = {name for m in mappings if m.object == object_.name for name in m.attributes}
+    mapped = _mapped(object_, mappings)
     declared: dict[str, tuple[Kind, str]] = {}
     for name, text in given.attributes.items():
         with problems.collect():
@@ -39,14 +40,47 @@ def match_model(
         with problems.collect():
             place = node.find("model", "must_not", i)
             _attribute(name, object_, mapped, place)
-    must_not = tuple(MatchKey(n, object_.attributes[n].normal) for n in given.must_not if n in object_.attributes)
     kinds = {a.name: declared[a.name][0] if a.name in declared else usual_kind(object_, a) for a in object_.attributes.values()}
     found = tuple(Field(name, kind) for name, kind in kinds.items() if name in mapped and kind is not Kind.IGNORED)
     if mapped and not found:
         hint = "map a name, an address, a date or a number, or say under `attributes:` what the mapped ones are"
         problems.add(WrongValue(f"no mapping of `{object_.name}` gives anything to weigh", node.find("model").key(), hint=hint))
     normals = {f.attribute: declared.get(f.attribute, (None, ""))[1] or _normal(f, object_, rules) for f in found}
+    must_not = tuple(_limit_key(n, object_, normals, rules) for n in given.must_not if n in object_.attributes)
     return MatchModel(found, normals, must_not, given.threshold, given.block_cap, given.largest_cluster)
+
+
+def at_most(
+    object_: ObjectType,
+    fields: EntityFields,
+    node: Node,
+    mappings: Sequence[Mapping],
+    rules: Sequence[MatchRule],
+    model: MatchModel | None,
+    problems: Problems,
+) -> tuple[AtMost, ...]:
+    """How many values of its attributes one of an entity has. What is wrong goes to `problems`."""
+    mapped, single = _mapped(object_, mappings), {key.attribute for key in model.must_not} if model else set()
+    found = []
+    for name, most in fields.at_most.items():
+        with problems.collect():
+            place = node.find("at_most", name)
+            _attribute(name, object_, mapped, place)
+            if name in single:
+                hint = "one value is what `must_not` says; keep one of the two"
+                raise Conflict(f"`{name}` is in `must_not` already", place.key(), hint=hint)
+            found.append(AtMost(_limit_key(name, object_, model.normals if model else {}, rules), most))
+    return tuple(found)
+
+
+def _limit_key(name: str, object_: ObjectType, normals: MappingOf[str, str], rules: Sequence[MatchRule]) -> MatchKey:
+    """An attribute whose values are counted: in the form in which the model weighs it, or else a rule compares it, or else its own."""
+    ruled = next((part.normal for rule in rules for part in rule.parts if part.attribute == name), "")
+    return MatchKey(name, normals.get(name) or ruled or object_.attributes[name].normal)
+
+
+def _mapped(object_: ObjectType, mappings: Sequence[Mapping]) -> set[str]:
+    return {name for m in mappings if m.object == object_.name for name in m.attributes}
 
 
 def usual_kind(object_: ObjectType, attribute: Attribute) -> Kind:

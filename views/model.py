@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from identity.model import AtMost as AtMost
 from identity.model import Households as Households
 from identity.model import MatchKey as MatchKey
 from identity.model import MatchModel as MatchModel
@@ -234,6 +235,7 @@ class Model:
     incremental: bool = False
     models: MappingOf[str, MatchModel] = field(default_factory=dict)
     one_per_source: MappingOf[str, tuple[str, ...]] = field(default_factory=dict)
+    at_most: MappingOf[str, tuple[AtMost, ...]] = field(default_factory=dict)
     households: MappingOf[str, Households] = field(default_factory=dict)
     settings: MappingOf[str, object] = field(default_factory=dict)
 

@@ -43,6 +43,7 @@ def expected(
     told = {
         "set of match rules": repr((sorted(rules.items()), sorted((e, sorted(i.items())) for e, i in identifiers.items()), engines.cap)),
         "set of sources that hold each person once": repr(sorted(engines.once.items())),
+        "limit on values of one person": repr(sorted(engines.at_most.items())),
         "set of sources": repr([(*r.place, r.key, r.attributes) for r in ordered]),
         "model": repr([engines.fingerprint(*group) for group in groups]),
         "way to hash": str(probe(con, engines.secret)),

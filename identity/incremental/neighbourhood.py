@@ -96,6 +96,7 @@ class Neighbourhood:
         self.entity, self.space, self.name = where
         self.rules, self.decisions = rules, decisions
         self.cap, self.once = exact_cap(engines, self.entity), engines.once.get(self.entity, ())
+        self.at_most = () if self.entity in engines.models else engines.at_most.get(self.entity, ())
         self.joining = joining_rules(RECORD, rules, identifiers, pool.columns, self.cap)
         self.engine: Probabilistic | None = engines.local(self.entity, self.space)
         self.count = self.size = sum(link.links for link in pool.links)
@@ -234,7 +235,7 @@ class Neighbourhood:
         crowd = rows.where((rows.rule >= JOINING) & (rows.rule < JOINING + len(self.rules)) & ~rows.meets)
         names = pa.array([self.rules[number].name for number in crowd.rule - JOINING], pa.string())
         with registered(self.con, "crowded", pa.table({"rule": names, "rec": crowd.rec})):
-            rules = ExactRules(self.secret, self.cap, "crowded", self.count, self.once)
+            rules = ExactRules(self.secret, self.cap, "crowded", self.count, self.once, self.at_most)
             exact = rules.match(records, self.rules, self.entity, self.space)
         if self.engine is None:
             none = np.empty(0, np.int64)

@@ -7,8 +7,11 @@ acquaintances does not become one person. Weights are whole numbers, so that no 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from identity.cardinality import Holdings, Limited, at_stake
 from identity.clustering import Ints, components
 
 UNSCORED = -250
@@ -20,12 +23,21 @@ REQUIRED = 1 << 40
 
 
 def correlation_clusters(
-    count: int, left: Ints, right: Ints, weights: Ints, unscored: int = UNSCORED, most: int | None = None, ties: Ints | None = None
+    count: int,
+    left: Ints,
+    right: Ints,
+    weights: Ints,
+    unscored: int = UNSCORED,
+    most: int | None = None,
+    ties: Ints | None = None,
+    limits: Sequence[Limited] = (),
 ) -> Ints:
-    """For each record 0 … count-1 the smallest record of its cluster; no cluster has more than `most` records.
+    """For each record 0 … count-1 the smallest record of its cluster; no cluster has more than `most` records, or more values than `limits`
+    allow.
 
     `left[i]`, `right[i]` are different records, each pair once; `weights[i]` is the log odds in thousandths that they are one,
-    FORBIDDEN for a pair that must never be, REQUIRED for one that must (which joins first; the two do not contradict each other).
+    FORBIDDEN for a pair that must never be, REQUIRED for one that must (which joins first, limits or not; the two do not contradict each
+    other).
     Of two merges that weigh the same the one with more `ties` (a whole number per pair, added up) comes first, then that of lower records.
 
     >>> chain = np.array([0, 1]), np.array([1, 2]), np.array([4000, 3000])
@@ -44,11 +56,15 @@ def correlation_clusters(
     t = None if ties is None else ties[inside]
     scored = np.ones(len(u), np.int64)
     size = np.ones(count, np.int64)
+    held = [Holdings.of(limit, labels, among) for limit, among in at_stake(limits, hopeful)]
     while True:
         total = w + unscored * (size[u] * size[v] - scored)
         if most is not None:
             total[(size[u] + size[v] > most) & (total < REQUIRED >> 1)] = -1
         good = total > 0
+        for values in held:
+            free = np.flatnonzero(good & (total < REQUIRED >> 1))
+            good[free[values.exceeded(u[free], v[free])]] = False
         if not good.any():
             return _smallest(labels)
         joined = _mutual_best(u[good], v[good], total[good], None if t is None else t[good])
@@ -57,6 +73,7 @@ def correlation_clusters(
         target[gone] = keep
         labels = target[labels]
         size[keep] += size[gone]
+        held = [values.joined(target) for values in held]
         u, v, w, scored, t = _contracted(target[u], target[v], w, scored, t, count)
 
 

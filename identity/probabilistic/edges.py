@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from identity.cardinality import Holdings, Limited
 from identity.clustering import Ints, components
 from identity.constraints import Pairs
 from identity.matching import DECISION, OUTVOTED, TOO_LARGE, Edges, Records, Refusals, Refused
@@ -149,10 +150,19 @@ def refused(labels: Ints, records: Records, edges: Weighted) -> tuple[Refused, .
     return tuple(found)
 
 
-def refusals(labels: Ints, edges: Weighted, left: Ints, right: Ints, odds: Floats, exact: Edges | None, most: int) -> Refusals:
+def refusals(
+    labels: Ints,
+    edges: Weighted,
+    left: Ints,
+    right: Ints,
+    odds: Floats,
+    exact: Edges | None,
+    most: int,
+    limits: Sequence[Limited] = (),
+) -> Refusals:
     """Which clusters are two although a scored pair (of natural log `odds` above 0) or an exact rule speaks for one; and what refused it.
 
-    `edges` are all that was clustered by, in which the pairs spoken of may be forbidden.
+    `edges` are all that was clustered by, in which the pairs spoken of may be forbidden; `limits` the first of the limits that it names.
     """
     would = np.flatnonzero((odds > 0) & (labels[left] != labels[right]))
     pairs, weight, rule = _code(left[would], right[would], edges.count), odds[would], np.zeros(len(would), np.int64)
@@ -171,6 +181,9 @@ def refusals(labels: Ints, edges: Weighted, left: Ints, right: Ints, odds: Float
     sizes = np.bincount(labels, minlength=edges.count)
     together = sizes[clusters // max(edges.count, 1)] + sizes[clusters % max(edges.count, 1)]
     limit = np.where(together > most, _LIMITS.index(TOO_LARGE), _LIMITS.index(OUTVOTED))
+    for nth in reversed(range(len(limits))):
+        exceeded = Holdings.of(limits[nth], labels).exceeded(clusters // max(edges.count, 1), clusters % max(edges.count, 1))
+        limit[exceeded] = len(_LIMITS) + nth
     at = np.searchsorted(apart, clusters)
     known = np.isin(clusters, apart)
     limit[known] = edges.rule[barred[first[at[known]]]]

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.cardinality import Limited, at_stake
+from identity.clustering import Ints, components
 from identity.errors import ModelMismatch
 from identity.incremental.keyrows import KeyRows, KeyRule, key_rows
 from identity.keyed import keyed, probe
-from identity.matching import ONE_PER_SOURCE, ExactRules, FactorBits, Matching, Records, Scored
-from identity.model import MatchKey, MatchRule
+from identity.matching import ONE_PER_SOURCE, Edges, ExactRules, FactorBits, Matching, Records, Scored
+from identity.model import AtMost, MatchKey, MatchRule
 from identity.model_use import BlockingYield
 from identity.probabilistic.blocking import ALL_UP_TO, CAP, REFINEMENTS, Candidates, candidates, rule_size, rules_for
 from identity.probabilistic.chance import chance, count
@@ -22,7 +23,7 @@ from identity.probabilistic.compare import Histogram, histogram, levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.correlation import correlation_clusters
 from identity.probabilistic.edges import Weighted, inside, refusals, refused, weighted
-from identity.probabilistic.exclusion import conflicts, doubled
+from identity.probabilistic.exclusion import doubled, every_pair
 from identity.probabilistic.factors import Factor, Floats
 from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_hash, remove_generic, remove_known
 from identity.probabilistic.kinds import Field
@@ -46,7 +47,7 @@ class Settings:
     """How one entity is matched. `must_not`: attributes of which one person has a single value (two that differ are two people).
 
     A pair joins from `threshold` (a probability) on; no cluster has more than `most` records. `trained` freezes the model.
-    `once`: sources (or source.table) that hold each person once.
+    `once`: sources (or source.table) that hold each person once. `at_most`: attributes of which one person has so many values.
     """
 
     uses: tuple[Use, ...]
@@ -56,6 +57,12 @@ class Settings:
     cap: int = CAP
     trained: Trained | None = None
     once: tuple[str, ...] = ()
+    at_most: tuple[AtMost, ...] = ()
+
+    @property
+    def limits(self) -> dict[str, AtMost]:
+        """How many values one person has of what, by the name of the limit."""
+        return {f"must_not {key.attribute}": AtMost(key, 1) for key in self.must_not} | {limit.name: limit for limit in self.at_most}
 
 
 def uses(fields: Sequence[Field], normals: dict[str, str] | None = None) -> tuple[Use, ...]:
@@ -84,7 +91,7 @@ class Probabilistic:
 
     def needs(self, rules: Sequence[MatchRule], entity: str = "") -> tuple[MatchKey, ...]:
         own = [use.key for use in self.settings.uses]
-        return tuple(dict.fromkeys([*own, *self.settings.must_not, *ExactRules(self.secret).needs(rules)]))
+        return tuple(dict.fromkeys([*own, *(limit.key for limit in self.settings.limits.values()), *ExactRules(self.secret).needs(rules)]))
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records. Raises: ModelMismatch, if the frozen model is one for other attributes."""
@@ -182,18 +189,20 @@ class Probabilistic:
         space: str,
     ) -> Matching:
         odds = frozen.model.logits(seen.patterns)[seen.of]
-        spoken = found.left, found.right, odds - _logit(self.settings.threshold), exact.edges
-        limits = (*self._limits(records), *(f"{ONE_PER_SOURCE} {name}" for name in self.settings.once))
-        edges = weighted(records, *spoken, limits, uncapped=bool(self.settings.once))
+        beyond = odds - _logit(self.settings.threshold)
+        limits = records.limited(self.settings.limits)
+        spoken = found.left, found.right, beyond, _in_full(records, limits, found, beyond, exact.edges)
+        names = (*(limit.name for limit in limits), *(f"{ONE_PER_SOURCE} {name}" for name in self.settings.once))
+        edges = weighted(records, *spoken, names, uncapped=bool(names))
         self.hopeful = edges.left[edges.weight > 0], edges.right[edges.weight > 0]
-        labels, edges = self._cluster(records, edges)
+        labels, edges = self._cluster(records, edges, limits)
         return Matching(
             labels,
             exact.yields,
             exact.shared,
             inside(labels, edges),
             refused(labels, records, edges),
-            refusals(labels, edges, *spoken, self.settings.most),
+            refusals(labels, edges, *spoken, self.settings.most, limits),
             _scored(found, seen, odds, factors, frozen.model),
             blocking=tuple(
                 BlockingYield(entity, space, y.rule, y.pairs, y.alone, y.oversize_blocks, y.left_out, self._named(y.rule, y.largest))
@@ -206,10 +215,6 @@ class Probabilistic:
         hashes = keyed(np.array([number for number, _ in blocks], np.uint64), self.secret, f"block\x1f{rule}")
         return tuple((f"{name:016x}", records) for name, (_, records) in zip(hashes.tolist(), blocks, strict=True))
 
-    def _limits(self, records: Records) -> dict[str, str]:
-        """The name of each limit, and the column in which the records of one person do not differ."""
-        return {f"must_not {key.attribute}": records.columns[key] for key in self.settings.must_not}
-
     def _suit(self, frozen: Trained, factors: Sequence[Factor], entity: str) -> None:
         if frozen.fits(factors):
             frozen.refuse_unsound(factors, f"the model of {entity}")
@@ -220,28 +225,29 @@ class Probabilistic:
             raise ModelMismatch(f"the model of {entity} was trained by a release of c360 that tells other levels of {other}", hint=hint)
         raise ModelMismatch(f"the model of {entity} was trained for {_names(frozen.factors)}; compared now: {_names(now)}", hint=hint)
 
-    def _cluster(self, records: Records, edges: Weighted) -> tuple[Ints, Weighted]:
-        """Cluster until no cluster holds two values, or records, of what a person has once. What a steward joins, it joins whole.
+    def _cluster(self, records: Records, edges: Weighted, limits: Sequence[Limited]) -> tuple[Ints, Weighted]:
+        """Cluster until no cluster holds two records of a source that holds each person once. What a steward joins, it joins whole.
 
-        Where a source holds each person once, two of its records may both be as good as certain for a third: then uncapped odds tell.
+        Where there are limits, two records may both be as good as certain for a third that can have only one: then uncapped odds tell.
         """
-        columns, once = self._limits(records).values(), records.once(self.settings.once)
+        once = records.once(self.settings.once)
         while True:
             free = edges.undecided() if len(records.must) else edges
-            labels = self._partition(free)
+            labels = self._partition(free, limits)
             if len(records.must):
                 bound = edges.joining_whole(labels)
-                labels = self._partition(bound)
-            apart = edges.forbidding(*conflicts(records, labels, columns))
-            if once is not None:
-                left, right, number = doubled(labels, once)
-                apart = apart.forbidding(left, right, number + len(columns))
+                labels = self._partition(bound, limits)
+            if once is None:
+                return labels, edges
+            left, right, number = doubled(labels, once)
+            apart = edges.forbidding(left, right, number + len(limits))
             if apart is edges:
                 return labels, edges
             edges = apart
 
-    def _partition(self, edges: Weighted) -> Ints:
-        return correlation_clusters(edges.count, edges.left, edges.right, edges.weight, most=self.settings.most, ties=edges.odds)
+    def _partition(self, edges: Weighted, limits: Sequence[Limited]) -> Ints:
+        most = self.settings.most
+        return correlation_clusters(edges.count, edges.left, edges.right, edges.weight, most=most, ties=edges.odds, limits=limits)
 
     def prepare(self, records: Records) -> tuple[str, ...]:
         """CREATE TABLE prepared: some records as they are compared. Returns its columns. Raises: ModelMismatch."""
@@ -275,6 +281,17 @@ class Probabilistic:
         else:
             self.generic = remove_known(con, self.secret, frozen.known.generic)
         return columns, tuple(starts[i] for i in first)
+
+
+def _in_full(records: Records, limits: Sequence[Limited], found: Candidates, odds: Floats, exact: Edges | None) -> Edges | None:
+    """The edges of exact rules: all pairs that agree where a limit may keep the records of a block apart, else enough to connect them."""
+    if exact is None or not limits:
+        return exact
+    likely = np.rint(odds * 1000) > 0
+    pairs = [(found.left[likely], found.right[likely]), (exact.left, exact.right), (records.must[:, 0], records.must[:, 1])]
+    together = components(records.count, *(np.concatenate([pair[side] for pair in pairs]) for side in (0, 1)))
+    torn = at_stake(limits, together)
+    return every_pair(exact, np.logical_or.reduce([among for _, among in torn])) if torn else exact
 
 
 def _logit(probability: float) -> float:
