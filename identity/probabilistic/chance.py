@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identity.clustering import Ints
-from identity.probabilistic.compare import levels
+from identity.probabilistic.compare import Histogram, levels
 from identity.probabilistic.factors import Factor, Floats, Joint
 from identity.probabilistic.persons import Persons, namesakes, random_pairs
 from identity.probabilistic.prepare import TABLE
@@ -54,12 +54,17 @@ def count(con: duckdb.DuckDBPyConnection, factors: Sequence[Factor], records: in
     )
 
 
-def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], counts: Counts) -> Chance:
-    """For each factor how many of all pairs of records are at each level, those of one person included."""
+def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], counts: Counts, seen: Histogram) -> Chance:
+    """For each factor how many of all pairs of records are at each level, those of one person included.
+
+    `seen` are the pairs that met: where these are all there are, nothing is compared again.
+    """
     exhaustive = counts.total <= EVERY_PAIR
-    left, right = random_pairs(counts.records, EVERY_PAIR if exhaustive else SAMPLE)
-    found = levels(con, persons, factors, left, right)
-    scale = counts.total / max(len(left), 1)
+    if len(seen.of) == counts.total:
+        found = seen.patterns[seen.of]
+    else:
+        found = levels(con, persons, factors, *random_pairs(counts.records, EVERY_PAIR if exhaustive else SAMPLE))
+    scale = counts.total / max(len(found), 1)
     pairs = [_estimate(found[:, f], factor, scale) for f, factor in enumerate(factors)]
     if not exhaustive:
         for f, factor in enumerate(factors):

@@ -111,7 +111,7 @@ class Probabilistic:
         people = persons(records.con, columns, drop=True)
         seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
         if counts is not None:
-            model = train(factors, seen, chance(records.con, people, factors, counts), records.count)
+            model = train(factors, seen, chance(records.con, people, factors, counts, seen), records.count)
             known = Known(counted, known_by_hash(records.con, self.secret, self.generic), month_first, probe(records.con, self.secret))
             frozen = Trained(described(factors), model, records.count, known=known)
         assert frozen is not None
