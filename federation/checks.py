@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Connector, Deadline, Table
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift
 from federation.errors import MappingFailed, NoCrosswalk
 from federation.findings import NOTE, PROBLEM, Finding, problem
-from federation.resolving import record_reader, record_set
+from federation.matched_columns import refuse_types, unfit
+from federation.resolving import record_reader, record_set, stored_identifiers
 from federation.stewardship_checks import stewardship
 from federation.watermarks import watermark_column
 from identity.crosswalk import Crosswalk
@@ -102,6 +104,8 @@ def _mapping(
     if table.required:
         yield Finding(NOTE, "C360_KEY_ONLY", _where(mapping), f"answers by {', '.join(table.required)} only: its rows were not checked")
         return
+    if project.model.objects[mapping.object].entity:
+        refuse_types(project, mapping, stored_identifiers(project.model))
     yield from _fits(project, mapping, sample)
     if project.model.objects[mapping.object].entity:
         for found in personal_keys([record_set(project, mapping, ())]):
@@ -148,13 +152,16 @@ def _columns(expression: exp.Expr) -> tuple[str, ...]:
 
 
 def _fits(project: Project, mapping: Mapping, sample: int) -> Iterator[Finding]:
-    """Map some rows. If that fails, map them attribute by attribute, to name the one."""
-    if _failure(project, mapping, tuple(mapping.attributes), sample) is None:
+    """Map some rows, and look at what is matched. If that fails, map them attribute by attribute, to name the one."""
+    found = _sampled(project, mapping, tuple(mapping.attributes), sample)
+    if isinstance(found, pa.Table):
+        if project.model.objects[mapping.object].entity:
+            yield from unfit(project, mapping, stored_identifiers(project.model), found, whole=found.num_rows < sample)
         return
     named = False
     for name in mapping.attributes:
-        error = _failure(project, mapping, (name,), sample)
-        if error is not None:
+        error = _sampled(project, mapping, (name,), sample)
+        if isinstance(error, C360Error):
             named = True
             place = mapping.places.get(name, mapping.location)
             if isinstance(error, MappingFailed | InternalError):
@@ -169,15 +176,16 @@ def _fits(project: Project, mapping: Mapping, sample: int) -> Iterator[Finding]:
         yield Finding(PROBLEM, MappingFailed.code, _where(mapping), f"{mapping.location}: `key` or `where` fails on a row", "mend it")
 
 
-def _failure(project: Project, mapping: Mapping, attributes: tuple[str, ...], sample: int) -> C360Error | None:
+def _sampled(project: Project, mapping: Mapping, attributes: tuple[str, ...], sample: int) -> pa.Table | C360Error:
+    """The first rows, mapped; or what fails."""
     import duckdb
 
     try:
         stream = record_reader(project, mapping, attributes)()
-        seen = 0
+        batches: list[pa.RecordBatch] = []
         for batch in stream:
-            seen += batch.num_rows
-            if seen >= sample:
+            batches.append(batch)
+            if sum(b.num_rows for b in batches) >= sample:
                 break
         stream.close()
     except C360Error as error:
@@ -186,7 +194,7 @@ def _failure(project: Project, mapping: Mapping, attributes: tuple[str, ...], sa
         failed = MappingFailed("an expression does not bind")
         failed.__cause__ = error
         return failed
-    return None
+    return pa.Table.from_batches(batches, stream.schema).slice(0, sample)
 
 
 # -- keys ------------------------------------------------------------------------------------------------------------------------

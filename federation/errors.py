@@ -101,6 +101,12 @@ class MappingFailed(UserError):
     code = "C360_MAPPING_FAILED"
 
 
+class AttributeType(UserError):
+    """A column that is matched is of a type that cannot be what it is mapped as: a list, a structure or bytes as a name."""
+
+    code = "C360_ATTRIBUTE_TYPE"
+
+
 class ChangedAt(UserError):
     """A mapping's `changed_at` names a column by which nobody can tell what is new."""
 

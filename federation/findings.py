@@ -15,6 +15,8 @@ CODES = {
     "C360_PERSONAL_KEYS": "A table is keyed by something personal, and the crosswalk holds its keys.",
     "C360_UNINDEXED_KEY": "A source would read a whole table to find one person's rows.",
     "C360_KEY_ONLY": "A table answers by key only, so its rows could not be checked.",
+    "C360_EMPTY_ATTRIBUTE": "An attribute by which records are matched has no value.",
+    "C360_UNFIT_VALUES": "Values of an attribute are not what they are matched as.",
     "C360_DECISION_WAITS": "A steward's decision is not in force yet.",
     "C360_DECISION_GONE": "A steward's decision is about a record that is not in the crosswalk.",
     "C360_DECISION_DOUBTED": "The data speaks against a steward's decision.",

@@ -137,8 +137,13 @@ def _values(found: Condition) -> str:
     shared = [[s.rule, f"#{s.keyed_hash}", s.records, "links nobody"] for s in found.shared]
     shared += [[g.attribute, f"#{g.keyed_hash}", g.records, "not compared"] for g in found.generic]
     drift = [[d.factor, d.level, f"{d.was:.1%}", f"{d.now:.1%}"] for d in found.drift]
+    odd = [[f"{f.source}.{f.table}", f.attribute, f.expected, f.records, f.values, f.values - f.fitting] for f in found.fits if f.told]
+    odd_note = "Attributes without any value, and those of which many values are not what they are matched as: look at their mappings."
     return "\n".join(
         [
+            section(
+                "Columns to look at", table(["table", "attribute", "matched as", "records", "values", "do not fit"], odd), note=odd_note
+            ),
             section("Values of nobody", table(["of", "keyed hash", "records", ""], shared), note="Switchboards, info@, placeholders."),
             section("Drift of the model", table(["factor", "level", "in training", "now"], drift), note="`c360 train` trains anew."),
         ]

@@ -15,6 +15,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Deadline
+from federation.matched_columns import matched_keys, naming, refuse_types
 from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
 from federation.report import Report
@@ -141,7 +142,10 @@ def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[Ma
     """What is resolved, by which rules, into what, under which secret."""
     model = project.model
     stored = stored_identifiers(model)
-    sets = [record_set(project, m, _needed(model, m.object, stored)) for m in model.mappings if model.objects[m.object].entity]
+    mappings = [m for m in model.mappings if model.objects[m.object].entity]
+    for mapping in mappings:
+        refuse_types(project, mapping, stored)
+    sets = [record_set(project, m, _given(m, _needed(model, m.object, stored))) for m in mappings]
     return sets, model.rules, project.store, project_secret(model)
 
 
@@ -210,12 +214,13 @@ def needed_attributes(project: Project, entity: str) -> tuple[str, ...]:
 
 
 def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -> tuple[str, ...]:
-    named = [p.attribute for rule in model.rules.get(entity, ()) for p in rule.parts]
-    if weighed := model.models.get(entity):
-        named += [f.attribute for f in weighed.fields] + [key.attribute for key in weighed.must_not]
-    named += [k.attribute for k in stored.get(entity, {}).values()]
-    named += [limit.key.attribute for limit in model.at_most.get(entity, ())]
-    return tuple(dict.fromkeys(named))
+    keys, _ = matched_keys(model, entity, stored)
+    return tuple(dict.fromkeys(key.attribute for key in keys))
+
+
+def _given(mapping: Mapping, attributes: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that a mapping gives a value."""
+    return tuple(a for a in attributes if not isinstance(mapping.attributes.get(a, exp.null()), exp.Null))
 
 
 def record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> RecordSet:
@@ -225,7 +230,7 @@ def record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) 
     personal = {a.name for a in entity.attributes.values() if a.identifier}
     keyed = {k.lower() for k in mapping.key}
     carried = any(isinstance(e, exp.Column) and e.name.lower() in keyed for n, e in mapping.attributes.items() if n in personal)
-    read = record_reader(project, mapping, attributes)
+    read = naming(project, mapping, partial(record_reader, project, mapping), attributes)
     records = RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, attributes, read, carried)
     if not mapping.changed_at:
         return records

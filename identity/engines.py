@@ -66,6 +66,10 @@ class Engines:
         model = self.models.get(entity)
         return tuple(dict.fromkeys([*(use.key for use in _uses(model)), *model.must_not, *exact])) if model else exact
 
+    def kinds(self, entity: str) -> dict[MatchKey, Kind]:
+        """What the model of an entity takes its attributes for, in the forms in which it reads them; nothing without a model."""
+        return kinds_of(self.models.get(entity))
+
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records of one (entity, space). Raises: ModelMismatch."""
         model = self.models.get(entity)
@@ -157,6 +161,11 @@ class Engines:
     def _counted(self, generic: Sequence[GenericValue], model: MatchModel) -> tuple[GenericCount, ...]:
         """Generic values as reports may hold them."""
         return tuple(GenericCount(_attribute(g.column, model), keyed_hash(self.secret, g.column, [g.value]), g.records) for g in generic)
+
+
+def kinds_of(model: MatchModel | None) -> dict[MatchKey, Kind]:
+    """What a model takes attributes for, in the forms in which it reads them; nothing without a model."""
+    return {use.key: use.field.kind for use in _uses(model)} if model else {}
 
 
 def _uses(model: MatchModel) -> tuple[Use, ...]:

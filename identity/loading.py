@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +23,10 @@ RECORD = "record"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A record set as `table` of the scratch DuckDB: rec (first … first + count - 1, in key order), k0 … kn, normal forms."""
+    """A record set as `table` of the scratch DuckDB: rec (first … first + count - 1, in key order), k0 … kn, normal forms.
+
+    `values`: of each attribute, how many records have a value as it stands in the source; empty where that was not counted.
+    """
 
     records: RecordSet
     table: str
@@ -31,6 +34,7 @@ class Loaded:
     count: int
     null_keys: int
     personal: str
+    values: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -51,11 +55,11 @@ def load_all(
     Raises: DuplicateKeys; KeyType; what a source raises (a failure without a code becomes SourceBroken).
     """
     tables = [f"records_{i}" for i in range(len(group))]
-    read_all(con, group, tables, columns, progress)
+    values = read_all(con, group, tables, columns, progress)
     loaded: list[Loaded] = []
-    for records, table in zip(group, tables, strict=True):
+    for records, table, counted in zip(group, tables, values, strict=True):
         first = loaded[-1].first + loaded[-1].count if loaded else 0
-        loaded.append(number(con, records, table, first))
+        loaded.append(replace(number(con, records, table, first), values=counted))
     everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *columns.values()])} FROM {one.table}" for one in loaded)
     con.execute(f"CREATE OR REPLACE TEMP VIEW {RECORD} AS {everything}")
     return loaded
@@ -63,14 +67,16 @@ def load_all(
 
 def read_all(
     con: duckdb.DuckDBPyConnection, group: Sequence[RecordSet], tables: Sequence[str], columns: Mapping[MatchKey, str], progress: Progress
-) -> None:
-    """CREATE TABLE <table>_unsorted for each record set, as many at a time as there are threads; a failure ends the others too."""
+) -> list[dict[str, int]]:
+    """CREATE TABLE <table>_unsorted for each record set, as many at a time as there are threads; a failure ends the others too.
+
+    Returns, per record set, how many of its rows that have a key have a value, by attribute.
+    """
     cursors = [con.cursor() for _ in group]
     try:
         with side_by_side(con, len(group)) as pool:
             try:
-                for _ in pool.map(lambda i: _read(cursors[i], group[i], tables[i], columns, progress), range(len(group))):
-                    pass
+                return list(pool.map(lambda i: _read(cursors[i], group[i], tables[i], columns, progress), range(len(group))))
             except BaseException:
                 for cursor in cursors:
                     cursor.interrupt()
@@ -105,10 +111,12 @@ def number(con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, first
     return Loaded(records, table, first, _count(con, f"SELECT count(*) FROM {table}"), null_keys, kind_of_keys(con, table, records))
 
 
-def _read(con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, columns: Mapping[MatchKey, str], progress: Progress) -> None:
-    """CREATE TABLE <table>_unsorted (k0 …, normal forms), straight from the stream."""
+def _read(
+    con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, columns: Mapping[MatchKey, str], progress: Progress
+) -> dict[str, int]:
+    """CREATE TABLE <table>_unsorted (k0 …, normal forms), straight from the stream; returns the rows with a value, by attribute."""
     keys = [f"CAST(k{i} AS {key_type(column.type)}) AS k{i}" for i, column in enumerate(records.key)]
-    forms = [f"{_form(records, key)} AS {column}" for key, column in columns.items()]
+    forms = [f"{form(records, key)} AS {column}" for key, column in columns.items()]
     with records.read() as stream:
         if missing := {f"k{i}" for i in range(len(records.key))} - set(stream.schema.names):
             raise InternalError(f"the stream of {records.label} lacks its key columns {', '.join(sorted(missing))}")
@@ -130,20 +138,23 @@ def _read(con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, column
             raise watched.failure or cause from cause
         finally:
             con.unregister("incoming")
+    return watched.values
 
 
-def _form(records: RecordSet, key: MatchKey) -> str:
+def form(records: RecordSet, key: MatchKey) -> str:
+    """SQL: an attribute of what `records` reads, in its normal form."""
     if key.attribute not in records.attributes:
         return "NULL::VARCHAR"
     return normalised(key.normal, exp.column(key.attribute, quoted=True)).sql("duckdb")
 
 
 class _Watched:
-    """Counts the rows of a stream, and keeps the exception that ended it: DuckDB would pass on only a text."""
+    """Counts the rows and values of a stream, and keeps the exception that ended it: DuckDB would pass on only a text."""
 
     def __init__(self, stream: pa.RecordBatchReader, records: RecordSet, progress: Progress) -> None:
         self._stream, self._records, self._progress = stream, records, progress
         self.failure: C360Error | None = None
+        self.values = {name: 0 for name in records.attributes if name in stream.schema.names}
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         rows = 0
@@ -151,6 +162,7 @@ class _Watched:
             for batch in self._stream:
                 rows += batch.num_rows
                 self._progress(self._records.label, rows)
+                self._count(batch)
                 yield batch
         except C360Error as failure:
             self.failure = failure
@@ -163,6 +175,14 @@ class _Watched:
             )
             self.failure.__cause__ = cause
             raise
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        """Arrow knows how many NULLs a column has; only where a key is NULL is anything looked at."""
+        for i in range(len(self._records.key)):
+            if batch.column(f"k{i}").null_count:
+                batch = batch.filter(batch.column(f"k{i}").is_valid())
+        for name in self.values:
+            self.values[name] += batch.num_rows - batch.column(name).null_count
 
 
 def _in_order(con: duckdb.DuckDBPyConnection, table: str, keys: str) -> bool:

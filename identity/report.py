@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from identity.column_fit import ColumnFit
 from identity.matching import RuleYield, SharedValue
 from identity.model_use import BlockingYield, ModelUse
 
@@ -68,7 +69,7 @@ class ResolveReport:
     `blocking` and `models` are of entities that are matched by a model. `ignored_decisions` are those on records that are not there (now).
     `touched` is given by an incremental resolve; `rules`, `blocking` and `models` then tell of the records touched, or nothing.
     `whole_because` says why a resolve that was to be incremental was none. `households` are of entities that have them; ids of theirs
-    are in no other figure.
+    are in no other figure. `fits`: of each attribute of each table, whether it holds what it is matched as; of whole resolves.
     """
 
     run: int
@@ -92,6 +93,12 @@ class ResolveReport:
     touched: Touched | None = None
     whole_because: str = ""
     households: tuple[HouseholdCount, ...] = ()
+    fits: tuple[ColumnFit, ...] = ()
+
+    @property
+    def odd_columns(self) -> tuple[ColumnFit, ...]:
+        """The attributes without any value, and those of which many values are not what they are matched as."""
+        return tuple(fit for fit in self.fits if fit.told)
 
     @property
     def personal_keys(self) -> tuple[SourceCount, ...]:

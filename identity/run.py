@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.column_fit import ColumnFit, column_fits
 from identity.crosswalk import HOUSEHOLD_OF
 from identity.engines import Engines
 from identity.evidence.writing import gather_evidence, write_evidence
@@ -61,6 +62,7 @@ class Run:
     ignored: list[str] = field(default_factory=list)
     risky: list[RiskyMerge] = field(default_factory=list)
     households: list[HouseholdCount] = field(default_factory=list)
+    fits: list[ColumnFit] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start this version's history of ids with that of the version before."""
@@ -85,6 +87,7 @@ class Run:
         wanted = dict.fromkeys([*self.engine.needs(rules, entity), *identifiers.values()])
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
         loaded = load_all(self.con, group, columns, self.progress)
+        fits = column_fits(self.con, loaded, columns, self.engine.kinds(entity) if isinstance(self.engine, Engines) else {})
         count = loaded[-1].first + loaded[-1].count
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         bound = bind(self.con, here, loaded, self.secret)
@@ -103,7 +106,7 @@ class Run:
                 self.con, entity, space, RECORD, ids, {name: (key, columns[key]) for name, key in identifiers.items()}
             )
         if gathered := evidence.result():
-            write_evidence(self.con, entity, space, gathered)
+            write_evidence(self.con, entity, space, gathered, fits)
         if asked := self._asked_households(entity):
             write_mates(self.con, entity, space, mates(found.scored, bound.cannot))
             self._group(entity, space, asked)
@@ -114,6 +117,7 @@ class Run:
         self.shared += found.shared
         self.blocking += found.blocking
         self.models += [found.model] if found.model else []
+        self.fits += fits
         self.ignored += bound.ignored
         self.contradicted.update((entity, space, bound.cannot_by[refused.cannot], refused.rule) for refused in found.refused)
         drop_all(self.con, loaded)
@@ -223,6 +227,7 @@ class Run:
             blocking=tuple(self.blocking),
             models=tuple(self.models),
             households=tuple(self.households),
+            fits=tuple(self.fits),
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from federation.cli.resolve_command import model_lines, watched
+from federation.cli.resolve_command import model_lines, odd_columns, watched
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def lines(plan: Plan) -> list[str]:
     upon = f"upon version {plan.base}" if plan.base else "the first"
     said = [f"plan for crosswalk version {plan.version}, {upon}: {found.ids_before:,} → {found.ids_after:,} ids"]
     said += changed(found)
+    said += odd_columns(plan.report)
     for model in plan.report.models:
         said += model_lines(model)
     if plan.riskiest:

@@ -72,6 +72,7 @@ def lines(found: Condition, estimate: Estimate | None) -> list[str]:
         said += [f"  {line}" for line in told(estimate)]
     for name, score in (("pairwise", found.judged.pairwise), ("B-cubed", found.judged.bcubed)) if found.judged else ():
         said += [f"  {name:9} P {score.precision:.3f}  R {score.recall:.3f}  F1 {score.f1:.3f}  over what is labelled"] if score else []
+    said += [f"  ! {fit.told}" for fit in found.fits if fit.told]
     said += [f"  may be several: {s.id360} ({s.records:,} records) {s.why}" for s in found.over_merged[:5]]
     said += [f"  may be one: {s.id360} and {s.other}, {s.why}" for s in found.over_split[:5]]
     return said

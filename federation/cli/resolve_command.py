@@ -104,6 +104,7 @@ def lines(report: ResolveReport) -> list[str]:
         notes = [f"{source.null_keys:,} without a key, left out"] if source.null_keys else []
         notes += [f"keys are personal ({source.personal}), and now in the crosswalk"] if source.personal else []
         said.append(f"  {_name(source):{width}}  {source.records:>10,} records" + "".join(f"  · {n}" for n in notes))
+    said += odd_columns(report)
     gone = f"{report.merged:,} merged into others, {report.retired:,} retired"
     said.append(f"ids: {report.minted:,} new, {gone}, {report.singletons:,} of one record only")
     for model in report.models:
@@ -126,6 +127,12 @@ def lines(report: ResolveReport) -> list[str]:
     if report.ambiguous_identifiers:
         said.append(f"identifiers of more than one person, which lead to nobody: {report.ambiguous_identifiers:,}")
     return said
+
+
+def odd_columns(report: ResolveReport) -> list[str]:
+    """Attributes that are empty, or not what they are matched as, for people."""
+    said = [f"  ! {fit.told}" for fit in report.odd_columns]
+    return [*said, "  next: look at what these attributes are mapped to; `c360 check` names the lines"] if said else []
 
 
 def model_lines(model: ModelUse) -> list[str]:

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.cohesion import NONE, Cohesion, cohesion
+from identity.column_fit import ColumnFit
 from identity.constraints import Floats
 from identity.matching import Edges, FactorBits, Matching, Refusals, RuleYield, Scored, SharedValue
 from identity.model_use import BlockingYield, ModelUse
@@ -80,11 +81,12 @@ class Document:
     proposals: tuple[BlockingYield, ...] = ()
     model: ModelUse | None = None
     run: int = 0
+    fits: tuple[ColumnFit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What is to be written for one (entity, space): `document` without `firsts` and `run`; `tables` by kind; arrays as bytes."""
+    """What is to be written for one (entity, space): `document` without `firsts`, `run` and `fits`; `tables` by kind; arrays as bytes."""
 
     document: Document
     tables: Mapping[str, pa.Table]
@@ -113,14 +115,14 @@ def gather_evidence(found: Matching) -> Evidence | None:
     return Evidence(_document(found, pairs, engine), tables, patterns, odds, combinations)
 
 
-def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, evidence: Evidence) -> None:
-    """Write the evidence for one (entity, space) into the draft attached as `new`, after its links."""
+def write_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, evidence: Evidence, fits: tuple[ColumnFit, ...] = ()) -> None:
+    """Write the evidence for one (entity, space) into the draft attached as `new`, after its links; with `fits` of its columns."""
     con.execute(_EVIDENCE)
     name = table_name("evidence", entity, space)[len("evidence_") :]
     for kind, table in evidence.tables.items():
         _insert(con, kind, name, table)
     ((run,),) = con.execute("SELECT value::BIGINT FROM new.meta WHERE key = 'version'").fetchall()
-    document = msgspec.json.encode(replace(evidence.document, firsts=_firsts(con, entity, space), run=run)).decode()
+    document = msgspec.json.encode(replace(evidence.document, firsts=_firsts(con, entity, space), run=run, fits=fits)).decode()
     con.execute(
         "INSERT INTO new.evidence VALUES (?, ?, ?, ?, ?, ?, ?)",
         [name, entity, space, document, evidence.patterns, evidence.odds, evidence.combinations],

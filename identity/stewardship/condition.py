@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identity.clustering import Ints
+from identity.column_fit import ColumnFit
 from identity.constraints import Floats
 from identity.evidence.limits import told_limit
 from identity.evidence.reading import StoredEvidence
@@ -48,7 +49,7 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Condition:
     """`run` is the resolve that matched all records last (0: not known): if that is not the version, the counts of pairs, what is expected,
-    rules, values and drift are of then; records, persons, sizes and suspects are of now.
+    rules, values, drift and `fits` are of then; records, persons, sizes and suspects are of now.
 
     `inside` and `across` count the pairs that were compared by odds in whole bits from `first_bit` on. `precision` and `recall` are
     expected by the scores alone, None without a model; recall is among pairs that were compared.
@@ -77,6 +78,7 @@ class Condition:
     over_merged: tuple[Suspect, ...]
     over_split: tuple[Suspect, ...]
     judged: Judged | None = None
+    fits: tuple[ColumnFit, ...] = ()
 
 
 def condition(evidence: StoredEvidence, labels: Sequence[tuple[int, int, bool]] = (), truth: Mapping[int, str] | None = None) -> Condition:
@@ -93,7 +95,7 @@ def condition(evidence: StoredEvidence, labels: Sequence[tuple[int, int, bool]] 
         round(right / (right + missed), 4) if scored and right + missed else None,
         document.yields, document.proposals, document.shared, document.model.generic if document.model else (),
         document.model.drift if document.model else (), tuple(_over_merged(evidence)), tuple(_over_split(evidence)),
-        _judged(evidence, labels, truth or {}) if labels or truth else None,
+        _judged(evidence, labels, truth or {}) if labels or truth else None, document.fits,
     )  # fmt: skip
 
 
