@@ -142,6 +142,8 @@ def _choices(value: Any, type_: inspect.Type) -> str:
         return "put it in quotes"
     if isinstance(type_, inspect.IntType) and type_.ge is not None and type_.ge == type_.le:
         return f"this c360 reads version {type_.ge}"
+    if isinstance(type_, inspect.IntType) and type_.ge is not None:
+        return f"use a whole number from {type_.ge} on"
     if isinstance(type_, inspect.FloatType) and type_.gt is not None and type_.lt is not None:
         return f"use a number between {type_.gt:g} and {type_.lt:g}"
     return ""

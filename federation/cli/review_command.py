@@ -65,7 +65,7 @@ def waiting(found: Queue) -> str:
         kinds.setdefault(kind, []).append((why, count))
     told = []
     for kind, reasons in kinds.items():
-        because = ", ".join(f"{why} {count:,}" for why, count in reasons[:4] if why)
+        because = ", ".join(f"{why}: {count:,}" for why, count in reasons[:4] if why)
         told.append(f"{kind} {sum(count for _, count in reasons):,}" + (f" ({because})" if because else ""))
     shown = f"{len(found):,} of {total:,} shown" if len(found) < total else f"{total:,} in all"
     return f"{shown}: {'; '.join(told)}"

@@ -12,7 +12,7 @@ def told_limit(limit: str) -> str:
         return f"they differ in {of}, of which one person has one value (must_not)"
     if name == "at_most":
         attribute, _, most = of.rpartition(" ")
-        return f"together they would have more than {most} values of {attribute} (at_most)"
+        return f"together they would have more than {most} value{'' if most == '1' else 's'} of {attribute} (at_most)"
     if name == ONE_PER_SOURCE:
         return f"{of} holds each person once (one_per_source)"
     if name == TOO_LARGE:

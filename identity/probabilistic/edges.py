@@ -11,7 +11,7 @@ from identity.cardinality import Holdings, Limited
 from identity.clustering import Ints, components
 from identity.constraints import Pairs
 from identity.matching import DECISION, OUTVOTED, TOO_LARGE, Edges, Records, Refusals, Refused
-from identity.probabilistic.correlation import FORBIDDEN, REQUIRED
+from identity.probabilistic.correlation import FORBIDDEN, REQUIRED, UNSCORED
 from identity.probabilistic.factors import Floats
 
 MODEL = "model"
@@ -181,13 +181,26 @@ def refusals(
     sizes = np.bincount(labels, minlength=edges.count)
     together = sizes[clusters // max(edges.count, 1)] + sizes[clusters % max(edges.count, 1)]
     limit = np.where(together > most, _LIMITS.index(TOO_LARGE), _LIMITS.index(OUTVOTED))
-    for nth in reversed(range(len(limits))):
-        exceeded = Holdings.of(limits[nth], labels).exceeded(clusters // max(edges.count, 1), clusters % max(edges.count, 1))
-        limit[exceeded] = len(_LIMITS) + nth
+    if limits:
+        spoken_for = np.flatnonzero(_between_all(labels, edges, clusters, sizes) > 0)  # else it is not the limit that keeps them apart
+        one, other = clusters[spoken_for] // edges.count, clusters[spoken_for] % edges.count
+        for nth in reversed(range(len(limits))):
+            limit[spoken_for[Holdings.of(limits[nth], labels).exceeded(one, other)]] = len(_LIMITS) + nth
     at = np.searchsorted(apart, clusters)
     known = np.isin(clusters, apart)
     limit[known] = edges.rule[barred[first[at[known]]]]
     return Refusals(low[best], high[best], rule[best], limit, edges.rules, (OUTVOTED, f"{TOO_LARGE} {most}", *edges.limits[2:]))
+
+
+def _between_all(labels: Ints, edges: Weighted, clusters: Ints, sizes: Ints) -> Ints:
+    """All that speaks for and against each pair of clusters (codes, in order), as clustering adds it up; decisions and limits aside."""
+    free = np.abs(edges.weight) < REQUIRED
+    codes = _code(labels[edges.left[free]], labels[edges.right[free]], edges.count)
+    asked = np.isin(codes, clusters)
+    at = np.searchsorted(clusters, codes[asked])
+    total = UNSCORED * sizes[clusters // max(edges.count, 1)] * sizes[clusters % max(edges.count, 1)]
+    np.add.at(total, at, edges.weight[free][asked] - UNSCORED)
+    return total
 
 
 def _between(labels: Ints, left: Ints, right: Ints, rule: Ints, one: int, other: int) -> list[tuple[int, int, int]]:

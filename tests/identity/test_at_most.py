@@ -255,9 +255,10 @@ def test_the_model_keeps_to_it_and_says_so(tmp_path: Path) -> None:
             evidence = evidence_of(store.current(), "individual", "")  # type: ignore[arg-type]
             items = review(evidence, SECRET, limit=1000, kinds=["refused merge"])
             assert {item.why for item in items} == {f"at_most phone {most}"} and len(items) >= 38 * (3 - most)
-            assert f"more than {most} values of phone (at_most)" in items[0].detail
+            too_many = f"more than {most} value{'s' if most > 1 else ''} of phone (at_most)"
+            assert too_many in items[0].detail
             ends = [evidence.find(*name.split(":")[0].split("."), [name.split(":")[1]]) for name in (str(items[0].a), str(items[0].b))]
-            assert why(evidence, *ends).kept_apart == f"together they would have more than {most} values of phone (at_most)"
+            assert why(evidence, *ends).kept_apart == f"together they would have {too_many}"
 
 
 def test_must_not_is_at_most_one(tmp_path: Path) -> None:
