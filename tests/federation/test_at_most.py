@@ -99,6 +99,17 @@ def test_the_form_of_a_rule_tells_which_values_are_one(tmp_path: Path) -> None:
         assert frozenset("6789") in people(project)
 
 
+def test_the_form_of_the_model_tells_it_too(tmp_path: Path) -> None:
+    text = PROJECT.replace("birth_date: born}", "birth_date: born, phone: nid}").replace("[email, [last_name, birth_date]]", "[email]")
+    more = "model: {attributes: {phone: phone(DE)}, must_not: [national_id]}, at_most: {phone: 2, email: 3, first_name: 4}"
+    (tmp_path / "c360.yml").write_text(text.replace("MORE", more))
+    with c360.connect(tmp_path) as project:
+        limits = [(limit.key.attribute, limit.key.normal, limit.most) for limit in project.model.at_most["individual"]]
+        must_not = [(key.attribute, key.normal) for key in project.model.models["individual"].must_not]
+    assert limits == [("phone", "phone(DE)", 2), ("email", "email", 3), ("first_name", "name", 4)]
+    assert must_not == [("national_id", "lower")]
+
+
 def test_a_limit_that_is_new_has_all_resolved_again_and_then_holds_for_what_changes(tmp_path: Path) -> None:
     (tmp_path / "crm.csv").write_text(CRM)
     project_file = tmp_path / "c360.yml"
