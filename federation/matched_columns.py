@@ -43,7 +43,7 @@ def matched_keys(model: Model, entity: str, stored: dict[str, dict[str, MatchKey
 
 
 def refuse_types(project: Project, mapping: Mapping, stored: dict[str, dict[str, MatchKey]]) -> None:
-    """Look at the types of columns, and read nothing. Raises AttributeType, if a column that is matched is of a type that cannot be what it is mapped as."""
+    """Look at the types of columns, and read nothing. Raises AttributeType, if one that is matched cannot be what it is mapped as."""
     taken = taken_for(*matched_keys(project.model, mapping.object, stored))
     for name, expression in mapping.attributes.items():
         column = column_of(project, mapping, expression)

@@ -37,18 +37,21 @@ OBJECT_WORDS: Mapping[str, str] = {
 """What tables of an object are called elsewhere."""
 
 ATTRIBUTE_WORDS: Mapping[str, str] = {
-    "email": "mail e_mail email_address mail_address e_mail_address emailaddr primary_email",
-    "phone": "tel telephone mobile phone_number mobile_number mobile_phone cell cell_phone phone_no msisdn telefon handy",
-    "first_name": "firstname given_name forename fname vorname prename",
-    "last_name": "lastname surname family_name lname nachname",
-    "full_name": "name fullname display_name customer_name contact_name",
+    "email": "mail e_mail email_address mail_address e_mail_address emailaddr primary_email email1 email_1 email_addr emailid email_id "
+    "personal_email private_email home_email work_email",
+    "phone": "tel telephone mobile phone_number mobile_number mobile_phone cell cell_phone phone_no msisdn telefon handy "
+    "phone1 phone_1 telephone_number tel_no tel_nr mobile_no mob cellphone home_phone primary_phone phone_home phone_mobile work_phone",
+    "first_name": "firstname given_name forename fname vorname prename first given name_first f_name first_nm given_names prenom",
+    "last_name": "lastname surname family_name lname nachname last family name_last l_name last_nm surnames familienname nom",
+    "full_name": "name fullname display_name customer_name contact_name person_name complete_name name_full",
     "title": "salutation form_of_address anrede prefix",
-    "birth_date": "birthdate birthday dob date_of_birth born geburtsdatum",
-    "gender": "sex geschlecht",
-    "street": "address street_address address1 address_line1 addr1 strasse",
-    "street2": "address2 address_line2 addr2",
-    "postal_code": "zip zip_code zipcode postcode plz post_code",
-    "city": "town locality ort stadt",
+    "birth_date": "birthdate birthday dob date_of_birth born geburtsdatum birth_dt d_o_b bday day_of_birth",
+    "gender": "sex geschlecht gender_code sex_code",
+    "street": "address street_address address1 address_line1 addr1 strasse addr address_1 address_line_1 street1 "
+    "street_line1 street_name line1 addr_line1",
+    "street2": "address2 address_line2 addr2 address_2 address_line_2 street_line2 line2 addr_line2",
+    "postal_code": "zip zip_code zipcode postcode plz post_code postalcode pcode zip5",
+    "city": "town locality ort stadt city_name municipality suburb",
     "region": "state province county bundesland",
     "country": "country_code land nation",
     "language": "lang locale sprache",

@@ -46,13 +46,22 @@ def _plain(item: Item) -> dict[str, object]:
 
 def lines(number: int, item: Item) -> list[str]:
     """One item for people."""
-    said = f" {item.posterior:.0%}" if item.posterior is not None else ""
+    said = f" {_likely(item)}" if item.posterior is not None else ""
     pair = f": {item.a} – {item.b}" if item.a else ""
     speaks = [f"{word}: {', '.join(told)}" for word, told in (("for", item.speaks_for), ("against", item.speaks_against)) if told]
     found = [f"{number:>3}  {item.kind}{said}{pair}", f"     {item.detail}", *([f"     {' · '.join(speaks)}"] if speaks else [])]
     if len(item.decide) == 2:  # the other differs in the verdict alone
         return [*found, f"     {item.decide[0]}   # or {item.decide[1].split()[2]}"]
     return [*found, *(f"     {c}" for c in item.decide)]
+
+
+def _likely(item: Item) -> str:
+    """How likely it is one person, and by which pairs: the best of many is good by chance."""
+    said = f"{item.posterior:.0%}"
+    if item.pairs == 1:
+        return said
+    alone = f"; this one alone says {item.of_pair:.0%}" if item.of_pair is not None else ""
+    return f"{said} by the mean of the {item.pairs:,} pairs between the two{alone}"
 
 
 def waiting(found: Queue) -> str:

@@ -47,8 +47,8 @@ _NAMES: tuple[tuple[str, Kind], ...] = (
     (r".*(organi[sz]ation|company|business|employer|org)(_name)?|.*name_org|.*site_name|legal_name|trading_name", Kind.ORGANISATION),
     (r"(birth|b)_?(year|y)|year_of_birth|yob|by|year", Kind.BIRTH_YEAR),
     (r"(birth|b)_?(month|m)|month_of_birth|mob|bm", Kind.BIRTH_MONTH),
-    (r"(birth|b)_?(day|d)|day_of_birth|bd", Kind.BIRTH_DAY),
-    (r"(date_of_)?birth_?(date|dt)?|date_of_birth|dob|d_o_b|birthday|geburtsdatum|naissance", Kind.BIRTH_DATE),
+    (r"(birth|b)_(day|d)|day_of_birth|bd", Kind.BIRTH_DAY),
+    (r"(date_of_)?birth_?(date|dt)?|date_of_birth|dob|d_o_b|birthday|bday|geburtsdatum|naissance", Kind.BIRTH_DATE),
     (r"(.*_)?e_?mail(_addr(ess)?)?(_\d)?|mail", Kind.EMAIL),
     (r"(.*_)?(phone|telephone|mobile|cell|tel|msisdn)(_?(number|no|num))?(_\d)?", Kind.PHONE),
     (r".*(ssn|soc_sec|social_security|passport|licen[cs]e|national|tax|nhs|nino|vat|lei|personal)_?(id|no|num|number)?", Kind.IDENTIFIER),
@@ -57,8 +57,8 @@ _NAMES: tuple[tuple[str, Kind], ...] = (
         r"(full|complete|person|customer|contact|primary|display)?_?name(_full)?|.*_name_full|full_?name|first_and_(sur|last)_?name",
         Kind.FULL,
     ),
-    (r"(sur|last|family|l)_?_?name(_?c?1)?|surname|lname(_c1)?|name_last|.*_name_last|nachname", Kind.FAMILY),
-    (r"(first|given|fore|christian|f)_?_?names?(_?c?1)?|fname(_c1)?|name_first|.*_name_first|forename|vorname", Kind.GIVEN),
+    (r"(sur|last|family|l)_?_?name(_?c?1)?|surname|lname(_c1)?|name_last|.*_name_last|nachname|last|family", Kind.FAMILY),
+    (r"(first|given|fore|christian|f)_?_?names?(_?c?1)?|fname(_c1)?|name_first|.*_name_first|forename|vorname|first|given", Kind.GIVEN),
     (r"(street|house|building|addr(ess)?_street)_?(number|no|num|nr)|housenumber", Kind.HOUSE_NUMBER),
     (r"(.*_)?(addr(ess)?_?(line)?_?1|street(_?(name|address))?|strasse)", Kind.STREET),
     (r"(ip|mac|web|wallet)_?addr(ess)?|addr(ess)?_?(type|id|since)", Kind.IGNORED),
@@ -81,8 +81,8 @@ class Field:
 def kind_of(name: str) -> Kind:
     """The kind of a column by its name.
 
-    >>> [kind_of(n).value for n in ("SURNAME", "dateOfBirth", "phone_2", "soc_sec_id", "occupation")]
-    ['family_name', 'birth_date', 'phone', 'identifier', 'text']
+    >>> [kind_of(n).value for n in ("SURNAME", "dateOfBirth", "phone_2", "soc_sec_id", "first", "birthday", "occupation")]
+    ['family_name', 'birth_date', 'phone', 'identifier', 'given_name', 'birth_date', 'text']
     """
     words = re.sub(r"([a-z])([A-Z])", r"\1_\2", name.strip())
     words = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")

@@ -34,7 +34,8 @@ class Item:
     near match: not one, and might be · refused merge: not one although something says so; `why` is the limit that refused it · weak link:
     one, by this doubtful pair · bridge: one, and hanging on this pair · shared value: on so many records that it links nobody · over-cap
     block: so many records that they were not compared (`why`: the rule) · id churn: records changed their id (`why`: merged, split).
-    `posterior` is how likely it is one person: by the pair, of two people by all pairs between them. `speaks_for` and `speaks_against` are
+    `posterior` is how likely it is one person: by the pair, of two people by the mean of the `pairs` between their records, of which this
+    one alone says `of_pair`. `speaks_for` and `speaks_against` are
     what weighs most in the pair, with bits. `detail` says the rest; `decide` are commands that settle it.
     """
 
@@ -52,6 +53,8 @@ class Item:
     why: str = ""
     speaks_for: tuple[str, ...] = ()
     speaks_against: tuple[str, ...] = ()
+    pairs: int = 1
+    of_pair: float | None = None
 
     @property
     def weight(self) -> float:
@@ -96,13 +99,20 @@ def _named(evidence: StoredEvidence, found: Doubts, limit: int) -> Iterator[Item
 
 
 def _item(evidence: StoredEvidence, found: Doubts, i: int, a: Member, b: Member) -> Item:
-    posterior = None if np.isnan(found.odds[i]) else round(float(probability(found.odds[i : i + 1])[0]), 4)
+    pattern, sizes = int(found.pattern[i]), evidence.cluster_sizes()
+    cluster, beyond = int(found.cluster[i]), int(found.beyond[i])
+    unsure, alone = round(float(found.unsure[i]), 4), _likely(evidence.odds[pattern]) if pattern >= 0 else None
     a, b = sorted((a, b), key=lambda m: m.rec)
     commands = tuple(f"c360 decide {verdict} {quote(str(a))} {quote(str(b))} --reason '…'" for verdict in (SAME, DIFFERENT))
     return Item(
-        found.kind, evidence.entity, evidence.space, int(found.records[i]), round(float(found.unsure[i]), 4), posterior, str(a), str(b),
-        tuple(dict.fromkeys((a.id360, b.id360))), _detail(found, i), commands, found.why[i], *_speaks(evidence, int(found.pattern[i])),
+        found.kind, evidence.entity, evidence.space, int(found.records[i]), unsure, _likely(found.odds[i]), str(a), str(b),
+        tuple(dict.fromkeys((a.id360, b.id360))), _detail(found, i), commands, found.why[i], *_speaks(evidence, pattern),
+        int(sizes[cluster] * sizes[beyond]) if cluster != beyond else 1, alone,
     )  # fmt: skip
+
+
+def _likely(odds: float) -> float | None:
+    return None if np.isnan(odds) else round(float(probability(np.array([odds]))[0]), 4)
 
 
 def _detail(found: Doubts, i: int) -> str:

@@ -142,6 +142,26 @@ def test_discover_proposes_by_name_and_type(cli: Cli, broken: Path) -> None:
     assert event["attributes"]["occurred_at"] == "ts" and event["attributes"]["type"] == "event_type"
 
 
+SHORT = {  # table: columns as people call them, and what they are
+    "people": "first=first_name last=last_name mail=email mobile=phone dob=birth_date addr=street zip=postal_code town=city sex=gender",
+    "customers": "fname=first_name lname=last_name email1=email cell=phone birth_dt=birth_date address_1=street postcode=postal_code",
+    "users": "given=first_name family=last_name email_addr=email tel_no=phone bday=birth_date street1=street pcode=postal_code",
+    "contacts": "name_first=first_name name_last=last_name emailid=email phone_home=phone d_o_b=birth_date last_login= first_order=",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", SHORT)
+def test_discover_knows_what_columns_are_called_for_short(cli: Cli, tmp_path: Path, table: str) -> None:
+    said = dict(pair.split("=") for pair in SHORT[table].split())
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {', '.join(f'{column} TEXT' for column in said)})")
+    (tmp_path / "c360.yml").write_text("{version: 1, name: a, sources: {a: {kind: sqlite, path: a.db}}, mappings: []}")
+    found = _mappings(cli("discover", "a", project=tmp_path).out)[table]["attributes"]
+    taken = {name: column.removeprefix("try_cast(").partition(" ")[0] for name, column in found.items()}
+    assert {taken[attribute]: attribute for attribute in said.values() if attribute} == {c: a for c, a in said.items() if a}
+    assert not {column for column, attribute in said.items() if not attribute} & set(taken.values())
+
+
 def test_discover_write_makes_a_project_that_checks(cli: Cli, tmp_path: Path) -> None:
     cli("init", tmp_path / "sample")
     cli("init", "--bare", tmp_path)

@@ -9,6 +9,9 @@ from pathlib import Path
 from conftest import Cli
 from people_project import people_project, values
 
+from federation.cli.review_command import lines
+from identity.stewardship.review import Item
+
 
 def test_the_commands_it_prints_settle_it(cli: Cli, tmp_path: Path) -> None:
     rows = people_project(tmp_path, 300, doubtful=True)
@@ -30,3 +33,12 @@ def test_the_commands_it_prints_settle_it(cli: Cli, tmp_path: Path) -> None:
 def test_without_a_crosswalk(cli: Cli, tmp_path: Path) -> None:
     people_project(tmp_path)
     assert "[C360_NO_CROSSWALK]" in cli("review", project=tmp_path).err
+
+
+def test_a_percentage_over_several_pairs_says_so() -> None:
+    item = Item("refused merge", "individual", "", 5, 0.5, 0.4, "crm.contact:1", "crm.contact:2", (1, 2), "", (), "", (), (), 6, 0.98)
+    assert lines(1, item)[0] == (
+        "  1  refused merge 40% by the mean of the 6 pairs between the two; this one alone says 98%: crm.contact:1 – crm.contact:2"
+    )
+    alone = Item("near match", "individual", "", 2, 0.5, 0.4, "crm.contact:1", "crm.contact:2", (1, 2), "", (), of_pair=0.4)
+    assert lines(1, alone)[0] == "  1  near match 40%: crm.contact:1 – crm.contact:2"

@@ -56,6 +56,7 @@ def test_doubtful_pairs_come_weightiest_first(doubtful: StoredEvidence) -> None:
     assert [item.weight for item in found] == sorted((item.weight for item in found), reverse=True)
     for item in found:
         assert item.posterior is not None and 0.2 <= item.posterior <= 0.8 and item.records == 2 and len(item.ids) == 2
+        assert (item.pairs, item.of_pair) == (1, item.posterior), "the only pair between the two"
         assert item.decide[0] == f"c360 decide same {item.a} {item.b} --reason '…'"
 
 
@@ -105,6 +106,7 @@ def test_the_largest_cluster_is_a_limit_that_is_named(tmp_path: Path) -> None:
     resolved(store, people_set([*made, made[0], made[0]]), matcher=engine(most=3))
     (found,) = review(evidence(store), SECRET, kinds=[REFUSED])
     assert (found.why, found.records) == ("largest_cluster 3", 4) and "more than 3 records" in found.detail
+    assert found.pairs == 3 and found.of_pair is not None and found.of_pair > 0.99, "three records of one, one of the other"
 
 
 def test_a_decision_that_no_longer_holds_is_told_as_what_refused(tmp_path: Path) -> None:
