@@ -16,6 +16,7 @@ from identity.crosswalk import Crosswalk
 from identity.errors import UnknownId360
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.evidence.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
+from identity.households.reading import HouseholdEvidence, why_household
 from identity.model import RecordSet
 from identity.stewardship.review import KINDS, Queue, ordered, review
 from views.model import Mapping
@@ -40,14 +41,19 @@ def why_records(project: Project, a: Key, b: Key, *, live: bool = True) -> Why:
     return found
 
 
-def why_id360(project: Project, id360: int) -> ClusterEvidence:
-    """How the records of an id (of now, or one merged into it) hang together. Raises: NoCrosswalk, NoEvidence, UnknownId360."""
+def why_id360(project: Project, id360: int) -> ClusterEvidence | HouseholdEvidence:
+    """How the records of an id (of now, or one merged into it) hang together; of a household's id, who is of it and why.
+
+    Raises: NoCrosswalk, NoEvidence, UnknownId360.
+    """
     crosswalk = current(project)
     now = crosswalk.canonical(id360)
     decisions = project_decisions(project).active()
     for place in places_with_evidence(crosswalk):
         if found := why_cluster(evidence_of(crosswalk, *place), now, decisions):
             return found
+        if household := why_household(evidence_of(crosswalk, *place), now):
+            return household
     raise UnknownId360(f"no record has the id360 {id360}, or nothing is kept of why", hint="`c360 crosswalk show ID360` tells its history")
 
 

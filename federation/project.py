@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from identity.crosswalk import Crosswalk
     from identity.engines import Generic
     from identity.evidence.why import ClusterEvidence, Why
+    from identity.households.reading import HouseholdEvidence
     from identity.model_use import ModelUse
     from identity.report import ResolveReport
     from identity.stewardship.decisions import Decision
@@ -128,9 +129,10 @@ class Project:
 
         return decide_records(self, verdict, a, b, reason=reason, by=by, until=until)
 
-    def why(self, a: Key | int, b: Key | None = None) -> Why | ClusterEvidence:
+    def why(self, a: Key | int, b: Key | None = None) -> Why | ClusterEvidence | HouseholdEvidence:
         """Why records ("crm", "contact", 42) and ("shop", "customer", "C-3") are one person, or are not: the pairs that lead from one
-        to the other, each with its evidence. Of an id360 alone: how its records hang together. See federation.explaining."""
+        to the other, each with its evidence. Of an id360 alone: how its records hang together; of a household's id: who is of it, and by
+        which pairs of records. See federation.explaining."""
         from federation.explaining import why_id360, why_records
 
         if isinstance(a, int):

@@ -7,10 +7,13 @@ from html import escape
 from federation.charts import waterfall_picture
 from federation.pages import figure, page, section, table
 from identity.evidence.why import ClusterEvidence, PairEvidence, Why
+from identity.households.reading import HouseholdEvidence
 
 
-def why_page(found: Why | ClusterEvidence) -> str:
+def why_page(found: Why | ClusterEvidence | HouseholdEvidence) -> str:
     """A self-contained page. It holds keys and levels, and no value of a record."""
+    if isinstance(found, HouseholdEvidence):
+        return _household(found)
     return _two(found) if isinstance(found, Why) else _cluster(found)
 
 
@@ -36,6 +39,14 @@ def _cluster(found: ClusterEvidence) -> str:
         parts.append(section("The bridge", pair_section(found.bridge), note=told))
     parts.append(section("Nearly the same person", *(pair_section(p) for p in found.near)))
     return page(str(found.id360), [*parts, decided(found.decisions)])
+
+
+def _household(found: HouseholdEvidence) -> str:
+    people = [[str(person), ", ".join(records)] for person, records in found.people]
+    pairs = [[pair.a, pair.b, f"{pair.bits:+.1f}"] for pair in found.pairs]
+    note = "Bits: log2 of the odds that the two are of one household, neither one person nor strangers."
+    parts = [f"<h1>Household {found.household}</h1>", table(["id360", "records"], people)]
+    return page(str(found.household), [*parts, section("Why", table(["record", "record", "bits"], pairs), note=note)])
 
 
 def pair_section(pair: PairEvidence, before: str = "") -> str:

@@ -12,6 +12,7 @@ from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
     from identity.evidence.why import ClusterEvidence, PairEvidence, Why
+    from identity.households.reading import HouseholdEvidence
 
 BAR = 36
 SHOWN_RULES = 6
@@ -30,7 +31,7 @@ def why(app: App, a: str, b: str | None, output: str, html: Path | None) -> None
 
     \b
     c360 why crm.contact:17 shop.customer:C-3
-    c360 why 123456789012345                  how a person's records hang together
+    c360 why 123456789012345                  how a person's records hang together; of a household's id, who is of it
     """
     project = app.project()
     if b is None and not a.isdigit():
@@ -53,10 +54,13 @@ def why(app: App, a: str, b: str | None, output: str, html: Path | None) -> None
         click.echo(line)
 
 
-def lines(found: Why | ClusterEvidence) -> list[str]:
+def lines(found: Why | ClusterEvidence | HouseholdEvidence) -> list[str]:
     """An explanation for people."""
     from identity.evidence.why import Why
+    from identity.households.reading import HouseholdEvidence
 
+    if isinstance(found, HouseholdEvidence):
+        return _household_lines(found)
     return _pair_lines(found) if isinstance(found, Why) else _cluster_lines(found)
 
 
@@ -94,6 +98,15 @@ def _cluster_lines(found: ClusterEvidence) -> list[str]:
     if found.near:
         said += ["", "nearly the same person:", *(f"  {p.a} – {p.b}  {_score(p)}" for p in found.near)]
     return said + _decided(found.decisions)
+
+
+def _household_lines(found: HouseholdEvidence) -> list[str]:
+    said = [f"{found.household} is a household of {len(found.people)} {found.entity}s:"]
+    for person, records in found.people:
+        more = f" and {len(records) - 3} more" if len(records) > 3 else ""
+        said.append(f"  {person}: {', '.join(records[:3])}{more}")
+    said += ["", "of one household, surest first:", *(f"  {p.a} – {p.b}  {p.bits:+.1f} bits" for p in found.pairs)]
+    return [*said, "", "next: `c360 why RECORD RECORD` shows a pair in full, `c360 why ID360` how the records of one of them hang together"]
 
 
 def _decided(decisions: tuple[str, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -24,6 +25,33 @@ class Together:
     def __str__(self) -> str:
         by = f"{self.a} – {self.b}: {self.bits:+.1f} bits" if self.bits is not None else "others of it connect them"
         return f"of one household, {self.household} ({by})"
+
+
+@dataclass(frozen=True, slots=True)
+class HouseholdEvidence:
+    """A household: its `people` by id360, each with its records, and the pairs of records that say so of two of them, surest first."""
+
+    entity: str
+    space: str
+    household: int
+    people: tuple[tuple[int, tuple[str, ...]], ...]
+    pairs: tuple[Together, ...]
+
+
+def why_household(evidence: StoredEvidence, household: int) -> HouseholdEvidence | None:
+    """Who is of a household (by an id of now, or one merged into it), and why; None if this evidence knows no such household."""
+    crosswalk, table = evidence.crosswalk, evidence.crosswalk.households_of(evidence.entity, evidence.space)
+    household = crosswalk.canonical(household)
+    rows = crosswalk.reader.execute(f"SELECT k0 FROM xw.{table.name} WHERE id360 = ? ORDER BY k0", [household]).fetchall() if table else []
+    people = {int(person): evidence.members(int(person)) for (person,) in rows}
+    if not people:
+        return None
+    told = [
+        found for one, other in combinations(people.values(), 2) if (found := together(evidence, one, other)) and found.bits is not None
+    ]
+    told.sort(key=lambda t: (-(t.bits or 0), t.a or "", t.b or ""))
+    named = tuple((person, tuple(str(member) for member in members)) for person, members in people.items())
+    return HouseholdEvidence(evidence.entity, evidence.space, household, named, tuple(told))
 
 
 def household_of(crosswalk: Crosswalk, entity: str, space: str, id360: int) -> int | None:

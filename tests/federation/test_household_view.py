@@ -12,7 +12,9 @@ import c360
 from connectors.spi.errors import C360Error
 from federation.cli.app import run
 from federation.errors import PolicyRefused
+from identity.errors import UnknownId360
 from identity.households.mates import table_of
+from identity.households.reading import HouseholdEvidence
 
 PROJECT = """
 version: 1
@@ -107,11 +109,22 @@ def test_who_lives_together_as_sql_shows_it(project: Path, capsys: pytest.Captur
         assert why.together is not None and why.together.household == found[5] and (why.together.bits or 0) > 3
         assert opened.why(("crm", "person", "5"), ("crm", "person", "6")).together is None
         assert opened.why(("crm", "person", "6"), ("shop", "person", "6")).together is None, "one person, in two systems"
+        household = opened.why(found[5])
+        assert isinstance(household, HouseholdEvidence) and {person for person, _ in household.people} == {m for (m,) in members}
+        assert {"crm.person:5", "crm.person:305"} <= {name for _, names in household.people for name in names}
+        bits = [pair.bits or 0 for pair in household.pairs]
+        assert len(bits) >= 2 and bits == sorted(bits, reverse=True) and min(bits) > 0
+        with pytest.raises(UnknownId360):
+            opened.why(1)
     assert run(["crosswalk", "show", str(found[5]), "--project", str(project)]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == sorted(f"  {id360}" for id360 in {one, *(m for (m,) in members)})
     assert run(["why", "crm.person:5", "crm.person:305", "--project", str(project), "--html", str(project / "why.html")]) == 0
     assert f"they are of one household, {found[5]} (" in capsys.readouterr().out
     assert f"of one household, {found[5]}" in (project / "why.html").read_text()
+    assert run(["why", str(found[5]), "--project", str(project), "--html", str(project / "home.html")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{found[5]} is a household of 3 individuals:\n") and f"  {one}: crm.person:5" in said and " bits\n" in said
+    assert f"Household {found[5]}" in (project / "home.html").read_text()
     assert run(["resolve", "-q", "--project", str(project)]) == 0
     assert f"{count.households:,} households of {count.people:,} individuals, " in capsys.readouterr().out
 
