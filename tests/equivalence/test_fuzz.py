@@ -12,7 +12,7 @@ from tests.support.world import World
 
 
 def test_random_queries(world: World) -> None:
-    done = run(world, LocalCopy(world), count=200, seed=20, seconds=45, all_off=0.02)
+    done = run(world, LocalCopy(world), count=120, seed=20, seconds=45, all_off=0.02)
     assert not done.differences, "\n\n".join(done.differences)
     assert done.queries >= 100
     assert done.refused < done.queries / 2

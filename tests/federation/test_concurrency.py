@@ -42,7 +42,7 @@ def test_sixteen_threads_get_right_answers(own: World) -> None:
         return comparable(session.sql(case.sql, case.values(ids)).fetchall(), ordered=case.rows == "ordered")
 
     right = [ask(i) for i in range(len(cases))]
-    order = [(i * 7) % len(cases) for i in range(len(cases) * 3)]
+    order = [(i * 7) % len(cases) for i in range(len(cases) * 2)]
     with ThreadPoolExecutor(16) as pool:
         for number, answer in zip(order, pool.map(ask, order), strict=True):
             assert answer == right[number], cases[number].title
@@ -125,8 +125,8 @@ def test_more_rows_than_allowed(own: World) -> None:
     assert len(own.project.session("root").sql("SELECT * FROM sales_order LIMIT 10", max_rows=10).fetchall()) == 10
 
 
-def test_memory_is_bounded(tmp_path: Path) -> None:
-    project = big(tmp_path, "64MiB")
+def test_memory_is_bounded(big: Path) -> None:
+    project = connected(big, "64MiB")
     with pytest.raises(OverMemory, match="more memory than its budget"):
         project.session().sql("SELECT count(*) FROM raw.big.t AS a JOIN raw.big.t AS b ON a.text = b.text AND a.id <> b.id").fetchall()
     assert project.session().sql("SELECT count(*) FROM raw.big.t WHERE id < 10").fetchall() == [(10,)]
@@ -134,8 +134,8 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(int(duckdb.__version__.split(".")[0]) >= 2, reason="DuckDB 2.0 gives a prepared statement's answer whole")
-def test_limit_stops_a_long_stream(tmp_path: Path) -> None:
-    project = big(tmp_path, "1GiB")
+def test_limit_stops_a_long_stream(big: Path) -> None:
+    project = connected(big, "1GiB")
     answer = project.session().sql("SELECT id FROM raw.big.t WHERE length(text) > 3 LIMIT 5")
     assert len(answer.fetchall()) == 5
     assert answer.report.rows_moved < ROWS / 2  # what may run ahead is bounded in bytes: 64 MiB to each room
@@ -146,10 +146,15 @@ def test_limit_stops_a_long_stream(tmp_path: Path) -> None:
 ROWS = 1_500_000
 
 
-def big(folder: Path, memory: str) -> Project:
-    con = duckdb.connect(str(folder / "big.duckdb"))
-    con.execute(f"CREATE TABLE t AS SELECT range AS id, 'row ' || range || repeat('.', 300) AS text FROM range({ROWS})")
-    con.close()
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("big")
+    with duckdb.connect(str(folder / "big.duckdb")) as con:
+        con.execute(f"CREATE TABLE t AS SELECT range AS id, 'row ' || range || repeat('.', 300) AS text FROM range({ROWS})")
+    return folder
+
+
+def connected(folder: Path, memory: str) -> Project:
     text = f"version: 1\nname: big\nsources: {{big: {{kind: duckdb, path: big.duckdb}}}}\nsettings: {{memory: {memory}}}\n"
     (folder / "c360.yml").write_text(text)
     return connect(folder / "c360.yml")

@@ -51,12 +51,12 @@ def test_messy_people_of_three_systems_are_told_apart(make: Make) -> None:
     for key in HAND_MADE:
         together = {other for other, id360 in found.items() if id360 == found[key]}
         assert together == {other for other, who in truth.items() if who == truth[key]}, key
-    twice = [keys for n in range(100, 600) if len(keys := [key for key in found if key[1] == str(n)]) == 2]
-    assert len(twice) == 250 and sum(found[one] == found[other] for one, other in twice) >= 245
+    twice = [keys for n in range(100, 400) if len(keys := [key for key in found if key[1] == str(n)]) == 2]
+    assert len(twice) == 150 and sum(found[one] == found[other] for one, other in twice) >= 147
     assert len(set(found.values())) >= 0.99 * len(set(truth.values()))
     (use,) = report.models
     assert use.trained and use.records == len(PEOPLE) and use.attributes["phone"] == "phone" and "notes" not in use.attributes
-    assert 200 <= use.matches <= 300 and not use.drift and report.blocking[0].pairs == use.pairs
+    assert 120 <= use.matches <= 180 and not use.drift and report.blocking[0].pairs == use.pairs
 
 
 def test_the_model_is_trained_once_and_then_used_as_it_is(make: Make) -> None:

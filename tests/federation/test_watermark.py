@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import random
 import re
 import sqlite3
@@ -49,11 +50,16 @@ COUNT = 1100
 Row = tuple[int, str, str, str, str, dt.datetime | None]
 
 
-def person(number: int, changed: dt.datetime | None) -> Row:
-    fake = Faker("en_GB")
-    fake.seed_instance(number)
-    given, family = fake.first_name(), fake.last_name()
-    return number, given, family, f"{given}.{family}{number % 97}@{fake.free_email_domain()}".lower(), fake.city(), changed
+@functools.cache
+def people() -> tuple[Row, ...]:
+    fake, found = Faker("en_GB"), []
+    for number in range(COUNT):
+        fake.seed_instance(number)
+        given, family = fake.first_name(), fake.last_name()
+        mail = f"{given}.{family}{number % 97}@{fake.free_email_domain()}".lower()
+        changed = START - dt.timedelta(hours=COUNT - number) if number % 50 else None
+        found.append((number, given, family, mail, fake.city(), changed))
+    return tuple(found)
 
 
 def quoted(row: Row) -> str:
@@ -67,7 +73,7 @@ class Company:
 
     def __init__(self, folder: Path, postgres: TestPostgres) -> None:
         self.folder, self.postgres, self.at = folder, postgres, START
-        rows = [person(i, START - dt.timedelta(hours=COUNT - i) if i % 50 else None) for i in range(COUNT)]
+        rows = people()
         self.database = postgres.database(
             "CREATE TABLE person (id bigint PRIMARY KEY, given text, family text, mail text, town text, changed timestamptz)",
             f"INSERT INTO person VALUES {', '.join(map(quoted, rows))}",

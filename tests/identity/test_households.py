@@ -100,6 +100,7 @@ def test_an_index_without_households_is_not_built_upon(tmp_path: Path, models: P
 
 
 ASKED = Households()
+ALONE = 500
 
 
 class Town:
@@ -107,7 +108,7 @@ class Town:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, CrosswalkStore(folder / "crosswalk")
-        people = strangers(1300, 0)
+        people = strangers(ALONE, 0)
         self.families: list[list[int]] = []
         self.rows: dict[int, Row] = dict(enumerate(people))
         more = iter(range(2000, 9000))
@@ -143,8 +144,8 @@ def test_families_are_households_and_strangers_are_not(tmp_path: Path) -> None:
     whole = [family for family in town.families if len({found.get(key) for key in family}) == 1 and family[0] in found]
     assert len(whole) >= 57
     assert len({found[family[0]] for family in whole}) == len(whole), "no two families are one household"
-    alone = set(range(60, 1300))
-    assert len(alone & found.keys()) <= 12
+    alone = set(range(60, ALONE))
+    assert len(alone & found.keys()) <= 4
     (count,) = report.households
     assert count.households == len(set(found.values())) and count.people == len({town.ids()[key] for key in found}) and count.largest == 4
     crosswalk = town.store.current()

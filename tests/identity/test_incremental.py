@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,8 +69,8 @@ class Both:
         return Engines(SECRET, {"individual": MODEL} if self.probable else {}, self.models, self.cap)
 
     def start(self, world: World) -> None:
-        for store in (self.whole, self.little):
-            resolve(sets(world), self.rules, store, SECRET, matcher=self.engines(), identifiers=IDENTIFIERS, index=True)
+        resolve(sets(world), self.rules, self.little, SECRET, matcher=self.engines(), identifiers=IDENTIFIERS, index=True)
+        shutil.copytree(self.little.directory, self.whole.directory, dirs_exist_ok=True)
 
     def go_on(self, world: World, some: list[RecordSet] | None = None) -> ResolveReport:
         ways: dict[str, Any] = {"identifiers": IDENTIFIERS, "decisions": self.decisions}

@@ -117,4 +117,4 @@ def shop_of(postgres: TestPostgres, rows: dict[Key, tuple[str, Row]]) -> str:
     )
 
 
-PEOPLE = {**HAND_MADE, **strangers(500)}
+PEOPLE = {**HAND_MADE, **strangers(300)}
