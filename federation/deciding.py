@@ -41,8 +41,9 @@ def decide_records(
     """Note that two records are the "same" person or "different" ones, or ("pin") that the person of `a` keeps the id360 `b`.
 
     It holds from the next resolve on, until a moment (UTC) if one is given. Keys that are personal are written as a keyed hash. What
-    holds already is not noted again: that decision is returned. Raises: DecisionExpired, DecisionTable, KeyType, UnknownId360,
-    ContradictoryDecisions, DecisionsFile.
+    holds already is not noted again: that decision is returned; one that says the same until another moment is replaced.
+
+    Raises: DecisionExpired, DecisionTable, KeyType, UnknownId360, ContradictoryDecisions, DecisionsFile.
     """
     until = until.replace(tzinfo=UTC) if until is not None and until.tzinfo is None else until
     if until is not None and until <= datetime.now(UTC):

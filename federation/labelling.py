@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import getpass
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from federation.project import Project
     from federation.session import Session
 
-COLUMNS = ("a", "b", "verdict")
+COLUMNS, PERSONS = ("a", "b", "verdict"), ("record", "person")
+_MEANING = {
+    COLUMNS: "a and b are records, written source.table:key (crm.contact:17); a verdict is same, different or unsure.",
+    PERSONS: "A record is written source.table:key (crm.contact:17); a person is any text that tells people apart.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def import_answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labellin
 
 def _answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> Iterator[tuple[Question, str]]:
     meant = {"y": "same", "n": "different", "?": UNSURE, **{v: v for v in VERDICTS}}
-    for number, row in enumerate(_rows(path), 2):
+    for number, row in enumerate(_rows(path, COLUMNS), 2):
         verdict = str(row.get("verdict") or "").strip().lower()
         if not verdict and all(row.get(c) is not None for c in COLUMNS):
             continue
@@ -164,27 +168,35 @@ def quality(
         labelling = Labelling(project, *place)
         told, who = labelling.judged(), {}
         if truth is not None and parse is not None:
-            who = _persons(truth, parse, labelling)
-            answered = () if who else _answers(truth, parse, labelling)
+            rows = _rows(truth, PERSONS, COLUMNS)
+            told_persons = bool(rows) and {*PERSONS} <= rows[0].keys()
+            who = _persons(rows, parse, labelling) if told_persons else {}
+            answered = () if told_persons else _answers(truth, parse, labelling)
             told += [(q.a.rec, q.b.rec, verdict == "same") for q, verdict in answered if verdict != UNSURE]
         sampled = labelling.estimate() if labelling.labels else None
         found.append((condition(labelling.evidence, told, who), sampled))
     return found
 
 
-def _persons(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> dict[int, str]:
-    """Who each record is, if the file tells that."""
-    rows = _rows(path)
-    if not rows or not {"record", "person"} <= rows[0].keys():
-        return {}
+def _persons(rows: list[dict[str, str]], parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> dict[int, str]:
+    """Who each record is."""
     tables = {(table.source, table.table) for table, _ in labelling.evidence.tables}
-    named = [(parse(str(row["record"])), str(row["person"])) for row in rows]
+    named = [(parse(str(row["record"])), str(row["person"])) for row in rows if row["person"]]
     return {labelling.evidence.find(r[0], r[1], r[2:]).rec: person for r, person in named if (r[0], r[1]) in tables}
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path, *headers: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV that has all columns of one of `headers`. Raises: LabelsFile."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            found, there = list(reader), reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as cause:
         raise LabelsFile(f"{path.name} cannot be read as CSV", hint="`c360 label --export FILE` writes what it takes back") from cause
+    if not any({*header} <= {*there} for header in headers):
+        wanted = " or ".join(f"`{','.join(header)}`" for header in headers)
+        raise LabelsFile(
+            f"{path.name}: the first line is expected to be {wanted}; it {'is empty' if not there else 'has other columns'}",
+            hint=" ".join(_MEANING[tuple(header)] for header in headers),
+        )
+    return found

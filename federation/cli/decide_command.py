@@ -12,7 +12,7 @@ from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
     from federation.project import Project
-    from identity.stewardship.decisions import Decisions
+    from identity.stewardship.decisions import Decision, Decisions
 
 HOW_MANY = {"same": 2, "different": 2, "pin": 2, "list": 0, "undo": 1}
 
@@ -56,16 +56,24 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         other = _id360(what[1]) if verdict == "pin" else record_of(project, what[1])
         moment = until.replace(tzinfo=UTC) if until else None
         one = record_of(project, what[0])
-        before = {d.id for d in project_entries(project).entries}
+        held = project_entries(project).active()
+        before = {d.id for d in held}
         made = decide_records(project, verdict, one, other, reason=str(reason), by=by, until=moment)
         if made.id in before:
             app.say(f"decided already: {made}, by {made.by} on {made.at:%Y-%m-%d}; nothing was added")
         else:
             app.say(f"decided: {made}; it holds from the next `c360 resolve` or `c360 plan` on")
+            withdrawn = project_entries(project).withdrawn
+            for former in (d for d in held if d.id in withdrawn):
+                app.say(f"it replaces {former.id}, which held {_term(former)}; this one holds {_term(made)}")
         for source, table, *key in unknown_records(project, [one] if isinstance(other, int) else [one, other]):
             app.say(
                 f"no record {source}.{table}:{','.join(map(str, key))} in the crosswalk yet; the decision waits for a resolve that finds it"
             )
+
+
+def _term(decision: Decision) -> str:
+    return f"until {decision.until:%Y-%m-%d %H:%M} UTC" if decision.until else "for ever"
 
 
 def record_of(project: Project, text: str) -> tuple[Any, ...]:

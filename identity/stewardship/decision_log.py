@@ -106,7 +106,8 @@ def moment_from(text: str) -> datetime:
 
 
 def decide(path: str | Path, decision: Decision) -> Decision:
-    """Add a decision to the file, flushed to disk; returns it with its id. One that holds already is returned instead, not added again.
+    """Add a decision to the file, flushed to disk; returns it with its id. One that holds already is returned instead, not added again;
+    one that says the same until another moment is withdrawn, so that the new moment is the one that counts.
 
     Raises: ContradictoryDecisions; DecisionsFile.
     """
@@ -119,6 +120,9 @@ def decide(path: str | Path, decision: Decision) -> Decision:
     told = replace(decision, id=entry["id"])
     refuse_contradictions((*known.active(), told))
     append_line(path, entry)
+    for former in known.active():
+        if former.says_of(told):
+            withdraw(path, former.id, reason=f"replaced by {told.id}, which holds until another moment", by=decision.by)
     return told
 
 

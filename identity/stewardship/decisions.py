@@ -50,9 +50,14 @@ class Decision:
     def says_as(self, other: Decision) -> bool:
         """Whether both say the same, of the same records in whatever order, for as long."""
 
+        mine, theirs = (of.until.replace(microsecond=0) if of.until else None for of in (self, other))  # as the file keeps it
+        return self.says_of(other) and mine == theirs
+
+    def says_of(self, other: Decision) -> bool:
+        """Whether both say the same, of the same records in whatever order, for however long."""
+
         def said(of: Decision) -> tuple[object, ...]:
-            until = of.until.replace(microsecond=0) if of.until else None  # as the file keeps it
-            return of.verdict, of.entity, of.space, frozenset(of.records), of.id360, until
+            return of.verdict, of.entity, of.space, frozenset(of.records), of.id360
 
         return said(self) == said(other)
 

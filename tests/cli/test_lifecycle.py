@@ -161,7 +161,12 @@ def test_what_is_decided_already_is_not_added_and_records_that_are_not_there_are
     again = cli("decide", "same", "crm.contact:2", "crm.contact:1", "--reason", "once more", project=mine)
     assert again.code == 0 and "decided already" in again.err and "no record" not in again.err
     assert (mine / "decisions.jsonl").read_text() == before
-    assert "already" not in cli(*same, "--until", "2999-01-01", project=mine).err
+    until = cli(*same, "--until", "2999-01-01", project=mine)
+    assert "already" not in until.err and "which held for ever; this one holds until 2999-01-01 00:00 UTC" in until.err
+    assert "decided already" in cli(*same, "--until", "2999-01-01", project=mine).err
+    listed = cli("decide", "list", project=mine).lines
+    assert [line.split()[2] for line in listed] == ["withdrawn", "holds"], "the other moment replaces the former"
+    assert "which held until 2999" in cli(*same, project=mine).err and cli("resolve", project=mine).code == 0
     waits = cli("decide", "different", "crm.contact:1", "crm.contact:999", "--reason", "r", project=mine)
     assert waits.code == 0 and "decided: " in waits.err and "no record crm.contact:999 in the crosswalk yet" in waits.err
     assert "no record crm.contact:1 " not in waits.err

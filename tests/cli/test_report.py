@@ -117,3 +117,21 @@ def test_a_truth_that_names_nobody(cli: Cli, people: Path, tmp_path: Path) -> No
     file = tmp_path / "truth.csv"
     file.write_text("record,person\ncrm.contact:99999,1\n")
     assert "[C360_UNKNOWN_RECORD]" in cli("report", "--labels", file, project=people).err
+
+
+@pytest.mark.parametrize("header", ["id,who", "", "record;person", "a,b"])
+def test_a_file_of_labels_with_another_header_is_told_which_is_expected(cli: Cli, people: Path, tmp_path: Path, header: str) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(f"{header}\ncrm.contact:1,7\n" if header else "")
+    said = cli("report", "--labels", file, project=people)
+    assert said.code == 1 and "[C360_LABELS_FILE] labels.csv: the first line is expected to be" in said.err
+    assert "`record,person` or `a,b,verdict`" in said.err and "crm.contact:17" in said.err
+    taken = cli("label", "--import", file, project=people)
+    assert taken.code == 1 and "expected to be `a,b,verdict`;" in taken.err and "record,person" not in taken.err
+
+
+def test_of_whom_nobody_knows_who_they_are_nothing_is_said(cli: Cli, people: Path, tmp_path: Path) -> None:
+    file = tmp_path / "truth.csv"
+    file.write_text("record,person\ncrm.contact:1,1\nshop.customer:C-1,1\ncrm.contact:2,\ncrm.contact:3,\n")
+    judged = json.loads(cli("report", "-o", "json", "--labels", file, project=people).out)[0]["condition"]["judged"]
+    assert judged["records"] == 2 and judged["pairwise"] == [1.0, 1.0]
