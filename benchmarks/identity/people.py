@@ -1,10 +1,11 @@
 """Noisy records of people, with the truth: of any size, from a seed, a million in less than a minute.
 
-    python -m benchmarks.identity.people FILE.parquet|FILE.csv [--records 1000000] [--seed 0] [--poison] [--blind]
+    python -m benchmarks.identity.people FILE.parquet|FILE.csv [--records 1000000] [--seed 0] [--poison] [--blind] [--second-phone]
 
 Four sources know a person by one to six records. Values are missing, mistyped, abbreviated, outdated; nicknames, names from
 before a marriage, moves, shared telephones and e-mails, role addresses, placeholders. One in seven true pairs has nothing but the
 name in common. With `--poison` one date of birth stands in 4 % of the rows, as after a faulty import.
+With `--second-phone` a third of the people have a further number, beside the first on all their records that have one, in either order.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ NO_ADDRESS = (0.1, 0.28, 0.55, 0.32)  # by source: neither street nor town nor p
 NICKNAME, INITIAL, EXCHANGED = 0.14, 0.012, 0.006
 MAIDEN, EARLIER, SECOND_PHONE, LANDLINE, SWITCHBOARD, HOUSEHOLD_MAIL, ROLE_MAIL = 0.35, 0.5, 0.45, 0.4, 0.012, 0.5, 0.012
 TYPOS = {"first_name": 0.035, "last_name": 0.04, "email": 0.02, "phone": 0.015, "street": 0.04, "city": 0.025, "postcode": 0.012}
+SEVERAL_PHONES = 1 / 3
 WRONG_DATE, PLACEHOLDER_DATE, PLACEHOLDER_PHONE = 0.03, 0.006, 0.004
 UPPER = (0.02, 0.03, 0.3, 0.6)  # by source: the share of records in capitals
 LOWER = (0.01, 0.15, 0.05, 0.0)
@@ -82,6 +84,20 @@ def people(records: int, seed: int = 0, *, poison: bool = False) -> pa.Table:
     keys = {"source": pa.array(SOURCES).take(pa.array(source)), "rec_id": pa.array(random.permutation(records) + 1)}
     table = pa.table({name: pa.array(column).cast(pa.string()) for name, column in (keys | truth | columns).items()})
     return table.take(order).combine_chunks()
+
+
+def with_second_phones(table: pa.Table, seed: int = 0) -> pa.Table:
+    """`people` with a column `phone_2`: a third of the persons have a number of their own more, written before or behind the other."""
+    random = np.random.default_rng(seed + 2)
+    person = table.column("cluster_id").combine_chunks().cast(pa.int64()).to_numpy()
+    numbers = random.integers(2_000_000_000, 9_000_000_000, person.max() + 1)
+    several = random.random(person.max() + 1) < SEVERAL_PHONES
+    first = table.column("phone").combine_chunks()
+    second = _without(pa.array(numbers[person]).cast(pa.string()), ~several[person] | np.asarray(first.is_null()))
+    exchanged = pa.array((random.random(len(person)) < 0.5) & np.asarray(second.is_valid()))
+    at = table.column_names.index("phone")
+    swapped = table.set_column(at, "phone", pc.if_else(exchanged, second, first))
+    return swapped.add_column(at + 1, "phone_2", pc.if_else(exchanged, first, second))
 
 
 def write(table: pa.Table, path: Path) -> None:
@@ -206,8 +222,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--poison", action="store_true", help=f"{POISON} as date of birth in {POISONED:.0%} of the rows")
     parser.add_argument("--blind", action="store_true", help="leave out household_id, which no system may see")
+    parser.add_argument("--second-phone", action="store_true", help="a third of the people have a further number, in either order")
     args = parser.parse_args()
     table = people(args.records, args.seed, poison=args.poison)
+    if args.second_phone:
+        table = with_second_phones(table, args.seed)
     write(table.drop_columns(["household_id"]) if args.blind else table, args.file)
 
 

@@ -14,7 +14,7 @@ from identity.evidence.writing import Document
 from identity.loading import RECORD, load_all
 from identity.matching import Records, keyed_hash
 from identity.model import MatchRule, RecordSet
-from identity.probabilistic.blocking import rule_size, rules_for
+from identity.probabilistic.blocking import BlockingRule, rule_size, rules_for
 from identity.probabilistic.compare import levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.engine import Probabilistic
@@ -51,7 +51,7 @@ def compare_live(
         prepared = Probabilistic(replace(settings, trained=trained), engines.secret).prepare(records)
         size = rule_size(document.records, trained.records)
         blocking = rules_for(prepared, size) if document.blocking != (EVERY_PAIR,) else ()
-        asked = {rule.name: _blocking_unmet(con, rule.name, rule.parts, sorted(rule.columns)) for rule in blocking}
+        asked = {rule.name: _blocking_unmet(con, rule) for rule in blocking}
         proposed = tuple(name for name, lacks in asked.items() if lacks is None) if blocking else (EVERY_PAIR,)
         found = _scored(con, prepared, document, trained, engines.secret)
         return found, proposed, tuple(u for u in (*unmet, *asked.values()) if u)
@@ -70,14 +70,20 @@ def _scored(
     return waterfall(document, found, score(document, found))
 
 
-def _blocking_unmet(con: duckdb.DuckDBPyConnection, name: str, parts: Sequence[str], columns: Sequence[str]) -> Unmet | None:
+def _blocking_unmet(con: duckdb.DuckDBPyConnection, rule: BlockingRule) -> Unmet | None:
     """What kept a blocking rule from having the two records compared: which of its columns; None if it would have."""
-    lack = [c for c in columns if con.execute(f"SELECT bool_or({c} IS NULL) FROM {TABLE}").fetchall()[0][0]]
+    columns, rows = sorted(rule.columns), rule.rows(TABLE)
+    lack = [c for c in columns if con.execute(f"SELECT count(DISTINCT rec) < 2 FROM {rows} WHERE {c} IS NOT NULL").fetchall()[0][0]]
     if lack:
-        return Unmet(name, (), tuple(lack))
-    differ = [part for part in parts if con.execute(f"SELECT count(DISTINCT {part}) FROM {TABLE}").fetchall()[0][0] != 1]
+        return Unmet(rule.name, (), tuple(lack))
+    differ = [part for part in rule.parts if not _in_common(con, rows, part)]
     named = [column for column in columns if any(column in part for part in differ)]
-    return Unmet(name, tuple(named or columns), ()) if differ else None
+    return Unmet(rule.name, tuple(named or columns), ()) if differ else None
+
+
+def _in_common(con: duckdb.DuckDBPyConnection, rows: str, part: str) -> bool:
+    query = f"SELECT 1 FROM {rows} WHERE {part} IS NOT NULL GROUP BY {part} HAVING count(DISTINCT rec) = 2"
+    return bool(con.execute(query).fetchall())
 
 
 def _rule_unmet(con: duckdb.DuckDBPyConnection, rule: MatchRule, records: Records, document: Document, secret: bytes) -> Unmet | None:

@@ -9,6 +9,7 @@ from itertools import accumulate
 import numpy as np
 
 from identity.evidence.writing import MODEL, Document, probability
+from identity.probabilistic.contacts import OF_SEVERAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,13 @@ def score(document: Document, levels: Sequence[int]) -> float:
 def flips(document: Document, levels: Sequence[int], odds: float) -> tuple[Flip, ...]:
     """Per factor the level that would turn the answer round with the least change of odds; those nearest to turning first.
 
-    A level that never occurs (its bits are far beyond all others) is no answer, nor is a value that would have to be missing.
+    A level that never occurs (its bits are far beyond all others) is no answer, nor is a value that would have to be missing, nor one more.
     """
     found = []
     for i, factor in enumerate(document.factors):
         others = []
         for level, name in enumerate(factor.levels):
-            if "missing" in name:
+            if "missing" in name or (OF_SEVERAL in name) != (OF_SEVERAL in factor.levels[levels[i]]):
                 continue
             changed = score(document, [*levels[:i], level, *levels[i + 1 :]])
             if (changed > 0) != (odds > 0) and abs(factor.bits[level]) < 35:

@@ -25,7 +25,8 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 class KeyRule:
     """Records of `table` (rec, …) that agree on all `parts` meet, if none of the columns `known` is NULL; at most `cap` at a time.
 
-    Larger blocks are cut by the columns `further`. Who meets under a rule that `joins` belongs together, whatever else is known.
+    Larger blocks are cut by the columns `further`. Who meets under a rule that `joins` belongs together, whatever else is known. With
+    `several` a record may have several rows in `table`, each with a value by which it may meet others.
     """
 
     name: str
@@ -35,6 +36,7 @@ class KeyRule:
     cap: int
     further: tuple[str, ...] = ()
     joins: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +109,8 @@ def chains(keys: UInts, recs: Ints) -> tuple[Ints, Ints]:
 
 def _first(con: duckdb.DuckDBPyConnection, rule: KeyRule) -> tuple[Ints, UInts]:
     known = " AND ".join(f"{part} IS NOT NULL" for part in (*rule.known, rule.parts[0]))
-    found = con.execute(f"SELECT rec, hash({', '.join(rule.parts)}) AS h FROM {rule.table} WHERE {known}").fetchnumpy()
+    once = "DISTINCT " if rule.several else ""
+    found = con.execute(f"SELECT {once}rec, hash({', '.join(rule.parts)}) AS h FROM {rule.table} WHERE {known}").fetchnumpy()
     return np.asarray(found["rec"], np.int64), np.asarray(found["h"], np.uint64)
 
 

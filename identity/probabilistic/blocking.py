@@ -7,7 +7,7 @@ therefore never make a run quadratic.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.probabilistic.several import each_value, least, several_of, values_of
 from identity.scratch import registered, side_by_side
 
 CAP = 100
@@ -27,7 +28,8 @@ _ORDERED = ("least(given, family)", "greatest(given, family)")
 
 @dataclass(frozen=True, slots=True)
 class BlockingRule:
-    """Records that agree on every expression of `parts` are compared. `columns` are those the parts need.
+    """Records that agree on every expression of `parts` are compared. `columns` are those the parts need; of those of which a record has
+    several values (`several` columns hold them), any will do.
 
     A rule with a `cap` of its own leaves larger blocks out without cutting them further: a name says enough where it is rare.
     """
@@ -36,6 +38,11 @@ class BlockingRule:
     parts: tuple[str, ...]
     columns: frozenset[str]
     cap: int | None = None
+    several: tuple[str, ...] = ()
+
+    def rows(self, table: str) -> str:
+        """`table` with a row for each value that may agree."""
+        return each_value(table, self.several, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,14 @@ def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
         for name, parts, needs in needed
         if needs <= have
     )
-    return tuple(rule for rule in (*rules, _NAME) if rule.columns <= have)
+    return tuple(replace(rule, several=several_of(rule.columns, columns)) for rule in (*rules, _NAME) if rule.columns <= have)
+
+
+def refinements(rule: BlockingRule, columns: Sequence[str]) -> tuple[str, ...]:
+    """What cuts a rule's larger blocks; of several values the least, so that their order does not count."""
+    if rule.cap is not None:
+        return ()
+    return tuple(least(values_of(column, columns)) for column in REFINEMENTS if column in columns and column not in rule.columns)
 
 
 def rule_size(count: int, trained_on: int | None = None) -> int:
@@ -148,12 +162,10 @@ def candidates(
     if size <= ALL_UP_TO:
         return _every_pair(count)
     rules = rules_for(columns, size)
-    refinements = [column for column in REFINEMENTS if column in columns]
 
     def propose(rule: BlockingRule) -> tuple[Ints, int, npt.NDArray[np.uint64]]:
-        further = [column for column in refinements if column not in rule.columns] if rule.cap is None else []
         with con.cursor() as own:
-            return _pairs(own, table, rule, further, rule.cap or cap, count)
+            return _pairs(own, table, rule, refinements(rule, columns), rule.cap or cap, count)
 
     with side_by_side(con, len(rules)) as pool:
         proposed = list(pool.map(propose, rules))
@@ -181,22 +193,30 @@ def _merged(codes: list[Ints]) -> tuple[Ints, npt.NDArray[np.uint64]]:
 
 
 def _pairs(
-    con: duckdb.DuckDBPyConnection, table: str, rule: BlockingRule, refinements: Sequence[str], cap: int, count: int
+    con: duckdb.DuckDBPyConnection, table: str, rule: BlockingRule, further: Sequence[str], cap: int, count: int
 ) -> tuple[Ints, int, npt.NDArray[np.uint64]]:
     """(pairs as left × count + right, blocks over the cap, keys of the records left out) of one rule."""
     known = " AND ".join(f"{column} IS NOT NULL" for column in sorted(rule.columns))
     found = con.execute(
-        f"SELECT rec, hash({', '.join(rule.parts)}) AS h FROM {table} WHERE {known} AND {rule.parts[0]} IS NOT NULL"
+        f"SELECT {'DISTINCT ' if rule.several else ''}rec, hash({', '.join(rule.parts)}) AS h FROM {rule.rows(table)} "
+        f"WHERE {known} AND {rule.parts[0]} IS NOT NULL"
     ).fetchnumpy()
     recs, keys = np.asarray(found["rec"], np.int64), np.asarray(found["h"], np.uint64)
     pairs: list[Ints] = [np.empty(0, np.int64)]
     recs, keys, oversize = _blocks(recs, keys, cap, count, pairs)
-    for column in refinements:
+    for column in further:
         if not len(recs):
             break
         recs, keys = _refined(con, table, column, recs, keys)
         recs, keys, _ = _blocks(recs, keys, cap, count, pairs)
-    return np.concatenate(pairs), oversize, keys
+    codes = np.concatenate(pairs)
+    return (_once(codes, count) if rule.several else codes), oversize, keys
+
+
+def _once(codes: Ints, count: int) -> Ints:
+    """Pairs that meet by several values, once; keys that were cut short may even have a record meet itself."""
+    codes = np.unique(codes)
+    return np.asarray(codes[codes // count != codes % count], np.int64)
 
 
 def _largest(keys: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:

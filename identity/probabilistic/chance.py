@@ -93,10 +93,10 @@ def _draw_namesakes(
 ) -> None:
     """Too few of the pairs drawn at random are namesakes: where they are a group of their own, draw them by themselves."""
     left, right, total = drawn
-    chosen = [f for f, factor in enumerate(factors) if factor.namesakes is not None]
+    chosen = [f for f, factor in enumerate(factors) if factor.namesakes]
     found = levels(con, persons, [factors[f] for f in chosen], left, right)
     for i, f in enumerate(chosen):
-        theirs = np.flatnonzero(np.asarray(factors[f].groups) == factors[f].namesakes)
+        theirs = np.flatnonzero(np.isin(factors[f].groups, factors[f].namesakes))
         estimate = np.bincount(found[:, i], minlength=len(factors[f].levels)) * (total / max(len(left), 1))
         pairs[f][theirs] = estimate[theirs]
         # what was counted were all pairs, namesakes too

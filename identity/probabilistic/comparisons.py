@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from identity.probabilistic.contacts import PHONE, email_factor
+from identity.probabilistic.contacts import email_factor, phone_factor
 from identity.probabilistic.factors import Factor, Household, missing, one_off, simple
 from identity.probabilistic.names import name_factor
 from identity.probabilistic.places import place_factor
+from identity.probabilistic.several import values_of
 
 
 def factors_for(columns: Sequence[str], sources: int) -> tuple[Factor, ...]:
@@ -23,9 +24,9 @@ def factors_for(columns: Sequence[str], sources: int) -> tuple[Factor, ...]:
     if "dob" in have:
         found.append(_BIRTH)
     if "email" in have:
-        found.append(email_factor({"given", "family"} <= have))
+        found.append(email_factor({"given", "family"} <= have, len(values_of("email", have))))
     if "phone" in have:
-        found.append(PHONE)
+        found.append(phone_factor(len(values_of("phone", have))))
     if have & {"street", "postcode", "city"}:
         found.append(place_factor(have))
     if "gender" in have:

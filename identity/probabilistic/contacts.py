@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from identity.probabilistic.factors import Factor, missing, one_off, simple
+from identity.probabilistic.several import best_level
+from identity.probabilistic.sharing import counted_apart
+
+OF_SEVERAL = ", of several"
+_ONE_OR_SEVERAL = ("", OF_SEVERAL)
+"""Pairs of which one has several values are groups of their own: something of them agrees more often, among matches and by chance."""
 
 _LEVELS = (
     ("same", 0.62, 1e-6, 1e-5),
@@ -21,33 +29,38 @@ _NAMESAKES = (
 )
 
 
-def email_factor(names: bool) -> Factor:
-    """What is known of two people of one name is already in their addresses: pairs of namesakes are a group of their own."""
+def email_factor(names: bool, values: int = 1) -> Factor:
+    """What is known of two people of one name is already in their addresses: pairs of namesakes are a group of their own.
+
+    `values`: how many a record may have.
+    """
     count = len(_LEVELS)
-    same_name = f"CASE WHEN {_NAMESAKES} THEN {count} ELSE 0 END" if names else "0"
-    sql = (
-        f"CASE WHEN {missing('email')} THEN 0 ELSE {same_name} + CASE WHEN l.email = r.email THEN 1 "
+    kinds = _ONE_OR_SEVERAL[: min(values, 2)]
+    same_name = f"CASE WHEN {_NAMESAKES} THEN {len(kinds) * count} ELSE 0 END" if names else "0"
+    alike = (
+        f"CASE WHEN l.email = r.email THEN 1 "
         f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 THEN 2 ELSE 3 END "
         f"WHEN LENGTH(l.residue) > 1 AND l.residue = r.residue THEN 4 "
         f"WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 AND {_like('local')} >= 0.92 THEN 5 "
         f"WHEN l.ep < -2 AND {_like('domain')} >= 0.9 AND {_like('email')} >= 0.9 THEN 5 "
-        f"WHEN LENGTH(l.residue) <= 1 AND LENGTH(r.residue) <= 1 THEN 6 ELSE 7 END END"
+        f"WHEN LENGTH(l.residue) <= 1 AND LENGTH(r.residue) <= 1 THEN 6 ELSE 7 END"
     )
-    levels = ["missing", *(level[0] for level in _LEVELS), *(f"{level[0]}, as is the name" for level in _LEVELS)]
-    match = [1.0, *(level[1] for level in _LEVELS), *(level[1] for level in _LEVELS)]
-    random = [1.0, *(level[2] for level in _LEVELS), *(level[3] for level in _LEVELS)]
-    groups = [0, *([1] * count), *([2] * count)]
+    levels = [f"{level[0]}{kind}" for kind in kinds for level in _LEVELS]
+    match, random, as_the_name = (share * len(kinds) for share in list(zip(*_LEVELS, strict=True))[1:])
+    groups = [nth for nth in range(1, 2 * len(kinds) + 1) for _ in _LEVELS]
+    rare: dict[tuple[int, ...], str] = {(1, 1 + count): counted_apart("email", values, "1", count)} if values > 1 else {}
+    local = counted_apart("local", values, _BY_RESIDUE, count, less="email") if values > 1 else _SAME_LOCAL
     return Factor(
         "e-mail",
         ("email",),
-        sql,
-        tuple(levels),
-        tuple(groups),
-        tuple(match),
-        tuple(random),
-        agreeing={"email": "same"},
-        counted={(2, 3): _SAME_LOCAL},
-        namesakes=2 if names else None,
+        f"CASE WHEN {missing('email')} THEN 0 ELSE {same_name} + {best_level(alike, 'email', values, count)} END",
+        ("missing", *levels, *(f"{level}, as is the name" for level in levels)),
+        (0, *groups),
+        (1.0, *match, *match),
+        (1.0, *random, *as_the_name),
+        agreeing={} if rare else {"email": "same"},
+        counted={**rare, tuple(nth * count + level for nth in range(len(kinds)) for level in (2, 3)): local},
+        namesakes=tuple(range(len(kinds) + 1, 2 * len(kinds) + 1)) if names else (),
     )
 
 
@@ -59,6 +72,7 @@ _PAIRS_BY = (
     "SELECT level, {1} * n * (n - 1) / 2 AS pairs FROM (SELECT CASE WHEN LENGTH(residue) > 1 THEN 2 ELSE 3 END AS level, "
     "count(*)::DOUBLE AS n FROM prepared WHERE residue IS NOT NULL GROUP BY level, hash({0}) HAVING n > 1)"
 )
+_BY_RESIDUE = "CASE WHEN LENGTH(residue{0}) > 1 THEN 2 ELSE 3 END"
 _DIFFERENT = f"{_PAIRS_BY.format('local', '1')} UNION ALL {_PAIRS_BY.format('email', '-1')}"
 _SAME_LOCAL = f"SELECT level, greatest(sum(pairs), 0) FROM ({_DIFFERENT}) GROUP BY level"
 """Pairs of different addresses with one part before the @; too rare among pairs drawn at random.
@@ -67,11 +81,20 @@ Never below none: Gmail's dots make several such parts one address.
 """
 
 
-PHONE = simple(
-    "phone",
-    "phone",
-    f"CASE WHEN {missing('phone')} THEN 0 WHEN l.phone = r.phone THEN 1 "
-    f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 WHEN {one_off('phone')} THEN 3 ELSE 4 END",
-    (("same", 0.7, 1e-6), ("same but for country or area", 0.03, 1e-6), ("one digit off", 0.04, 1e-6), ("different", 0.23, 1.0)),
-    agreeing="phone",
-)
+_PHONE = (("same", 0.7, 1e-6), ("same but for country or area", 0.03, 1e-6), ("one digit off", 0.04, 1e-6), ("different", 0.23, 1.0))
+
+
+def phone_factor(values: int = 1) -> Factor:
+    """`values`: how many a record may have."""
+    count = len(_PHONE)
+    alike = (
+        f"WHEN l.phone = r.phone THEN 1 "
+        f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 WHEN {one_off('phone')} THEN 3 ELSE 4 END"
+    )
+    if values == 1:
+        return simple("phone", "phone", f"CASE WHEN {missing('phone')} THEN 0 {alike}", _PHONE, agreeing="phone")
+    sql = f"CASE WHEN {missing('phone')} THEN 0 ELSE {best_level(f'CASE {alike}', 'phone', values, count)} END"
+    levels = (*_PHONE, *((f"{level}{OF_SEVERAL}", match, random) for level, match, random in _PHONE))
+    both = simple("phone", "phone", sql, levels)
+    groups = (0, *(1 for _ in _PHONE), *(2 for _ in _PHONE))
+    return replace(both, groups=groups, counted={(1, 1 + count): counted_apart("phone", values, "1", count)})

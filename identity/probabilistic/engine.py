@@ -17,7 +17,7 @@ from identity.keyed import keyed, probe
 from identity.matching import ONE_PER_SOURCE, Edges, ExactRules, FactorBits, Matching, Records, Scored
 from identity.model import AtMost, MatchKey, MatchRule
 from identity.model_use import BlockingYield
-from identity.probabilistic.blocking import ALL_UP_TO, CAP, REFINEMENTS, Candidates, candidates, rule_size, rules_for
+from identity.probabilistic.blocking import ALL_UP_TO, CAP, Candidates, candidates, refinements, rule_size, rules_for
 from identity.probabilistic.chance import chance, count
 from identity.probabilistic.compare import Histogram, histogram, levels
 from identity.probabilistic.comparisons import factors_for
@@ -164,15 +164,15 @@ class Probabilistic:
         """How records meet, for an index; none where all are compared with all. `columns` are those of the prepared table."""
         if size <= ALL_UP_TO:
             return ()
-        further = [column for column in REFINEMENTS if column in columns]
         return tuple(
             KeyRule(
                 rule.name,
-                TABLE,
+                rule.rows(TABLE),
                 rule.parts,
                 tuple(sorted(rule.columns)),
                 rule.cap or self.settings.cap,
-                tuple(column for column in further if column not in rule.columns) if rule.cap is None else (),
+                refinements(rule, columns),
+                several=bool(rule.several),
             )
             for rule in rules_for(columns, size)
         )
@@ -279,7 +279,7 @@ class Probabilistic:
                 hint="train it again: `c360 train`",
             )
         else:
-            self.generic = remove_known(con, self.secret, frozen.known.generic)
+            self.generic = remove_known(con, columns, self.secret, frozen.known.generic)
         return columns, tuple(starts[i] for i in first)
 
 

@@ -55,7 +55,8 @@ class Factor:
     `match` and `random` are how often each level is expected among matches and among pairs drawn at random, before any data:
     within a group they are weighed as counts of `PRIOR` pairs. `agreeing`: a column, and the level of those with one value in it.
     `counted`: levels too rare for a sample, and the query over the prepared table for their pairs (rows of level, pairs).
-    `namesakes`: the group of pairs that agree on both names, which are drawn by themselves.
+    `namesakes`: the groups of pairs that agree on both names, which are drawn by themselves, their levels behind those of all others and
+    in the same order.
     `alike`: the share of a household that agrees although its members are different people; at most `most_alike` is learned.
     """
 
@@ -72,7 +73,7 @@ class Factor:
     agreeing: dict[str, str] = field(default_factory=dict)
     counted: dict[tuple[int, ...], str] = field(default_factory=dict)
     joint: Joint | None = None
-    namesakes: int | None = None
+    namesakes: tuple[int, ...] = ()
 
     @property
     def columns(self) -> list[str]:

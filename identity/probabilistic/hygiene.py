@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from identity.keyed import UInts, keyed
 from identity.probabilistic.prepare import TABLE
+from identity.probabilistic.several import MADE_OF, NTH, each_value, values_of
 from identity.scratch import registered
 
 _ROLES = (
@@ -37,7 +38,7 @@ def remove_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> li
     """Set generic values of the prepared table to NULL. Returns them, most frequent first."""
     found = find_generic(con, columns)
     for column in {generic.column: None for generic in found}:
-        _remove(con, column, pa.array([g.value for g in found if g.column == column], pa.string()))
+        _remove(con, columns, column, pa.array([g.value for g in found if g.column == column], pa.string()))
     return found
 
 
@@ -49,25 +50,26 @@ def find_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> list
         if column == "dob":
             query = _too_frequent(column)
         elif names and (column in ("email", "phone") or column.startswith("id_")):
-            query = _many_people(column, names)
+            query = _many_people(column, names, each_value(TABLE, columns, (column,)))
         else:
             continue
         found += [GenericValue(column, str(value), int(n)) for value, n in con.execute(query).fetchall()]
     return sorted(found, key=lambda g: (-g.records, g.column, g.value))
 
 
-def remove_known(con: duckdb.DuckDBPyConnection, secret: bytes, known: Mapping[str, UInts]) -> list[GenericValue]:
+def remove_known(con: duckdb.DuckDBPyConnection, columns: Sequence[str], secret: bytes, known: Mapping[str, UInts]) -> list[GenericValue]:
     """The same for values that were found before, and are known by keyed hash."""
     found: list[GenericValue] = []
     for column, hashes in known.items():
         counted = con.sql(
-            f"SELECT {column} AS value, hash({column}) AS h, count(*) AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY ALL"
+            f"SELECT {column} AS value, hash({column}) AS h, count(*) AS n FROM {each_value(TABLE, columns, (column,))} "
+            f"WHERE {column} IS NOT NULL GROUP BY ALL"
         )
         values = counted.to_arrow_table()
         here = values.filter(pa.array(np.isin(keyed(values.column("h").to_numpy(), secret, column), hashes)))
         found += [GenericValue(column, row["value"], row["n"]) for row in here.to_pylist()]
         if here.num_rows:
-            _remove(con, column, here.column("value").combine_chunks())
+            _remove(con, columns, column, here.column("value").combine_chunks())
     return sorted(found, key=lambda g: (-g.records, g.column, g.value))
 
 
@@ -81,10 +83,16 @@ def known_by_hash(con: duckdb.DuckDBPyConnection, secret: bytes, found: Sequence
     return kept
 
 
-def _remove(con: duckdb.DuckDBPyConnection, column: str, values: pa.Array) -> None:
-    parts = [column, "local", "domain", "residue"] if column == "email" else [column]
+def _remove(con: duckdb.DuckDBPyConnection, columns: Sequence[str], column: str, values: pa.Array) -> None:
+    parts = MADE_OF.get(column, (column,))
     with registered(con, "generic", pa.table({"value": values})):
-        con.execute(f"UPDATE {TABLE} SET {', '.join(f'{part} = NULL' for part in parts)} WHERE {column} IN (SELECT value FROM generic)")
+        for nth in NTH[: len(values_of(column, columns))]:
+            nothing = ", ".join(f"{part}{nth} = NULL" for part in parts)
+            con.execute(f"UPDATE {TABLE} SET {nothing} WHERE {column}{nth} IN (SELECT value FROM generic)")
+    for further in values_of(column, columns)[1:]:  # who has a further value has a first
+        nth = further.removeprefix(column)
+        moved = ", ".join(f"{part} = {part}{nth}, {part}{nth} = NULL" for part in parts)
+        con.execute(f"UPDATE {TABLE} SET {moved} WHERE {column} IS NULL AND {further} IS NOT NULL")
 
 
 def _too_frequent(column: str) -> str:
@@ -96,11 +104,11 @@ def _too_frequent(column: str) -> str:
     )
 
 
-def _many_people(column: str, names: str) -> str:
+def _many_people(column: str, names: str, table: str) -> str:
     # initials as bits of one number: letters a to z have one each, and DuckDB need not keep a set for every value
     shared = f"bit_count(bit_or(1::UBIGINT << (unicode({names}) % 64)))"
     role = f"REGEXP_MATCHES({column}, '^({_ROLES})@') AND {shared} > 1" if column == "email" else "false"
     return (
-        f"SELECT {column} AS value, count(*) AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY ALL "
+        f"SELECT {column} AS value, count(*) AS n FROM {table} WHERE {column} IS NOT NULL GROUP BY ALL "
         f"HAVING count(*) > 1 AND ({shared} >= {MANY_FAMILIES} OR {role})"
     )

@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from identity.keyed import UInts, keyed
-from identity.probabilistic.prepare import TABLE
 from identity.scratch import registered
 
 COMMON = -4.5
@@ -56,10 +55,10 @@ class Known:
     probe: int = 0
 
 
-def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes) -> Shares:
-    """CREATE TABLE share_<column> (value, records, share) by counting the prepared table."""
+def count_shares(con: duckdb.DuckDBPyConnection, table: str, column: str, share: str, secret: bytes) -> Shares:
+    """CREATE TABLE share_<column> (value, records, share) by counting `table`."""
     clipped = f"(CASE WHEN p < {COMMON} THEN greatest({RAREST}, log10(2 / (total + {UNSEEN}))) ELSE p END)::FLOAT"
-    counted = f"SELECT {column} AS value, count(*) AS n, sum(n) OVER () AS total FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
+    counted = f"SELECT {column} AS value, count(*) AS n, sum(n) OVER () AS total FROM {table} WHERE {column} IS NOT NULL GROUP BY {column}"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE share_{column} AS SELECT value, n AS records, {clipped} AS {share} "
         f"FROM (SELECT *, log10(n / (total + {UNSEEN})) AS p FROM ({counted}))"
@@ -72,10 +71,10 @@ def count_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret
     return Shares(hashes[order], np.asarray(common["p"], np.float32)[order], rare)
 
 
-def recall_shares(con: duckdb.DuckDBPyConnection, column: str, share: str, secret: bytes, known: Shares) -> None:
-    """CREATE TABLE share_<column> (value, share) for the values of the prepared table, by what is known of them."""
+def recall_shares(con: duckdb.DuckDBPyConnection, table: str, column: str, share: str, secret: bytes, known: Shares) -> None:
+    """CREATE TABLE share_<column> (value, share) for the values of `table`, by what is known of them."""
     values = con.sql(
-        f"SELECT {column} AS value, hash({column}) AS h FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY {column}"
+        f"SELECT {column} AS value, hash({column}) AS h FROM {table} WHERE {column} IS NOT NULL GROUP BY {column}"
     ).to_arrow_table()
     found = known.of(keyed(values.column("h").to_numpy(), secret, column))
     with registered(con, "recalled", pa.table({"value": values.column("value"), share: found})):

@@ -14,6 +14,7 @@ from identity.clustering import Ints
 from identity.probabilistic.known import Known, Shares, count_shares, recall_shares
 from identity.probabilistic.nicknames import NAMES, create_nicknames
 from identity.probabilistic.prepare import TABLE
+from identity.probabilistic.several import each_value, first_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Persons:
 def share_of(column: str) -> str | None:
     """The column that says how common a value of `column` is (log10 of its share of records), if that is weighed."""
     known = {"given": "gp", "family": "fp", "postcode": "pp", "city": "cp", "domain": "ep", "org": "op"}
+    first = first_of(column)
+    if first != column:  # the second e-mail's domain: as common as it is among all of them
+        return known[first] + column.removeprefix(first) if first in known else None
     return known.get(column) or (f"{column}p" if column.startswith("text_") else None)
 
 
@@ -48,11 +52,12 @@ def shares(con: duckdb.DuckDBPyConnection, columns: Sequence[str], secret: bytes
 
     As is `known`, or else by counting (with `records`, those of each value): then returns what was counted, under keyed hashes.
     """
-    weighed = {column: share for column in columns if (share := share_of(column))}
+    weighed = {column: share for column in columns if first_of(column) == column and (share := share_of(column))}
+    tables = {column: each_value(TABLE, columns, (column,)) for column in weighed}
     if known is None:
-        return {column: count_shares(con, column, share, secret) for column, share in weighed.items()}
+        return {column: count_shares(con, tables[column], column, share, secret) for column, share in weighed.items()}
     for column, share in weighed.items():
-        recall_shares(con, column, share, secret, known.shares[column])
+        recall_shares(con, tables[column], column, share, secret, known.shares[column])
     return {}
 
 
@@ -61,7 +66,8 @@ def persons(con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, drop: boo
     found = {}
     for column in columns:
         if share := share_of(column):
-            found[share] = _column(con, f"SELECT {share} FROM {TABLE} LEFT JOIN share_{column} ON value = {column} ORDER BY rec")
+            first = first_of(column)
+            found[share] = _column(con, f"SELECT {share_of(first)} FROM {TABLE} LEFT JOIN share_{first} ON value = {column} ORDER BY rec")
     if "given1" in columns:
         create_nicknames(con)
         found["nick"] = _column(con, f"SELECT nick FROM {TABLE} LEFT JOIN {NAMES} ON name = given1 ORDER BY rec")

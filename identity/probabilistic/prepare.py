@@ -6,6 +6,7 @@ dob                               eight digits, year first; whether 3/4 is March
 email, local, domain, residue     email: the mailbox (no tag, none of Gmail's dots); local: the part before the @ as written, but for the
                                   tag; residue: what that says beyond the name ("82" of john.smith82)
 phone                             digits, without what is dialled before a national number
+email_2, local_2 …, phone_2 …     further values, where there are several attributes of the kind (identity.probabilistic.several)
 street, house, unit               "main st", "12" and the flat's "4b"; postcode, city
 org                               an organisation's name without its legal form, words in order of the alphabet
 gender                            one letter; id_<i> and text_<i>: one for each field of the kind
@@ -25,16 +26,11 @@ from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
 from identity.probabilistic.name_parts import letters, name_columns, words
+from identity.probabilistic.several import MADE_OF, NTH, distinct, named, values_of
 
 TABLE = "prepared"
 
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
-
-# One mailbox is one address, however it is tagged and dotted; most addresses are neither, which is quickly seen.
-_MAILBOX = (
-    f"CASE WHEN contains(email, '+') OR domain = 'googlemail.com' OR domain = 'gmail.com' AND contains(local, '.') "
-    f"THEN {normalised('email(drop_tags, provider)', exp.column('email')).sql('duckdb')} ELSE email END"
-)
 
 _OF_NAMES = (Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL)
 
@@ -60,7 +56,7 @@ def prepare(
     """
     raw = _by_kind(fields)
     addresses = [column for kind in (Kind.STREET, Kind.ADDRESS) for field, column in fields if field.kind is kind]
-    columns = {**name_columns(raw), **_organisation(raw), **_birth(raw, month_first), **_contact(raw), **_place(raw, addresses)}
+    columns = {**name_columns(raw), **_organisation(raw), **_birth(raw, month_first), **_contact(raw, fields), **_place(raw, addresses)}
     columns |= _others(fields)
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     written = in_latin(con, record, [column for field, column in fields if field.kind in _OF_NAMES])
@@ -69,9 +65,9 @@ def prepare(
         written = with_streets(taken_apart(con, written, addresses), _first(lines), _first(addresses), Kind.HOUSE_NUMBER in raw)
     rows = f"SELECT rec, source, {forms} FROM (SELECT *, {_parts(raw)} FROM {written})"
     if "email" in columns:
-        parts = "SPLIT_PART(SPLIT_PART(email, '@', 1), '+', 1) AS local, SPLIT_PART(email, '@', 2) AS domain"
-        rows = f"SELECT * REPLACE ({_MAILBOX} AS email), {_residue(columns)} AS residue FROM (SELECT *, {parts} FROM ({rows}))"
-        columns |= {"local": "", "domain": "", "residue": ""}
+        emails = values_of("email", columns)
+        rows = _mailboxes(rows, columns, len(emails))
+        columns |= {f"{part}{nth}": "" for nth in NTH[: len(emails)] for part in ("local", "domain", "residue")}
     con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {rows}")
     con.execute(f"DROP TABLE IF EXISTS {ADDRESSES}")
     return tuple(columns)
@@ -84,7 +80,7 @@ def months_first(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[t
 
 
 def _by_kind(fields: Sequence[tuple[Field, str]]) -> dict[Kind, str]:
-    """One expression per kind: the first value that is there, of several attributes."""
+    """One expression per kind: the first value that is there, of several attributes (of e-mails and phones see `_contact`)."""
     found: dict[Kind, list[str]] = {}
     for field, column in fields:
         found.setdefault(field.kind, []).append(column)
@@ -122,24 +118,48 @@ def _birth(raw: Mapping[Kind, str], month_first: Sequence[int]) -> dict[str, str
     return {}
 
 
-def _contact(raw: Mapping[Kind, str]) -> dict[str, str]:
-    columns = {}
-    if Kind.EMAIL in raw:
-        columns["email"] = raw[Kind.EMAIL]
-    if Kind.PHONE in raw:
-        columns["phone"] = f"LTRIM({raw[Kind.PHONE]}, '0')"
+def _contact(raw: Mapping[Kind, str], fields: Sequence[tuple[Field, str]]) -> dict[str, str]:
+    emails, phones = ([column for field, column in fields if field.kind is kind] for kind in (Kind.EMAIL, Kind.PHONE))
+    columns = _several("email", emails) | _several("phone", [f"LTRIM({phone}, '0')" for phone in phones])
     if Kind.GENDER in raw:
         columns["gender"] = f"NULLIF(REGEXP_EXTRACT({raw[Kind.GENDER]}, '[a-z0-9]'), '')"
     return columns
 
 
-def _residue(columns: Columns) -> str:
+def _several(stem: str, values: Sequence[str]) -> dict[str, str]:
+    """Each value that there is in a column of its own."""
+    return dict(zip(named(stem, len(values)), values if len(values) == 1 else distinct(values), strict=False))
+
+
+def _mailboxes(rows: str, columns: Columns, count: int) -> str:
+    """`rows` with what is made of the e-mail addresses, each mailbox once."""
+    parts, boxes, residues, once = [], [], [], []
+    for i, (nth, email) in enumerate(zip(NTH, named("email", count), strict=False)):
+        parts.append(f"SPLIT_PART(SPLIT_PART({email}, '@', 1), '+', 1) AS local{nth}, SPLIT_PART({email}, '@', 2) AS domain{nth}")
+        boxes.append(f"{_mailbox(nth)} AS {email}")
+        residues.append(f"{_residue(columns, f'local{nth}')} AS residue{nth}")
+        again = " OR ".join(f"{email} = {before}" for before in named("email", i))
+        once += [f"CASE WHEN {again} THEN NULL ELSE {part}{nth} END AS {part}{nth}" for part in MADE_OF["email"] if i]
+    rows = f"SELECT * REPLACE ({', '.join(boxes)}), {', '.join(residues)} FROM (SELECT *, {', '.join(parts)} FROM ({rows}))"
+    return f"SELECT * REPLACE ({', '.join(once)}) FROM ({rows})" if once else rows
+
+
+def _mailbox(nth: str) -> str:
+    """One mailbox is one address, however it is tagged and dotted; most addresses are neither, which is quickly seen."""
+    email, local, domain = f"email{nth}", f"local{nth}", f"domain{nth}"
+    return (
+        f"CASE WHEN contains({email}, '+') OR {domain} = 'googlemail.com' OR {domain} = 'gmail.com' AND contains({local}, '.') "
+        f"THEN {normalised('email(drop_tags, provider)', exp.column(email)).sql('duckdb')} ELSE {email} END"
+    )
+
+
+def _residue(columns: Columns, local: str) -> str:
     """What the part of an e-mail address before the @ says beyond the name: its digits, and its letters unless they are the name's.
 
     Letters are the name's if they are close to it as people write it in addresses (jsmith, john.smith, smithj), typing mistakes
     in either included.
     """
-    letters = "REGEXP_REPLACE(local, '[^a-z]+', '', 'g')"
+    letters = f"REGEXP_REPLACE({local}, '[^a-z]+', '', 'g')"
     known = [name for name in ("given1", "family") if name in columns]
     spelled = [f"coalesce({name}, '')" for name in known]
     if len(known) == 2:
@@ -147,9 +167,9 @@ def _residue(columns: Columns) -> str:
         spelled += [f"{first} || {last}", f"{last} || {first}", f"left({first}, 1) || {last}", f"{last} || left({first}, 1)"]
     similar = " OR ".join(f"jaro_winkler_similarity({letters}, {name}) >= 0.85" for name in spelled)
     # most addresses hold a name as it is, which is quickly seen
-    held = " OR ".join(f"(LENGTH({name}) > 2 AND contains(local, {name}))" for name in known)
+    held = " OR ".join(f"(LENGTH({name}) > 2 AND contains({local}, {name}))" for name in known)
     own = f"CASE WHEN {held} THEN '' WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
-    return f"REGEXP_EXTRACT(local, '[0-9]+') || {own}"
+    return f"REGEXP_EXTRACT({local}, '[0-9]+') || {own}"
 
 
 def _place(raw: Mapping[Kind, str], addresses: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from sqlglot import exp
 
 from identity.normalise import normalised
-from identity.probabilistic.contacts import PHONE
+from identity.probabilistic.contacts import phone_factor
 from identity.probabilistic.factors import Factor
 from identity.probabilistic.kinds import Field, Kind, kind_of
 from identity.probabilistic.names import name_factor
@@ -232,11 +232,11 @@ def test_phones_are_told_apart_by_what_follows_country_and_area() -> None:
     same = ["0171 1234567", "+49 171 1234567", "0049 (0)171/1234567"]
     found = prepared(Kind.PHONE, [normal("phone", value) for value in same], "phone")
     assert found == ["1711234567", "491711234567", "491711234567"]
-    assert level(PHONE, phone=(found[0], found[1])) == "same but for country or area"
-    assert level(PHONE, phone=("4155550100", "5550100")) == "same but for country or area"
-    assert level(PHONE, phone=("4155550100", "4155550101")) == "one digit off"
-    assert level(PHONE, phone=("4155550100", "4165550100")) == "one digit off"
-    assert level(PHONE, phone=("4155550100", "2025550100")) == "different"
+    assert level(phone_factor(), phone=(found[0], found[1])) == "same but for country or area"
+    assert level(phone_factor(), phone=("4155550100", "5550100")) == "same but for country or area"
+    assert level(phone_factor(), phone=("4155550100", "4155550101")) == "one digit off"
+    assert level(phone_factor(), phone=("4155550100", "4165550100")) == "one digit off"
+    assert level(phone_factor(), phone=("4155550100", "2025550100")) == "different"
 
 
 @pytest.mark.parametrize(("kind", "value", "column"), [(Kind.FULL, "王伟", "given"), (Kind.ADDRESS, "1 main st, springfield", "city")])
