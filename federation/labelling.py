@@ -40,7 +40,7 @@ class Question:
 
 
 class Labelling:
-    """The pairs and labels of one entity (default: the only one, or the first) and space of a project."""
+    """The pairs and labels of one entity and space of a project; by default those with most records."""
 
     def __init__(self, project: Project, entity: str | None = None, space: str = "") -> None:
         """Raises: NoCrosswalk, NoEvidence, LabelsFile."""
@@ -52,9 +52,11 @@ class Labelling:
                 f"version {crosswalk.version} of the crosswalk keeps no evidence" + (f" for {entity}" if entity else ""),
                 hint="`c360 resolve` writes it; an imported crosswalk has none",
             )
-        self.evidence: StoredEvidence = evidence_of(crosswalk, *places[0])
+        all_ = [evidence_of(crosswalk, *place) for place in places]
+        self.evidence: StoredEvidence = max(all_, key=lambda e: e.document.records)
+        place = self.evidence.entity, self.evidence.space
         self.path = labels_file(project)
-        self.labels = [x for x in read_labels(self.path) if (x.entity, x.space) == places[0]]
+        self.labels = [x for x in read_labels(self.path) if (x.entity, x.space) == place]
         self.population: Population = population(self.evidence)
 
     def questions(self, count: int, seed: int = 360) -> list[Question]:

@@ -13,17 +13,16 @@ from federation.cli.decide_command import record_of
 from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
-    from federation.labelling import Labelling, Question
+    from federation.labelling import Labelling
     from federation.session import Session
     from identity.stewardship.sampling import Estimate, Interval
 
-HIDDEN = ("id360", "source", "source_table", "key")
 ANSWERS = {"y": "same", "n": "different", "?": "unsure"}
 
 
 @command
 @click.option("--count", type=click.IntRange(min=0), default=20, show_default=True, help="How many pairs to ask about.")
-@click.option("--entity", help="Which entity (default: the first).")
+@click.option("--entity", help="Which entity (default: the one with most records).")
 @click.option("--space", default="", help="Which space of it.")
 @click.option("--seed", type=int, default=360, show_default=True, help="Another number, other pairs.")
 @click.option("--export", "export", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the pairs' keys as CSV.")
@@ -72,9 +71,19 @@ def label(
 
 
 def _ask(labelling: Labelling, session: Session, count: int, seed: int, by: str | None) -> None:
+    from federation.cli.side_by_side import LEGEND, side_by_side
+    from federation.labelling import live_rows
+    from federation.resolving import needed_attributes
+
     questions = labelling.questions(count, seed)
+    entity, model = labelling.evidence.entity, labelling.project.model
+    thing, matched = model.objects[entity], needed_attributes(labelling.project, entity)
+    if questions:
+        click.echo(f"{len(questions)} pairs of {entity} records: {LEGEND}")
+    else:
+        click.echo(f"of {entity} records there is no pair {'left ' if labelling.labels else ''}to ask about")
     for number, question in enumerate(questions, 1):
-        for line in side_by_side(session, question):
+        for line in side_by_side(thing, matched, (str(question.a), str(question.b)), *live_rows(session, question)):
             click.echo(line)
         click.echo(f"{number}/{len(questions)}  one person? [y/n/?/q] ", nl=False)
         answer = _key()
@@ -93,29 +102,16 @@ def _key() -> str:
             return answer
 
 
-def side_by_side(session: Session, question: Question) -> list[str]:
-    """The two records as their sources have them now, an attribute a line; what differs is marked."""
-    from federation.cli.values import plain
-    from federation.labelling import live_rows
-
-    one, other = live_rows(session, question)
-    names = [n for n in dict.fromkeys([*one, *other]) if n not in HIDDEN and (one.get(n) is not None or other.get(n) is not None)]
-    values = [(n, plain(one.get(n)), plain(other.get(n))) for n in names]
-    label = max((len(n) for n in names), default=0)
-    width = max([len(str(question.a)), *(len(v) for _, v, _ in values)])
-    lines = ["", f"  {'':{label}}  {question.a!s:{width}}  {question.b}"]
-    lines += [f"  {n:{label}}  {a:{width}} {' ' if a == b else '≠' if a and b else '·'}{b}" for n, a, b in values]
-    return lines if one and other else [*lines, "  (one of them is not in its source any more)"]
-
-
 def told(found: Estimate) -> list[str]:
     """What the labels say."""
+    if not found.pairs and not found.labelled:
+        return ["no two records were put together: there is nothing to judge"]
     unsure = f", {found.unsure} that nobody could tell" if found.unsure else ""
-    first = (
-        f"from {found.labelled} labels{unsure}, and the scores where labels lack:"
-        if found.labelled
-        else "no labels yet: by the scores alone"
-    )
+    first = f"from {found.labelled} labels{unsure}, and the scores where labels lack:"
+    if not found.labelled:
+        first = f"no labels yet{unsure}: by the scores alone" if found.scored else f"no labels yet{unsure}; exact rules give no scores"
+    if not found.labelled and not found.scored:
+        return [first]
     lines = [first, f"  precision  {_interval(found, found.precision)}  of the pairs put together are one person"]
     if found.recall is None:
         return [*lines, "  recall     not known: exact rules keep nothing of pairs that they do not link"]

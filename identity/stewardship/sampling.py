@@ -38,6 +38,8 @@ class Population:
     expected: Floats
     rest: float
     """Pairs across clusters that the scores say are one, although each is too unlikely to be kept."""
+    scored: bool = True
+    """Whether a model gave scores, or exact rules none."""
 
     @property
     def inside(self) -> npt.NDArray[np.bool_]:
@@ -57,12 +59,14 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Pairwise precision and recall of the crosswalk, from `labelled` pairs and, where labels lack, the scores. `recall` is None for
-    exact rules: nothing is known of pairs that they did not link."""
+    exact rules: nothing is known of pairs that they did not link. `pairs` were put together; `scored`: by a model, whose scores count."""
 
     labelled: int
     unsure: int
     precision: Interval
     recall: Interval | None
+    pairs: int = 0
+    scored: bool = True
 
 
 def population(evidence: StoredEvidence) -> Population:
@@ -90,7 +94,7 @@ def population(evidence: StoredEvidence) -> Population:
     if document.engine != MODEL:
         expected[: UNSCORED + 1] = 0.9  # exact rules give no score: a guess that one label outweighs
     rest = max(document.expected[1] - float(total[UNSCORED + 1 :].sum()), 0.0) if document.engine == MODEL else 0.0
-    return Population(left, right, stratum.astype(np.int64), size, expected, rest)
+    return Population(left, right, stratum.astype(np.int64), size, expected, rest, document.engine == MODEL)
 
 
 def _never_compared(evidence: StoredEvidence, known: Ints) -> tuple[Ints, Ints]:
@@ -158,7 +162,7 @@ def estimate(pairs: Population, labels: Sequence[tuple[int, int, bool]], unsure:
     recall = None
     if sizes[1].sum() or pairs.rest:
         recall = _interval(told / max(told + lost + pairs.rest, 1e-9), right / np.maximum(right + missed + pairs.rest, 1e-9))
-    return Estimate(len(strata), unsure, precision, recall)
+    return Estimate(len(strata), unsure, precision, recall, round(float(sizes[0].sum())), pairs.scored)
 
 
 def _strata(pairs: Population, labels: Sequence[tuple[int, int, bool]]) -> tuple[Ints, Floats]:

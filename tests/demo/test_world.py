@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from collections.abc import Iterator
 from datetime import date
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from rich.console import Console
 
 from federation.demo.postgres import EmbeddedPostgres, available
+from federation.demo.questions import QUESTIONS
+from federation.demo.run import run
 from federation.demo.world import Company, NotADemoFolder, build, company_tables
 from views.load import load
 
@@ -124,3 +128,10 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(NotADemoFolder):
         build(tmp_path, people=PEOPLE, postgres=False)
     assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+def test_the_smallest_company_answers_all_questions(tmp_path: Path) -> None:
+    """Nobody in it is known to four systems."""
+    told = io.StringIO()
+    run(tmp_path / "demo", Console(file=told, width=140), people=200, postgres=False)
+    assert all(f"{number}. {question.title}" in told.getvalue() for number, question in enumerate(QUESTIONS, 1))
