@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,12 +11,21 @@ import pytest
 from conftest import Cli
 from people_project import people_project
 
+from federation.cli.app import run
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resolved")
+    people_project(folder, 240)
+    assert run(["resolve", "-q", "--project", str(folder)]) == 0
+    return folder
+
 
 @pytest.fixture
-def people(tmp_path: Path, cli: Cli) -> Path:
-    people_project(tmp_path, 240)
-    assert cli("resolve", project=tmp_path).code == 0
-    return tmp_path
+def people(resolved: Path, tmp_path: Path) -> Path:
+    """A copy to change."""
+    return shutil.copytree(resolved, tmp_path, dirs_exist_ok=True)
 
 
 def found(cli: Cli, folder: Path) -> dict[str, dict[str, str]]:

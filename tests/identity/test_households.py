@@ -81,7 +81,7 @@ def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed
     both = Together(tmp_path, models, RULES if ruled else None)
     both.start(world)
     assert len(households(both.little.current())) > 10
-    for step in range(1, 4):
+    for step in range(1, 3):
         world = batch(draw, world, people, step)
         report = both.go_on(world)
         (count,) = report.households

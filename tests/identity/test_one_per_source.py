@@ -47,7 +47,7 @@ def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed
     draw, world, people = history(seed)
     both = Once(tmp_path, models, RULES if ruled else None, probable, cap=12)
     both.start(world)
-    for step in range(1, 4):
+    for step in range(1, 3):
         world = batch(draw, world, people, step)
         both.go_on(world)
 

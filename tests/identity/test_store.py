@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -65,13 +66,13 @@ def ids(crosswalk: Crosswalk) -> list[int]:
 
 KILLED = """
 import os, pathlib, signal, sys
-sys.path.insert(0, {here!r})
+sys.path.insert(0, sys.argv[1])
 from records import RULES, SECRET, record_set
 from identity import resolve as resolving, run
 from identity.versions import store
 from identity.versions.store import CrosswalkStore
 
-countdown = {at}
+countdown = 0
 
 def mine(function):
     def counted(*args, **options):
@@ -86,31 +87,49 @@ run.write_links, run.write_identifiers = mine(run.write_links), mine(run.write_i
 store.sync = mine(store.sync)
 pathlib.Path.replace = mine(pathlib.Path.replace)
 pathlib.Path.write_text = mine(pathlib.Path.write_text)
-rows = [{{"k0": k, "email": f"p{{k}}@x.de"}} for k in range(5000)]
-resolving.resolve([record_set(rows), record_set(rows, "shop")], RULES, CrosswalkStore({directory!r}), SECRET)
-print("published")
+rows = [{"k0": k, "email": f"p{k}@x.de"} for k in range(500)]
+for at, directory in enumerate(sys.argv[2:]):
+    process = os.fork()
+    if not process:
+        countdown = at
+        resolving.resolve([record_set(rows), record_set(rows, "shop")], RULES, CrosswalkStore(directory), SECRET)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
+POINTS = range(11)
 
 
-@pytest.mark.parametrize("at", range(11))
-def test_killed_at_any_point_the_old_version_serves_or_the_new_one(store: CrosswalkStore, at: int) -> None:
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[int], list[CrosswalkStore], list[int]]:
+    """The ids of a version; per point its store, in which a resolve was killed there; and how each resolve ended: -9 killed, 0 published.
+    One process imports all and forks the others: nearly all of their time would be imports."""
+    folder = tmp_path_factory.mktemp("killed")
+    before = ids(publish(CrosswalkStore(folder / "old"), "a@x.de"))
+    stores = [CrosswalkStore(shutil.copytree(folder / "old", folder / str(at))) for at in POINTS]
+    command = [sys.executable, "-c", KILLED, str(HERE), *(str(store.directory) for store in stores)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent.parent, check=False)
+    ends = [int(line) for line in done.stdout.split()]
+    assert len(ends) == len(POINTS) and set(ends) == {-9, 0}, done.stderr
+    return before, stores, ends
+
+
+@pytest.mark.parametrize("at", POINTS)
+def test_killed_at_any_point_the_old_version_serves_or_the_new_one(
+    killed: tuple[list[int], list[CrosswalkStore], list[int]], at: int
+) -> None:
     """The points: after each write of a table, around each fsync, rename and write of the pointer."""
-    old = publish(store, "a@x.de")
-    script = KILLED.format(here=str(HERE), at=at, directory=str(store.directory))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=HERE.parent.parent, check=False)
-    after = CrosswalkStore(store.directory).current()
+    old, store, end = killed[0], killed[1][at], killed[2][at]
+    after = store.current()
     assert after
-    if "published" in done.stdout:
+    if end == 0:
         assert at >= 9, "fewer points than thought: the last ones must be after the pointer moved"
-    else:
-        assert done.returncode == -9, done.stderr
     if after.version == 1:
-        assert ids(after) == ids(old)
+        assert ids(after) == old
     else:
         assert at >= 8, "the pointer moved before the file was safe"
-        assert len(ids(after)) == 5000
+        assert len(ids(after)) == 500
     again = publish(store, "a@x.de", "c@x.de")
-    assert ids(again)[0] == ids(old)[0] or after.version > 1
+    assert ids(again)[0] == old[0] or after.version > 1
     assert not list(store.directory.glob(".*")), "what the crash left is swept"
 
 
