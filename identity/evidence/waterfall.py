@@ -93,7 +93,7 @@ def score(document: Document, levels: Sequence[int]) -> float:
 def flips(document: Document, levels: Sequence[int], odds: float) -> tuple[Flip, ...]:
     """Per factor the level that would turn the answer round with the least change of odds; those nearest to turning first.
 
-    A level that never occurs (its bits are far beyond all others) is no answer, nor is a value that would have to be missing, nor one more.
+    A level that never occurs (its bits are far beyond all others) is no answer, nor is one for which a record needs fewer values, or more.
     """
     found = []
     for i, factor in enumerate(document.factors):

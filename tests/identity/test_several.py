@@ -20,10 +20,15 @@ from identity.crosswalk import Crosswalk
 from identity.engines import Engines
 from identity.errors import ModelMismatch
 from identity.evaluate import judge
+from identity.evidence.live_comparison import _blocking_unmet
+from identity.evidence.waterfall import Unmet, flips, score
+from identity.evidence.writing import MODEL as MODEL_ENGINE
+from identity.evidence.writing import Document
 from identity.incremental.keyrows import key_rows, meetings_by_rule
 from identity.incremental.resolving import incremental
+from identity.matching import FactorBits
 from identity.model import MatchModel, RecordSet
-from identity.probabilistic.blocking import candidates
+from identity.probabilistic.blocking import candidates, rules_for
 from identity.probabilistic.compare import levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.contacts import email_factor, phone_factor
@@ -270,3 +275,26 @@ def test_a_model_from_before_further_values_counted_is_refused(models: Path) -> 
     now = factors_for(("given", "family", "dob", "email", "email_2", "phone", "phone_2", "street"), 1)
     with pytest.raises(ModelMismatch, match="other levels of e-mail, phone"):
         Probabilistic(Settings(()), SECRET)._suit(old, now, "individual")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "unmet"),
+    [
+        (("4155550100", "2025550100"), ("3035550177", "2025550100"), None),
+        (("4155550100", "2025550100"), ("3035550177", None), Unmet("phone", ("phone",), ())),
+        (("4155550100", "2025550100"), (None, None), Unmet("phone", (), ("phone",))),
+    ],
+)
+def test_what_kept_two_records_apart_is_told_of_all_values(one: Values, other: Values, unmet: Unmet | None) -> None:
+    with duckdb.connect() as con:
+        columns = prepared(con, Kind.PHONE, [one, other])
+        (rule,) = [rule for rule in rules_for(columns, LARGE) if rule.name == "phone"]
+        assert _blocking_unmet(con, rule) == unmet
+
+
+def test_what_would_turn_an_answer_leaves_the_number_of_values_as_it_is() -> None:
+    bits = (0.0, 20.0, 10.0, 5.0, -3.0)
+    phone = FactorBits("phone", phone_factor(2).levels, (*bits, *bits[1:]))
+    told = Document(MODEL_ENGINE, 2, (), factors=(phone,), prior=-12.0)
+    for level, others in ((4, "same"), (8, "same, of several")):
+        assert [flip.level for flip in flips(told, [level], score(told, [level]))] == [others]
