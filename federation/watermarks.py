@@ -20,6 +20,7 @@ from identity.model import RecordSet
 from identity.watermark import Mark, Watermark
 from views import model
 from views.branches import duckdb_type
+from views.errors import did_you_mean
 
 CHANGED_AT = "_changed_at"
 """The watermark's column in a stream: no attribute can be called so."""
@@ -39,14 +40,19 @@ def watermark_column(mapping: model.Mapping, source: Connector) -> Column:
     """The column that a mapping's `changed_at` names. Raises SchemaDrift, ChangedAt."""
     columns = {c.name.lower(): c for c in source.table(mapping.table).columns}
     column = columns.get(mapping.changed_at.lower())
+    place = mapping.places.get(":changed_at", mapping.location)
     where = f"{mapping.source}.{mapping.table}"
+    rising = [c.name for c in columns.values() if c.kind in KINDS and c.name not in mapping.key]
     if column is None:
-        said = f"`{where}` has no column `{mapping.changed_at}`, which `changed_at` names"
-        raise SchemaDrift(mapping.source, said, hint="name one that it has, or remove `changed_at`")
+        said = f"{place}: `{where}` has no column `{mapping.changed_at}`, which `changed_at` names"
+        raise SchemaDrift(
+            mapping.source, said, hint=did_you_mean(mapping.changed_at, rising, "name one that it has, or remove `changed_at`")
+        )
     if column.kind not in KINDS:
+        could = f" (its columns of such a type: {', '.join(rising)})" if rising else ""
         raise ChangedAt(
-            f"`changed_at: {mapping.changed_at}` of {where} is {column.native}: its values do not rise with time for sure",
-            hint="name a timestamp, a date or an integer that the source raises with every change; or remove `changed_at`",
+            f"{place}: `changed_at: {mapping.changed_at}` of {where} is {column.native}: its values do not rise with time for sure",
+            hint=f"name a timestamp, a date or an integer that the source raises with every change{could}; or remove `changed_at`",
         )
     return column
 

@@ -76,7 +76,7 @@ def _value(node: Node, type_: inspect.Type, what: str) -> Iterator[ProjectFile]:
             if SECRET_OPTION.search(what):  # never show a credential, nor the line that holds it
                 yield WrongValue(f"`{what}` must be text", node.key_at or node.at, hint="put it into the environment: ${env:NAME}")
             else:
-                yield WrongValue(f"`{what}` {problem}", node.at, hint=_choices(node.value, type_))
+                yield WrongValue(f"`{what}` {problem}", node.at, hint=_choices(node.value, type_, what))
 
 
 def _alternative(node: Node, union: inspect.UnionType) -> inspect.Type:
@@ -133,7 +133,12 @@ def _members(type_: inspect.EnumType | inspect.LiteralType) -> list[str]:
     return [str(v) for v in values]
 
 
-def _choices(value: Any, type_: inspect.Type) -> str:
+def _choices(value: Any, type_: inspect.Type, what: str) -> str:
+    if isinstance(type_, inspect.BoolType):
+        quotes = ", without quotes" if isinstance(value, str) and value.lower() in ("true", "false") else ""
+        return f"write `{what}: true` or `{what}: false`{quotes}"
+    if isinstance(type_, inspect.StrType) and isinstance(value, list) and len(value) == 1:
+        return f"write `{what}: {value[0].value}`"
     if isinstance(type_, inspect.EnumType | inspect.LiteralType):
         return did_you_mean(str(value), _members(type_))
     if isinstance(type_, inspect.StrType) and type_.pattern:
@@ -146,6 +151,8 @@ def _choices(value: Any, type_: inspect.Type) -> str:
         return f"use a whole number from {type_.ge} on"
     if isinstance(type_, inspect.FloatType) and type_.gt is not None and type_.lt is not None:
         return f"use a number between {type_.gt:g} and {type_.lt:g}"
+    if isinstance(type_, inspect.FloatType) and type_.ge is not None and type_.lt is not None:
+        return f"use a number from {type_.ge:g} to below {type_.lt:g}"
     return ""
 
 

@@ -15,6 +15,7 @@ import pytest
 from faker import Faker
 
 import c360
+from connectors.spi.errors import SchemaDrift
 from federation.checks import check
 from federation.errors import ChangedAt
 from tests.federation.test_incremental_resolve import links
@@ -196,13 +197,17 @@ def test_a_text_is_no_watermark(company: Company) -> None:
     file = company.folder / "c360.yml"
     file.write_text(file.read_text().replace("changed_at: changed", "changed_at: town", 1))
     with c360.connect(company.folder) as opened:
-        with pytest.raises(ChangedAt, match=r"crm\.person is text"):
+        with pytest.raises(ChangedAt, match=r"c360\.yml:\d+:\d+: `changed_at: town` of crm\.person is text") as told:
             opened.resolve()
+        assert "(its columns of such a type: changed)" in told.value.hint and "remove `changed_at`" in told.value.hint
         assert "C360_CHANGED_AT" in {f.code for f in check(opened, keys=False)}
     file.write_text(file.read_text().replace("changed_at: town", "changed_at: chagned", 1))
     with c360.connect(company.folder) as opened:
         (found,) = [f for f in check(opened, keys=False) if "chagned" in f.message]
         assert "changed" in found.hint
+        with pytest.raises(SchemaDrift, match=r"c360\.yml:\d+:\d+: `crm\.person` has no column `chagned`") as drifted:
+            opened.resolve()
+        assert drifted.value.hint == "did you mean `changed`?"
 
 
 KINDS = {
