@@ -230,11 +230,16 @@ def record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) 
     personal = {a.name for a in entity.attributes.values() if a.identifier}
     keyed = {k.lower() for k in mapping.key}
     carried = any(isinstance(e, exp.Column) and e.name.lower() in keyed for n, e in mapping.attributes.items() if n in personal)
-    read = naming(project, mapping, partial(record_reader, project, mapping), attributes)
+    read = _reader(project, mapping, attributes)
     records = RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, attributes, read, carried)
     if not mapping.changed_at:
         return records
-    return telling(records, mapping, project.source(mapping.source), partial(record_reader, project, mapping))
+    return telling(records, mapping, project.source(mapping.source), partial(_reader, project, mapping))
+
+
+def _reader(project: Project, mapping: Mapping, attributes: tuple[str, ...], **how: Any) -> Callable[[], pa.RecordBatchReader]:
+    """`record_reader`, which names the attribute that a row does not fit."""
+    return naming(project, mapping, partial(record_reader, project, mapping, **how), attributes)
 
 
 def record_reader(

@@ -17,8 +17,8 @@ from identity.scratch import registered, scratch
 MANY = 0.2
 """From this share on, values that do not fit are told of: a few placeholders and typing mistakes are in any data."""
 
-# what has capitals and small letters is quickly seen to have letters
-_WORDS = r"(UPPER({0}) <> {0} OR REGEXP_MATCHES({0}, '\p{{L}}')) AND NOT CONTAINS({0}, '@')"
+# what begins with a letter is quickly seen to have one
+_WORDS = r"({0} >= 'A' OR REGEXP_MATCHES({0}, '\p{{L}}')) AND NOT CONTAINS({0}, '@')"
 _DIGIT = "{0} GLOB '*[0-9]*'"
 _ISO = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"
 _SHAPES = {
