@@ -1,4 +1,4 @@
-"""Connected components without a loop over rows."""
+"""Which records are connected, and which are among others: operations on whole arrays, without a loop over rows."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def components(count: int, left: Ints, right: Ints) -> Ints:
         crossing = parent[left] != parent[right]
         left, right = left[crossing], right[crossing]
     return parent
+
+
+def among(values: npt.NDArray[np.integer], ordered: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """Which values are among some others, which are in order."""
+    if not len(ordered):
+        return np.zeros(len(values), np.bool_)
+    at = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[at] == values)

@@ -14,7 +14,7 @@ from identity.errors import DuplicateKeys, KeyType
 from identity.model import MatchKey, RecordSet
 from identity.normalise import normalised
 from identity.personal import kind_of_keys
-from identity.scratch import key_type, side_by_side
+from identity.scratch import each_beside, key_type
 
 Progress = Callable[[str, int], None]
 RECORD = "record"
@@ -72,19 +72,9 @@ def read_all(
 
     Returns, per record set, how many of its rows that have a key have a value, by attribute.
     """
-    cursors = [con.cursor() for _ in group]
-    try:
-        with side_by_side(con, len(group)) as pool:
-            try:
-                return list(pool.map(lambda i: _read(cursors[i], group[i], tables[i], columns, progress), range(len(group))))
-            except BaseException:
-                for cursor in cursors:
-                    cursor.interrupt()
-                raise
-    finally:
-        for cursor in cursors:
-            cursor.close()
-        pa.default_memory_pool().release_unused()  # what the streams came in
+    found = each_beside(con, range(len(group)), lambda own, i: read(own, group[i], tables[i], columns, progress))
+    pa.default_memory_pool().release_unused()  # what the streams came in
+    return list(found.values())
 
 
 def drop_all(con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded]) -> None:
@@ -111,7 +101,7 @@ def number(con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, first
     return Loaded(records, table, first, _count(con, f"SELECT count(*) FROM {table}"), null_keys, kind_of_keys(con, table, records))
 
 
-def _read(
+def read(
     con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, columns: Mapping[MatchKey, str], progress: Progress
 ) -> dict[str, int]:
     """CREATE TABLE <table>_unsorted (k0 …, normal forms), straight from the stream; returns the rows with a value, by attribute."""

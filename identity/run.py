@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, among
 from identity.column_fit import ColumnFit, column_fits
 from identity.crosswalk import HOUSEHOLD_OF
 from identity.engines import Engines
@@ -137,7 +137,7 @@ class Run:
         anchors, clusters, members = np.unique(found.labels, return_inverse=True, return_counts=True)
         before = self._ids_before(loaded, len(clusters))
         self.history.refuse_pins_of_others(entity, space, bound.pins)
-        common = overlaps(clusters, before, self.history.registry)
+        common = overlaps(clusters, before, self.history.registry(np.unique(before)))
         by_cluster = np.full(len(anchors), NO_ID, np.int64)
         by_cluster[clusters[bound.pinned]] = bound.pins
         by_cluster, minted = self._assign(entity, space, loaded, anchors, keep(common, by_cluster))
@@ -161,9 +161,9 @@ class Run:
         the world: those minted, and pins that no version knew."""
         fresh = by_cluster == NO_ID
         known = by_cluster[~fresh]
-        ids = self.history.registry.ids
-        adopted = known[np.searchsorted(ids, known) == np.searchsorted(ids, known, "right")]
-        minted = mint(self.con, self.secret, self._anchor_texts(loaded, anchors[fresh]), np.concatenate([self.history.taken, adopted]))
+        adopted = known[~among(known, self.history.registry(known).ids)]
+        texts = self._anchor_texts(loaded, anchors[fresh])
+        minted = mint(self.con, self.secret, texts, lambda ids: self.history.taken(ids) | np.isin(ids, adopted))
         by_cluster[fresh] = minted
         return by_cluster, np.concatenate([minted, adopted])
 

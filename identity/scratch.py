@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from identity.errors import KeyType, ResolveMemory
 
+T = TypeVar("T")
+R = TypeVar("R")
 LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
     "max_temp_directory_size": "0KiB",
@@ -47,13 +50,31 @@ def side_by_side(con: duckdb.DuckDBPyConnection, tasks: int) -> Iterator[ThreadP
     ((setting,),) = con.execute("SELECT current_setting('threads')").fetchall()
     threads = int(setting)
     workers = max(min(threads, tasks), 1)
-    con.execute(f"SET threads = {threads // workers:d}")
+    if workers > 1:
+        con.execute(f"SET threads = {threads // workers:d}")
     pool = ThreadPoolExecutor(workers)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-        con.execute(f"SET threads = {threads:d}")
+        if workers > 1:
+            con.execute(f"SET threads = {threads:d}")
+
+
+def each_beside(con: duckdb.DuckDBPyConnection, items: Sequence[T], work: Callable[[duckdb.DuckDBPyConnection, T], R]) -> dict[T, R]:
+    """What `work` makes of each item, with a cursor of its own; side by side. A failure ends the others too."""
+    cursors = [con.cursor() for _ in items]
+    try:
+        with side_by_side(con, len(items)) as pool:
+            try:
+                return dict(zip(items, pool.map(work, cursors, items), strict=True))
+            except BaseException:
+                for cursor in cursors:
+                    cursor.interrupt()
+                raise
+    finally:
+        for cursor in cursors:
+            cursor.close()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from identity.probabilistic.compare import levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.engine import Probabilistic
 from identity.probabilistic.model import Trained, described
-from identity.probabilistic.persons import persons, shares
+from identity.probabilistic.persons import recalled
 from identity.probabilistic.prepare import TABLE
 from identity.resolve import quiet
 from identity.scratch import scratch
@@ -64,8 +64,7 @@ def _scored(
     factors = factors_for(columns, 2 if several else 1)
     if not trained.fits(factors) or described(factors) != tuple((f.name, f.levels) for f in document.factors):
         return None
-    shares(con, columns, secret, trained.known)
-    pattern = levels(con, persons(con, columns), factors, np.array([0]), np.array([1]))
+    pattern = levels(con, recalled(con, columns, secret, trained.known), factors, np.array([0]), np.array([1]))
     found = list(map(int, pattern[0]))
     return waterfall(document, found, score(document, found))
 

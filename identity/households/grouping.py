@@ -54,7 +54,7 @@ def make_households(
     members = np.flatnonzero(sizes[of] > 1)
     people, (anchors, clusters) = people[members], np.unique(labels[members], return_inverse=True)
     before, ever = _before(con, previous, people)
-    common = overlaps(clusters.astype(np.int64), before, history.registry)
+    common = overlaps(clusters.astype(np.int64), before, history.registry(np.unique(before)))
     ids = keep(common, np.full(len(anchors), NO_ID, np.int64))
     fresh = ids == NO_ID
     first = people[np.unique(clusters, return_index=True)[1]]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
 from identity.clustering import Ints
-from identity.incremental.changed_records import Pool
+from identity.incremental.pool import Pool
 from identity.loading import Loaded
 from identity.model import MatchKey
 from identity.scratch import registered
 from identity.versions.history import RESTORED, RETIRED, History
 from identity.versions.publishing import table_name
+from identity.versions.stable_ids import Registry
 
 
 class AmendedHistory(History):
@@ -21,6 +23,10 @@ class AmendedHistory(History):
 
     touched: Ints = np.empty(0, np.int64)
     """The ids of the version before whose records were looked at, or are gone."""
+
+    def registry(self, ids: Ints) -> Registry:
+        with registered(self.con, "asked", pa.table({"id360": ids})):
+            return self._past("SEMI JOIN asked USING (id360)")
 
     def close(self) -> None:
         """Retire touched ids that nobody bears now, restore those that came back, redirect merged ones."""
@@ -43,30 +49,22 @@ class AmendedHistory(History):
         con.execute(f"INSERT INTO new.redirect SELECT entity, space, old_id, new_id, {run} FROM ended ORDER BY old_id")
 
 
-def amend_links(pool: Pool, loaded: Sequence[Loaded], ids: Ints, before: Ints, gone: Ints) -> None:
-    """Bring the link tables up to date: records that are gone, new ones, and those that have another id now."""
-    con = pool.con
-    moved = np.flatnonzero(ids != before)
-    with (
-        registered(con, "moved", pa.table({"rec": moved, "id360": ids[moved]})),
-        registered(con, "gone", pa.table({"gid": gone})),
-    ):
-        for i, (one, link, first) in enumerate(zip(loaded, pool.links, pool.firsts, strict=True)):
-            links = f"SELECT gid - {first:d} AS ord, {pool.keys(i)}, id360 FROM {one.table} JOIN moved USING (rec)"
-            con.execute(f"CREATE OR REPLACE TEMP TABLE moving AS {links}")
-            con.execute(
-                f"CREATE OR REPLACE TEMP TABLE leaving AS SELECT ord FROM old.{link.name} "
-                f"WHERE ord IN (SELECT ord FROM moving UNION ALL SELECT gid - {first:d} FROM gone)"
-            )
-            con.execute(f"DELETE FROM new.{link.name} WHERE ord IN (FROM leaving)")
-            con.execute(f"INSERT INTO new.{link.name} SELECT {pool.keys(i)}, id360, ord FROM moving ORDER BY id360, ord")
-            con.execute(
-                f"UPDATE new.link_table SET links = (SELECT count(*) FROM new.{link.name}), personal = ? WHERE name = ?",
-                [pool.personal(i, one), link.name],
-            )
+def amend_links(own: duckdb.DuckDBPyConnection, pool: Pool, i: int, one: Loaded, moved: pa.Table, gone: Ints) -> int:
+    """Bring a link table up to date: records that are gone, and those `moved` (rec, gid, id360): new ones, or of another id now.
+
+    Returns how many links there are.
+    """
+    link, first, keys = pool.links[i], pool.firsts[i], pool.keys(i)
+    leaving = pa.table({"ord": np.concatenate([moved.column("gid").to_numpy(), gone]) - first})
+    with registered(own, "moved", moved), registered(own, "leaving", leaving):
+        own.execute(f"DELETE FROM new.{link.name} WHERE ord IN (FROM leaving)")
+        links = f"SELECT {keys}, id360, gid - {first:d} AS ord FROM {one.table} JOIN (SELECT rec, id360 FROM moved) USING (rec)"
+        own.execute(f"INSERT INTO new.{link.name} SELECT * FROM ({links}) ORDER BY id360, ord")
+    return int(own.execute(f"SELECT count(*) FROM new.{link.name}").fetchall()[0][0])
 
 
 def amend_identifiers(
+    con: duckdb.DuckDBPyConnection,
     pool: Pool,
     entity: str,
     space: str,
@@ -76,7 +74,6 @@ def amend_identifiers(
     crowded: Mapping[str, Ints],
 ) -> None:
     """The stored identifiers of everybody touched, written anew. `crowded[name]` are recs whose value is on too many records."""
-    con = pool.con
     for name, key in identifiers.items():
         table, column = table_name("ident", entity, space, name), pool.columns[key]
         with (

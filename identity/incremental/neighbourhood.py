@@ -8,24 +8,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, among
 from identity.constraints import no_pairs
 from identity.engines import Engines
 from identity.households.mates import NO_MATES, Mates, mates
-from identity.incremental.changed_records import Changes, Pool, among
+from identity.incremental.changed_records import Changes
 from identity.incremental.indexing import JOINING, exact_cap, joining_rules, no_rows, together
 from identity.incremental.keyrows import KeyRows, Outside, key_rows, meetings_by_rule
+from identity.incremental.pool import Pool
 from identity.incremental.record_index import NoIndex, RecordIndex
 from identity.keyed import UInts
 from identity.loading import RECORD, Loaded
-from identity.matching import ExactRules, Matching, Records
+from identity.matching import ExactRules, Matching
 from identity.model import MatchKey, MatchRule
 from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
 from identity.probabilistic.engine import Probabilistic
 from identity.probabilistic.persons import Persons
+from identity.probabilistic.prepare import TABLE
 from identity.scratch import registered
 from identity.stewardship.binding import Bound, bind, named
 from identity.stewardship.decisions import Decision
+
+NONE: Ints = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,11 +123,10 @@ class Neighbourhood:
             if self.size != rule_size(self.count, trained):
                 raise NoIndex("there are by far more records than before")
         self.count = after
-        recs, hashes = self.pool.states
         changed = changes.changed
         while True:
             around = self._around(changes.new, changed, changes.gone)
-            unlike = np.setdiff1d(self.pool.unlike(recs, hashes), np.concatenate([changed, changes.gone]))
+            unlike = np.setdiff1d(self.pool.changed_unsaid, np.concatenate([changed, changes.gone]))
             if not len(unlike):
                 return around
             changed = np.union1d(changed, unlike)  # a neighbour changed too, and its source did not say so
@@ -135,10 +138,9 @@ class Neighbourhood:
         crossing, crossed = self._crossing(rows, void)
         if len(crossing):
             void, renewed = np.union1d(void, crossing), np.union1d(renewed, crossing)
-            self.pool.fetch(crossing)
             again = np.union1d(crossing, rows.rec[among(rows.key, crossed)])
             kept = rows.where(~among(rows.rec, again))
-            rows = both(kept, self._rows(again, void, kept))
+            rows = both(kept, self._rows(again, void, kept, self._expected(rows, crossing, void)))
         met = rows.where(rows.meets)
         others = self.stored.sharing(np.unique(met.key), void)
         joined = others.rec[others.rule >= JOINING]
@@ -149,18 +151,38 @@ class Neighbourhood:
         self.pool.fetch(touched)
         return Around(renewed, rows, touched)
 
-    def _rows(self, gids: Ints, void: Ints, beside: KeyRows | None = None) -> KeyRows:
-        """The keys of some records at hand; what else is in a block is in the index, but for `void`, or among the rows `beside`."""
-        loaded, numbers = self.pool.load(gids)
+    def _rows(self, gids: Ints, void: Ints, beside: KeyRows | None = None, expected: Ints = NONE) -> KeyRows:
+        """The keys of some records; what else is in a block is in the index, but for `void`, or among the rows `beside`.
+
+        `expected` are others that will be compared: to make many ready costs little more than a few.
+        """
+        more = np.setdiff1d(expected, np.union1d(gids, self.ready))
+        self.pool.fetch(np.union1d(gids, more))
+        records, numbers = self.pool.record(np.concatenate([gids, more]))
         outside = self.stored.outside(void, beside or no_rows())
+        if self.engine is not None:
+            self._add(numbers, self.engine.people(records))
+        if len(more):
+            with registered(self.con, "expected", pa.table({"rec": np.flatnonzero(~among(numbers, np.sort(gids)))})):
+                for table in (TABLE, RECORD):
+                    self.con.execute(f"DELETE FROM {table} WHERE rec IN (FROM expected)")
         blocking = no_rows()
         if self.engine is not None:
-            self._add(numbers, self.engine.people(self._records(loaded)))
             rules = self.engine.key_rules(self.engine.columns, self.size)
             self.caps[: len(rules)] = [rule.cap for rule in rules]
             blocking = key_rows(self.con, rules, self.secret, outside)
         rows = together(blocking, key_rows(self.con, self.joining, self.secret, outside))
         return KeyRows(rows.rule, rows.key, numbers[rows.rec], rows.meets)
+
+    def _expected(self, rows: KeyRows, crossing: Ints, void: Ints) -> Ints:
+        """Whom records with `rows` meet, and those `crossing`, as far as the index can tell."""
+        if self.engine is None:
+            return NONE
+        left = self.index.of(self.name, crossing)
+        keys, at = np.unique(left.key, return_index=True)
+        small = counted(keys, self.stored.sharing(keys, NONE).key) <= self.caps[left.rule[at]]
+        there = self.stored.sharing(np.union1d(keys[small], rows.key[rows.meets]), void)
+        return np.unique(there.rec[there.rule < JOINING])
 
     def _crossing(self, rows: KeyRows, void: Ints) -> tuple[Ints, UInts]:
         """The other records of blocks that were within their cap and no longer are, or the other way round; the keys of those."""
@@ -179,34 +201,33 @@ class Neighbourhood:
         left, right = joined_by_key(met.key, met.rec, others.key, others.rec)
         if self.engine is None or not len(left):
             return np.empty(0, np.int64)
-        self.pool.fetch(np.unique(right))
-        records = self._prepare(np.concatenate([left, right]))
+        self._prepare(np.concatenate([left, right]))
         pairs = np.unique((left << 32) | right)
         left, right = pairs >> 32, pairs & 0xFFFFFFFF
         one, other = places(self.ready, left), places(self.ready, right)
         # in either order, for which comes first is not known yet, and similarity of names need not be symmetrical
-        likely = self.engine.likely(records, self.people, np.append(one, other), np.append(other, one), self.entity)
+        likely = self.engine.likely(self.pool.about, self.people, np.append(one, other), np.append(other, one), self.entity)
         if self.households:
-            self.mates = self._mates(self.engine, records, left, right)
+            self.mates = self._mates(self.engine, left, right)
         return np.unique(right[likely[: len(one)] | likely[len(one) :]])
 
-    def _mates(self, engine: Probabilistic, records: Records, left: Ints, right: Ints) -> Mates:
+    def _mates(self, engine: Probabilistic, left: Ints, right: Ints) -> Mates:
         """Which pairs of records are of one household, compared in the order in which a whole resolve does."""
-        _, ordered = self.pool.load(np.union1d(left, right))
+        _, _, ordered = self.pool.load(np.union1d(left, right))
         swap = places(ordered, left) > places(ordered, right)
         left, right = np.where(swap, right, left), np.where(swap, left, right)
         one, other, weight = mates(
-            engine.scores(records, self.people, places(self.ready, left), places(self.ready, right), self.entity), no_pairs()
+            engine.scores(self.pool.about, self.people, places(self.ready, left), places(self.ready, right), self.entity), no_pairs()
         )
         return self.ready[one], self.ready[other], weight
 
-    def _prepare(self, gids: Ints) -> Records:
+    def _prepare(self, gids: Ints) -> None:
         """Have some records ready to be compared."""
-        loaded, numbers = self.pool.load(np.setdiff1d(gids, self.ready))
-        records = self._records(loaded)
-        if self.engine is not None and len(numbers):
+        lacking = np.setdiff1d(gids, self.ready)
+        if self.engine is not None and len(lacking):
+            self.pool.fetch(lacking)
+            records, numbers = self.pool.record(lacking)
             self._add(numbers, self.engine.people(records))
-        return records
 
     def _add(self, numbers: Ints, people: Persons) -> None:
         fresh = ~np.isin(numbers, self.ready)
@@ -227,9 +248,8 @@ class Neighbourhood:
     def match(self, around: Around, gone: Ints) -> Matched:
         """Match the touched records anew, with everything that a whole resolve would know of them."""
         self._prepare(around.touched)
-        loaded, numbers = self.pool.load(around.touched)
+        loaded, records, numbers = self.pool.load(around.touched)
         rows = self._rows_of_touched(around, numbers, gone)
-        records = self._records(loaded)
         bound = bind(self.con, self.decisions, loaded, self.secret)
         records = replace(records, must=bound.must, cannot=bound.cannot)
         crowd = rows.where((rows.rule >= JOINING) & (rows.rule < JOINING + len(self.rules)) & ~rows.meets)
@@ -259,11 +279,6 @@ class Neighbourhood:
         meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]
         rows = both(around.rows, KeyRows(old.rule, old.key, old.rec, meets))
         return KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
-
-    def _records(self, loaded: Sequence[Loaded]) -> Records:
-        count = loaded[-1].first + loaded[-1].count
-        sources, tables = tuple((one.records.source, one.first) for one in loaded), tuple(one.records.label for one in loaded)
-        return Records(self.con, RECORD, count, self.pool.columns, sources=sources, tables=tables)
 
 
 def both(one: KeyRows, other: KeyRows) -> KeyRows:

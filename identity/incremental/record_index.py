@@ -159,9 +159,10 @@ class RecordIndex:
         """The version whose index this one continues."""
         return int(self.meta["base"] or self.meta["version"])
 
-    def hashes(self, group: str) -> tuple[Ints, UInts]:
-        """Every record there is, in order, and the hash of its normal forms."""
-        found = self.con.execute(f"SELECT rec, hash FROM ({self._state(group)}) ORDER BY rec").fetchnumpy()
+    def hashes(self, group: str, recs: Ints) -> tuple[Ints, UInts]:
+        """Those of some records that there are, and the hash of their normal forms."""
+        with registered(self.con, "wanted", pa.table({"rec": recs.astype(np.int32)})):
+            found = self.con.execute(f"SELECT rec, hash FROM ({self._state(group)}) SEMI JOIN wanted USING (rec)").fetchnumpy()
         return np.asarray(found["rec"], np.int64), np.asarray(found["hash"], np.uint64)
 
     def _state(self, group: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -20,16 +21,17 @@ from identity.engines import Engines
 from identity.evidence.amending import amend_evidence
 from identity.households.mates import amend_mates, has_mates, mates, pairs_among
 from identity.incremental.amending import AmendedHistory, amend_identifiers, amend_links
-from identity.incremental.changed_records import Changes, Pool
-from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, resumed, row_hashes, watermarks
+from identity.incremental.changed_records import Changes, read_changes
+from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, resumed, watermarks
 from identity.incremental.neighbourhood import Around, Matched, Neighbourhood
+from identity.incremental.pool import Pool
 from identity.incremental.record_index import IndexWriter, NoIndex, RecordIndex
-from identity.loading import RECORD, Loaded, Progress
+from identity.loading import Loaded, Progress
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport, SourceCount, Touched
 from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
 from identity.run import OF_RECORDS, Run
-from identity.scratch import registered, scratch
+from identity.scratch import each_beside, registered, scratch
 from identity.stewardship.decisions import Decision
 from identity.versions.stable_ids import NO_ID
 from identity.versions.store import CrosswalkStore
@@ -98,13 +100,13 @@ class Amending(Run):
         self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
     ) -> None:
         assert self.draft.previous is not None and isinstance(self.engine, Engines)
-        if has_mates(self.con, "new", entity, space) != bool(self._asked_households(entity)):
+        if has_mates(self.con, "old", entity, space) != bool(self._asked_households(entity)):
             raise NoIndex("households were not asked for before, or no longer are")
         wanted = dict.fromkeys([*self.engine.needs(rules, entity), *identifiers.values()])
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
-        pool = Pool(self.con, group, columns, self.draft.previous, self.index.firsts(), self.secret, self.progress)
         name = group_name(entity, space)
-        changes = pool.read(self.index, name)
+        pool = Pool(self.con, group, columns, self.draft.previous, self.index, name, self.secret, self.progress)
+        changes = read_changes(pool)
         links = sum(link.links for link in pool.links)
         if (len(changes.new) + len(changes.changed) + len(changes.gone)) > MOST * links or self.index.share_changed(name) > MOST:
             raise NoIndex("more than a fifth of the records changed since the last whole resolve")
@@ -122,20 +124,29 @@ class Amending(Run):
     def _write(
         self, pool: Pool, near: Neighbourhood, changes: Changes, around: Around, found: Matched, identifiers: Mapping[str, MatchKey]
     ) -> None:
+        self.draft.opened()
         ids = self._identify(near.entity, near.space, found.loaded, found.matching, found.bound)
-        left = self._ids_of(pool, changes.gone)
-        touched = np.concatenate([self.before[self.before != NO_ID], left])
+        touched = np.concatenate([self.before[self.before != NO_ID], self._ids_of(pool, changes.gone)])
         self.amended.touched = np.concatenate([self.amended.touched, touched])
-        amend_links(pool, found.loaded, ids, self.before, changes.gone)
         crowded = {
             name: found.rows.rec[(found.rows.rule == JOINING + len(near.rules) + i) & ~found.rows.meets]
             for i, name in enumerate(identifiers)
         }
-        amend_identifiers(pool, near.entity, near.space, identifiers, ids, touched, crowded)
         renewed = np.concatenate([around.renewed, changes.gone])
-        amend_evidence(
-            self.con, near.entity, near.space, found.matching, found.gids, renewed, self.index.next_rec(near.name) + len(changes.new)
-        )
+        following = self.index.next_rec(near.name) + len(changes.new)
+        parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]
+        states = found.gids, pool.of(found.gids)[1], parts
+
+        def evidence(own: duckdb.DuckDBPyConnection) -> None:
+            amend_evidence(own, near.entity, near.space, found.matching, found.gids, renewed, following)
+
+        def rest(own: duckdb.DuckDBPyConnection) -> None:
+            amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
+            replace(self.index, con=own).carry_on(
+                replace(self.writer, con=own), near.name, around.renewed, around.rows, changes.gone, states
+            )
+
+        each_beside(self.con, [evidence, *self._links(pool, found, ids, changes.gone), rest], lambda own, write: write(own))
         if asked := self._asked_households(near.entity):
             left, right, weight = mates(found.matching.scored, found.bound.cannot)
             decided = pairs_among(left, right, found.bound.cannot)
@@ -143,9 +154,23 @@ class Amending(Run):
             again = np.isin(left, renewed) | np.isin(right, renewed) | decided
             amend_mates(self.con, near.entity, near.space, renewed, (left[again], right[again], weight[again]), near.mates)
             self.amended.touched = np.concatenate([self.amended.touched, self._group(near.entity, near.space, asked).before])
-        _, hashes = row_hashes(self.con, RECORD, list(pool.columns.values()), self.secret)
-        parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]
-        self.index.carry_on(self.writer, near.name, around.renewed, around.rows, changes.gone, (found.gids, hashes, parts))
+
+    def _links(self, pool: Pool, found: Matched, ids: Ints, gone: Ints) -> list[Callable[[duckdb.DuckDBPyConnection], None]]:
+        """What brings each link table up to date."""
+
+        def amend(i: int) -> Callable[[duckdb.DuckDBPyConnection], None]:
+            one = found.loaded[i]
+            moved = one.first + np.flatnonzero(ids[one.first : one.first + one.count] != self.before[one.first : one.first + one.count])
+            table = pa.table({"rec": moved, "gid": found.gids[moved], "id360": ids[moved]})
+
+            def write(own: duckdb.DuckDBPyConnection) -> None:
+                count = amend_links(own, pool, i, one, table, gone)
+                own.execute("UPDATE new.link_table SET links = ?, personal = ? WHERE name = ?", [count, personal, pool.links[i].name])
+
+            personal = pool.personal(i, one)
+            return write
+
+        return [amend(i) for i in range(len(pool.links))]
 
     def _ids_before(self, loaded: Sequence[Loaded], count: int) -> Ints:
         self.before = super()._ids_before(loaded, count)

@@ -98,10 +98,12 @@ def taken_apart(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[s
     """
     if not columns:
         return record
-    con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {_parsed(_odd_values(record, columns))}")
-    if not con.execute(f"SELECT count(*) FROM {TABLE}").fetchall()[0][0]:
+    con.execute(f"CREATE OR REPLACE TEMP TABLE odd AS {_odd_values(record, columns)}")
+    if not con.execute("SELECT count(*) FROM odd").fetchall()[0][0]:  # to make ready for parsing costs as much as thousands of values
         plain = ", ".join(f"r.{c} AS {c}_line, NULL::VARCHAR AS {c}_city, NULL::VARCHAR AS {c}_postcode" for c in columns)
         return f"(SELECT r.*, {plain} FROM {record} AS r)"
+    con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {_parsed('FROM odd')}")
+    con.execute("DROP TABLE odd")
     kept = ", ".join(
         f"CASE WHEN {TABLE}_{c}.value IS NULL THEN r.{c} ELSE {TABLE}_{c}.line END AS {c}_line, {TABLE}_{c}.city AS {c}_city, "
         f"{TABLE}_{c}.postcode AS {c}_postcode"

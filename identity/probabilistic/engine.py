@@ -29,7 +29,7 @@ from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_
 from identity.probabilistic.kinds import Field
 from identity.probabilistic.known import Known
 from identity.probabilistic.model import Trained, described
-from identity.probabilistic.persons import Persons, persons, shares
+from identity.probabilistic.persons import Persons, persons, recalled, shares
 from identity.probabilistic.prepare import TABLE, months_first, normal_form, prepare
 from identity.probabilistic.training import Model, train
 
@@ -152,8 +152,7 @@ class Probabilistic:
         frozen = self.settings.trained
         assert frozen is not None
         self.columns, _ = self._read(records)
-        shares(records.con, self.columns, self.secret, frozen.known)
-        return persons(records.con, self.columns)
+        return recalled(records.con, self.columns, self.secret, frozen.known)
 
     def _factors(self, records: Records, frozen: Trained, entity: str) -> tuple[Factor, ...]:
         factors = factors_for(self.columns, len({source for source, _ in records.sources}))

@@ -59,18 +59,24 @@ def find_generic(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> list
 
 def remove_known(con: duckdb.DuckDBPyConnection, columns: Sequence[str], secret: bytes, known: Mapping[str, UInts]) -> list[GenericValue]:
     """The same for values that were found before, and are known by keyed hash."""
+    if not known:
+        return []
     found: list[GenericValue] = []
+    hashed = ", ".join(f"hash({value}) AS {value}" for column in known for value in values_of(column, columns))
+    every = con.execute(f"SELECT {hashed} FROM {TABLE}").fetchnumpy()
     for column, hashes in known.items():
-        counted = con.sql(
-            f"SELECT {column} AS value, hash({column}) AS h, count(*) AS n FROM {each_value(TABLE, columns, (column,))} "
-            f"WHERE {column} IS NOT NULL GROUP BY ALL"
-        )
-        values = counted.to_arrow_table()
-        here = values.filter(pa.array(np.isin(keyed(values.column("h").to_numpy(), secret, column), hashes)))
-        found += [GenericValue(column, row["value"], row["n"]) for row in here.to_pylist()]
-        if here.num_rows:
-            _remove(con, columns, column, here.column("value").combine_chunks())
+        values = np.concatenate([np.asarray(every[value], np.uint64) for value in values_of(column, columns)])
+        if (here := np.isin(keyed(values, secret, column), hashes)).any():
+            found += _named(con, each_value(TABLE, columns, (column,)), column, np.unique(values[here]))
+            _remove(con, columns, column, pa.array([generic.value for generic in found if generic.column == column], pa.string()))
     return sorted(found, key=lambda g: (-g.records, g.column, g.value))
+
+
+def _named(con: duckdb.DuckDBPyConnection, rows: str, column: str, hashes: UInts) -> list[GenericValue]:
+    """The values with some hashes."""
+    with registered(con, "generic", pa.table({"h": hashes})):
+        counted = f"SELECT {column}, count(*) FROM {rows} WHERE {column} IS NOT NULL AND hash({column}) IN (FROM generic) GROUP BY ALL"
+        return [GenericValue(column, str(value), int(n)) for value, n in con.execute(counted).fetchall()]
 
 
 def known_by_hash(con: duckdb.DuckDBPyConnection, secret: bytes, found: Sequence[GenericValue]) -> dict[str, UInts]:

@@ -34,4 +34,4 @@ def create_nicknames(con: duckdb.DuckDBPyConnection) -> None:
     """CREATE TABLE nickname (name, nick) and nickname_pair (pair). Not TEMP: cursors of the connection read them too."""
     for name, table in zip((NAMES, PAIRS), _tables(), strict=True):
         with registered(con, "rows_of_names", table):
-            con.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM rows_of_names")
+            con.execute(f"CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM rows_of_names")

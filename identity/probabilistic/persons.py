@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.keyed import keyed
 from identity.probabilistic.known import Known, Shares, count_shares, recall_shares
 from identity.probabilistic.nicknames import NAMES, create_nicknames
 from identity.probabilistic.prepare import TABLE
@@ -87,6 +88,26 @@ def persons(con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, drop: boo
     if drop:
         con.execute(f"DROP TABLE {TABLE}")
     return Persons(pa.table(found))
+
+
+def recalled(con: duckdb.DuckDBPyConnection, columns: Sequence[str], secret: bytes, known: Known) -> Persons:
+    """The prepared table whole, its values as common as is `known` of them: the same as `persons` after `shares`, in one statement.
+
+    For few records, where the number of statements counts and not how often a value is looked up.
+    """
+    weighed = {column: share for column in columns if (share := share_of(column))}
+    read = ["source", *columns, *(f"hash({column}) AS hash_{column}" for column in weighed)]
+    read += ["dob::INTEGER AS born"] if "dob" in columns else []
+    rows = TABLE
+    if "given1" in columns:
+        create_nicknames(con)
+        read, rows = [*read, "nick"], f"{TABLE} LEFT JOIN {NAMES} ON name = given1"
+    found = con.sql(f"SELECT {', '.join(read)} FROM {rows} ORDER BY rec").to_arrow_table().combine_chunks()
+    for column, share in weighed.items():
+        hashes = keyed(found.column(f"hash_{column}").to_numpy(), secret, first_of(column))
+        absent = np.asarray(found.column(column).is_null())
+        found = found.append_column(share, pa.array(known.shares[first_of(column)].of(hashes), mask=absent))
+    return Persons(found.drop_columns([f"hash_{column}" for column in weighed]))
 
 
 def _column(con: duckdb.DuckDBPyConnection, query: str) -> pa.Array:

@@ -5,14 +5,17 @@ One `History` accompanies the writing of a version, and carries on what the vers
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, among
 from identity.errors import ContradictoryDecisions
 from identity.scratch import registered
-from identity.versions.stable_ids import Registry
+from identity.versions.stable_ids import NO_IDS, Registry
 
 MERGED, SPLIT, RETIRED, RESTORED = "merged", "split", "retired", "restored"
 
@@ -21,21 +24,27 @@ class History:
     """The history of ids in the draft that is attached to `con` as `new`; `old` is the version before, if `carries_on`."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, run: int, carries_on: bool) -> None:
-        """Read every id there ever was."""
         self.con, self.run, self.carries_on = con, run, carries_on
-        ids = minted = np.empty(0, np.int64)
-        if carries_on:
-            past = con.execute("SELECT id360, minted_run FROM old.id_history ORDER BY id360").fetchnumpy()
-            ids, minted = np.asarray(past["id360"], np.int64), np.asarray(past["minted_run"], np.int64)
-        self.registry = Registry(ids, minted)
-        self._minted: list[Ints] = [ids]
+        self._minted = np.empty(0, np.int64)
         con.execute("CREATE TEMP TABLE living (id360 BIGINT)")
         con.execute("CREATE TEMP TABLE ended (entity VARCHAR, space VARCHAR, old_id BIGINT, new_id BIGINT)")
 
-    @property
-    def taken(self) -> Ints:
-        """Every id there ever was, those minted in this run too."""
-        return np.concatenate(self._minted)
+    def registry(self, ids: Ints) -> Registry:
+        """What is known of some ids from before this run; perhaps of others too."""
+        return self._registry
+
+    def taken(self, ids: Ints) -> npt.NDArray[np.bool_]:
+        """Which of some ids there ever were, those minted in this run too."""
+        return among(ids, self.registry(ids).ids) | np.isin(ids, self._minted)
+
+    @cached_property
+    def _registry(self) -> Registry:
+        """Every id there ever was."""
+        return self._past() if self.carries_on else Registry(NO_IDS, NO_IDS)
+
+    def _past(self, which: str = "") -> Registry:
+        past = self.con.execute(f"SELECT id360, minted_run FROM old.id_history {which} ORDER BY id360").fetchnumpy()
+        return Registry(np.asarray(past["id360"], np.int64), np.asarray(past["minted_run"], np.int64))
 
     def refuse_pins_of_others(self, entity: str, space: str, pins: Ints) -> None:
         """Raises: ContradictoryDecisions, if an id that records of this (entity, space) are pinned to is one of another."""
@@ -57,7 +66,7 @@ class History:
     ) -> None:
         """Note what a run did to the ids of one (entity, space). `merged`: ids that ended, their heirs, records that went over;
         `split`: new ids, those whose records they took, how many."""
-        self._minted.append(minted)
+        self._minted = np.concatenate([self._minted, minted])
         place = [entity, space]
         with registered(self.con, "minted", pa.table({"id360": pa.array(minted)})):
             self.con.execute(f"INSERT INTO new.id_history SELECT ?, ?, id360, {self.run:d}, NULL FROM minted ORDER BY id360", place)

@@ -79,7 +79,7 @@ class _Import(Run):
                 "an id360 names records of more than one entity or space", hint="give each entity and space ids of its own"
             )
         self.claimed.append(ids)
-        return ids, ids[~np.isin(ids, self.history.registry.ids)]
+        return ids, ids[~np.isin(ids, self.history.registry(ids).ids)]
 
     def __post_init__(self) -> None:
         super().__post_init__()

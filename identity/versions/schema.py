@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,9 +43,8 @@ def create(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | Non
     con.executemany("INSERT INTO new.meta VALUES (?, ?)", [("format", FORMAT), *meta.items()])
 
 
-def copy(con: duckdb.DuckDBPyConnection, previous: Path, path: Path, encryption_key: str | None, meta: dict[str, str]) -> None:
+def reopen(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | None, meta: dict[str, str]) -> None:
     """ATTACH a copy of a version as `new`, to be changed. Raises: MissingEncryption."""
-    shutil.copyfile(previous, path)
     key = ""
     if encryption_key:
         load_encryption(con)

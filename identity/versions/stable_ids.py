@@ -8,6 +8,7 @@ one that never was: nobody can tell the key from the id, and the same input mint
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -31,9 +32,13 @@ def hmac_keys(secret: bytes) -> tuple[bytes, bytes]:
     return bytes(b ^ 0x5C for b in key), bytes(b ^ 0x36 for b in key)
 
 
+Taken = Callable[[Ints], npt.NDArray[np.bool_]]
+"""Which of some ids there ever were."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Every id there ever was (sorted) and the run that minted it."""
+    """Ids that there ever were (sorted) and the run that minted each."""
 
     ids: Ints
     minted: Ints
@@ -112,23 +117,20 @@ def parents(found: Overlaps, by_cluster: Ints, minted: Ints) -> tuple[Ints, Ints
     return child[left], found.ids[found.owner[left]], found.shared[left]
 
 
-def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken: Ints) -> Ints:
-    """New ids for clusters named by `anchors` (distinct texts, in cluster order), none of them in `taken`.
+def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken: Taken) -> Ints:
+    """New ids for clusters named by `anchors` (distinct texts, in cluster order), none of them `taken`.
 
     Of two anchors that hash to one id the first has it; the other, like one whose id was taken, goes on to the next generation.
     """
     ids = np.full(len(anchors), NO_ID, np.int64)
-    waiting, taken = np.arange(len(anchors)), np.sort(taken)
+    waiting = np.arange(len(anchors))
     generation = 0
     while len(waiting):
         wanted = _hashed(con, secret, anchors.take(pa.array(waiting)), generation)
         first = np.zeros(len(waiting), bool)
         first[np.unique(wanted, return_index=True)[1]] = True
-        free = first & (np.searchsorted(taken, wanted) == np.searchsorted(taken, wanted, "right"))
+        free = first & ~taken(wanted) & ~(np.isin(wanted, ids) if generation else np.zeros(len(wanted), bool))
         ids[waiting[free]] = wanted[free]
-        if free.all():
-            return ids
-        taken = np.sort(np.concatenate([taken, wanted[free]]))
         waiting = waiting[~free]
         generation += 1
     return ids

@@ -13,11 +13,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -30,10 +33,11 @@ from identity.versions import schema
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A version being written: attached to the writer's DuckDB as `new`, its tables (all but link_… and ident_…) made and empty.
-    `previous` is the version that it builds upon, attached as `old` if there is one."""
+    `previous` is the version that it builds upon, attached as `old` if there is one. To amend it, wait until its copy is `opened()`."""
 
     version: int
     previous: Crosswalk | None
+    opened: Callable[[], None]
 
 
 class CrosswalkStore:
@@ -113,11 +117,21 @@ class CrosswalkStore:
             base = (previous.base if restores else previous.version) if previous else None
             meta = {"version": str(version), "base": str(base or ""), "restores": str(previous.version if previous and restores else "")}
             try:
-                if amend and previous:
-                    schema.copy(con, previous.path, draft, self.encryption_key, meta)
-                else:
-                    schema.create(con, draft, self.encryption_key, meta)
-                yield Draft(version, previous)
+                with ThreadPoolExecutor(1) as beside:
+                    if amend and previous:
+                        copied = beside.submit(shutil.copyfile, previous.path, draft)  # while the sources are read
+                    else:
+                        schema.create(con, draft, self.encryption_key, meta)
+                        copied = None
+
+                    @cache
+                    def opened() -> None:
+                        if copied is not None:
+                            copied.result()
+                            schema.reopen(con, draft, self.encryption_key, meta)
+
+                    yield Draft(version, previous, opened)
+                    opened()
                 schema.close(con)
                 sync(draft)
                 (finish or self.publish)(draft, version)

@@ -1,0 +1,172 @@
+"""The records that an incremental resolve looks at: their keys and normal forms, in the scratch DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from identity.clustering import Ints, among
+from identity.crosswalk import Crosswalk, LinkTable
+from identity.incremental.record_index import NoIndex, RecordIndex
+from identity.keyed import UInts, keyed
+from identity.loading import RECORD, Loaded, Progress, read
+from identity.matching import Records
+from identity.model import MatchKey, RecordSet
+from identity.personal import kind_of_keys
+from identity.scratch import each_beside, registered
+
+
+class Pool:
+    """The records of one (entity, space) that are at hand: a table pool_<i> (gid, k0 …, normal forms, h) per record set.
+
+    `gid` is a record's number in index and crosswalk, `h` the hash of its normal forms; the version before is attached as `old`.
+    `changed_unsaid` are the records that were fetched and are not as the index has them, though nothing said so.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        group: Sequence[RecordSet],
+        columns: Mapping[MatchKey, str],
+        previous: Crosswalk,
+        index: RecordIndex,
+        name: str,
+        secret: bytes,
+        progress: Progress,
+    ) -> None:
+        """`name` is that of the group in the index. Raises: NoIndex, if the last resolve did not have these tables, with these keys."""
+        self.con, self.group, self.columns, self.index, self.name = con, group, columns, index, name
+        self.secret, self.progress = secret, progress
+        self.links: list[LinkTable] = []
+        firsts = index.firsts()
+        for records in group:
+            link = previous.link_of(*records.place)
+            if link is None or link.name not in firsts or link.key_columns != tuple(c.name for c in records.key):
+                raise NoIndex(f"{records.label} was not resolved before, or by another key")
+            self.links.append(link)
+        self.firsts = [firsts[link.name] for link in self.links]
+        self.forms = ", ".join(columns.values())
+        self.gids = self.sets = self.changed_unsaid = np.empty(0, np.int64)
+        self.hashes = np.empty(0, np.uint64)
+        self._personal: dict[int, str] = {}
+        self.about = self._about([0] * len(group))
+        """Where records come from, without any."""
+
+    def keys(self, i: int, alias: str = "") -> str:
+        """The key columns of a record set."""
+        return ", ".join(f"{alias}{k}" for k in self.links[i].columns)
+
+    def hold(self, found: Sequence[tuple[Ints, UInts]]) -> None:
+        """Of each record set, the gids that came into its table, and their `h`."""
+        gids = np.concatenate([self.gids, *(gids for gids, _ in found)])
+        sets = np.concatenate([self.sets, *(np.full(len(gids), i) for i, (gids, _) in enumerate(found))])
+        hashes = np.concatenate([self.hashes, *(keyed(h, self.secret, "row") for _, h in found)])
+        order = np.argsort(gids, kind="stable")
+        self.gids, self.sets, self.hashes = gids[order], sets[order], hashes[order]
+
+    def of(self, gids: Ints) -> tuple[Ints, UInts]:
+        """The record set of some records at hand, and the keyed hash of their normal forms."""
+        at = np.searchsorted(self.gids, gids)
+        return self.sets[at], self.hashes[at]
+
+    def unlike(self, gids: Ints) -> Ints:
+        """Those of some records at hand that are not as the index has them (it has them all)."""
+        recs, hashes = self.index.hashes(self.name, gids)
+        return np.asarray(recs[self.of(recs)[1] != hashes], np.int64)
+
+    def fetch(self, gids: Ints) -> None:
+        """Have some records at hand. Raises: NoIndex, if one is not there."""
+        lacking = np.unique(gids[~among(gids, self.gids)])
+        if not len(lacking):
+            return
+        told = [i for i, records in enumerate(self.group) if records.changed is not None]  # any other was read whole
+        found = each_beside(self.con, told, lambda own, i: self._fetch(own, i, lacking))
+        pa.default_memory_pool().release_unused()  # what the streams came in
+        none = np.empty(0, np.int64), np.empty(0, np.uint64)
+        self.hold([found.get(i, none) for i in range(len(self.group))])
+        if not among(lacking, self.gids).all():
+            raise NoIndex("records went while they were read")
+        self.changed_unsaid = np.union1d(self.changed_unsaid, self.unlike(lacking))
+
+    def _fetch(self, own: duckdb.DuckDBPyConnection, i: int, gids: Ints) -> tuple[Ints, UInts]:
+        """Put those of some records that are of a record set into the pool. Raises: NoIndex, if a row came twice."""
+        records, first = self.group[i], self.firsts[i]
+        with registered(own, "wanted", pa.table({"ord": gids - first})):
+            links = f"old.{self.links[i].name} SEMI JOIN wanted USING (ord)"
+            missing = own.sql(f"SELECT ord + {first:d} AS gid, {self.keys(i)} FROM {links}").to_arrow_table()
+        if not missing.num_rows:
+            return np.empty(0, np.int64), np.empty(0, np.uint64)
+        read(own, replace(records, read=reading(records, missing.drop_columns(["gid"]))), f"more_{i}", self.columns, self.progress)
+        with registered(own, "missing", missing):
+            rows = f"SELECT gid, m.*, hash({self.forms or '1'}) AS h FROM more_{i}_unsorted m JOIN missing USING ({self.keys(i)})"
+            own.execute(f"CREATE TABLE taken_{i} AS {rows}")
+        found = own.execute(f"SELECT gid, h FROM taken_{i}").fetchnumpy()
+        own.execute(f"INSERT INTO pool_{i} BY NAME FROM taken_{i}; DROP TABLE taken_{i}; DROP TABLE more_{i}_unsorted")
+        taken = np.asarray(found["gid"], np.int64)
+        if len(np.unique(taken)) < len(taken):
+            raise NoIndex(f"rows of {records.label} came twice")
+        return taken, np.asarray(found["h"], np.uint64)
+
+    def record(self, gids: Ints) -> tuple[Records, Ints]:
+        """CREATE TABLE record over some records that are at hand; with the gid of each rec."""
+        gids = np.unique(gids)
+        return self._record(gids[np.argsort(self.of(gids)[0], kind="stable")])
+
+    def load(self, gids: Ints) -> tuple[list[Loaded], Records, Ints]:
+        """The same in the order in which a whole resolve numbers records; with their keys, as `loading.load_all` leaves them."""
+        with registered(self.con, "wanted", pa.table({"gid": np.unique(gids)})):
+            nth = "row_number() OVER (ORDER BY {}) AS nth"
+            ordered = " UNION ALL ".join(
+                f"SELECT gid, {i} AS place, {nth.format(self.keys(i))} FROM pool_{i} SEMI JOIN wanted USING (gid)"
+                for i in range(len(self.group))
+            )
+            found = self.con.execute(f"SELECT gid FROM ({ordered}) ORDER BY place, nth").fetchnumpy()
+        numbers = np.asarray(found["gid"], np.int64)
+        records, _ = self._record(numbers)
+        counts = np.bincount(self.of(numbers)[0], minlength=len(self.group)).tolist()
+        with registered(self.con, "numbered", pa.table({"rec": np.arange(len(numbers)), "gid": numbers})):
+            for i in range(len(self.group)):
+                chosen = f"SELECT rec, gid, {self.keys(i)} FROM pool_{i} JOIN numbered USING (gid) ORDER BY rec"
+                self.con.execute(f"CREATE OR REPLACE TABLE some_{i} AS {chosen}")
+        loaded = [
+            Loaded(one, f"some_{i}", first, count, 0, "")
+            for i, (one, (_, first), count) in enumerate(zip(self.group, records.sources, counts, strict=True))
+        ]
+        return loaded, records, numbers
+
+    def _record(self, numbers: Ints) -> tuple[Records, Ints]:
+        rows = " UNION ALL ".join(f"SELECT gid, {self.forms or '1 AS one'} FROM pool_{i}" for i in range(len(self.group)))
+        with registered(self.con, "numbered", pa.table({"rec": np.arange(len(numbers)), "gid": numbers})):
+            # one table: what reads it is made ready once, not for every record set
+            self.con.execute(
+                f"CREATE OR REPLACE TABLE {RECORD} AS SELECT rec, * EXCLUDE (rec, gid) FROM ({rows}) JOIN numbered USING (gid)"
+            )
+        counts = np.bincount(self.of(numbers)[0], minlength=len(self.group))
+        return self._about(counts.tolist()), numbers
+
+    def _about(self, counts: Sequence[int]) -> Records:
+        """The records in table record, so many of each record set."""
+        ends = np.cumsum(counts).tolist()
+        sources = tuple((one.source, first) for one, first in zip(self.group, [0, *ends[:-1]], strict=True))
+        return Records(self.con, RECORD, ends[-1], self.columns, sources=sources, tables=tuple(one.label for one in self.group))
+
+    def personal(self, i: int, loaded: Loaded) -> str:
+        """What the keys of a table give away: what was known, or what the records at hand say."""
+        if i not in self._personal:
+            self._personal[i] = self.links[i].personal or kind_of_keys(self.con, loaded.table, loaded.records)
+        return self._personal[i]
+
+    def drop(self) -> None:
+        """Drop all tables."""
+        tables = [RECORD, *(f"{kind}_{i}" for i in range(len(self.group)) for kind in ("pool", "some"))]
+        self.con.execute("; ".join(f"DROP TABLE IF EXISTS {table}" for table in tables))
+
+
+def reading(records: RecordSet, keys: pa.Table) -> Callable[[], pa.RecordBatchReader]:
+    """Reads the rows with some keys, or all where the source cannot look them up."""
+    some = records.some
+    return (lambda: some(keys)) if some is not None else records.read
