@@ -64,8 +64,8 @@ def as_of(found: Condition) -> str:
     if found.run in (0, found.version):
         return ""
     return (
-        f"Scores, what is expected, yields of rules, values of nobody and drift are those of run {found.run}, the last that matched all "
-        f"records; records, persons and suspects are those of version {found.version}."
+        f"Scores, what is expected, yields of rules, columns to look at, values of nobody and drift are those of run "
+        f"{found.run}, the last that matched all records; records, persons and suspects are those of version {found.version}."
     )
 
 

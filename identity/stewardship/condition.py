@@ -122,7 +122,7 @@ def _over_merged(evidence: StoredEvidence) -> list[Suspect]:
 
 def _over_split(evidence: StoredEvidence) -> list[Suspect]:
     """Two persons each who are nearly one, or whom a limit keeps apart; in the order of the review queue."""
-    found = []
+    found, sizes = [], evidence.cluster_sizes()
     for some in doubts(evidence):
         if some.kind in (NEAR, REFUSED):
             weight = some.records * some.unsure
@@ -130,6 +130,8 @@ def _over_split(evidence: StoredEvidence) -> list[Suspect]:
             ids = zip(_ids(evidence, some.cluster[best]), _ids(evidence, some.beyond[best]), strict=True)
             for i, (a, b) in zip(best.tolist(), ids, strict=True):
                 likely = "" if np.isnan(some.odds[i]) else f"{probability(some.odds[i : i + 1])[0]:.0%} likely one person"
+                pairs = int(sizes[some.cluster[i]] * sizes[some.beyond[i]])
+                likely += f", by the mean of their {pairs:,} pairs" if likely and pairs > 1 else ""
                 why = "; ".join(filter(None, (likely, told_limit(some.why[i]) if some.kind == REFUSED else "")))
                 found.append((-float(weight[i]), Suspect(a, b, int(some.records[i]), _told(some.odds[i]), why)))
     return [suspect for _, suspect in sorted(found, key=lambda f: (f[0], f[1].id360, f[1].other or 0))[:SUSPECTS]]

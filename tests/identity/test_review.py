@@ -16,6 +16,7 @@ from identity.evidence.why import why
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
 from identity.stewardship.binding import key_hash
+from identity.stewardship.condition import condition
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
 from identity.stewardship.doubts import Between, entropy
 from identity.stewardship.review import BLOCK, BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, review
@@ -106,6 +107,7 @@ def test_the_largest_cluster_is_a_limit_that_is_named(tmp_path: Path) -> None:
     resolved(store, people_set([*made, made[0], made[0]]), matcher=engine(most=3))
     (found,) = review(evidence(store), SECRET, kinds=[REFUSED])
     assert (found.why, found.records) == ("largest_cluster 3", 4) and "more than 3 records" in found.detail
+    assert any("likely one person, by the mean of their 3 pairs" in suspect.why for suspect in condition(evidence(store)).over_split)
     assert found.pairs == 3 and found.of_pair is not None and found.of_pair > 0.99, "three records of one, one of the other"
 
 
