@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+_Integer = TypeVar("_Integer", bound=np.integer)
 
 
 def components(count: int, left: Ints, right: Ints) -> Ints:
@@ -34,3 +37,19 @@ def among(values: npt.NDArray[np.integer], ordered: npt.NDArray[np.integer]) -> 
         return np.zeros(len(values), np.bool_)
     at = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return np.asarray(ordered[at] == values)
+
+
+def distinct(*several: npt.NDArray[_Integer]) -> npt.NDArray[_Integer]:
+    """The values of some arrays of one type, each once, in order. By sorting: numpy's own way, by hashing, takes several times as long.
+
+    >>> distinct(np.array([3, 1]), np.array([1, 4])).tolist()
+    [1, 3, 4]
+    """
+    values = np.sort(np.concatenate(several))
+    return values[np.concatenate([[True], values[1:] != values[:-1]])] if len(values) else values
+
+
+def without(values: npt.NDArray[_Integer], others: npt.NDArray[_Integer]) -> npt.NDArray[_Integer]:
+    """The values that are not among the others, each once, in order."""
+    found = distinct(values)
+    return found[~among(found, np.sort(others))]

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, without
 from identity.cohesion import cohesion
 from identity.evidence.writing import MODEL, RULES, Document, _as_scored, _Pairs, _write_clusters, refused_table
 from identity.matching import Matching
@@ -65,18 +65,26 @@ def amend_evidence(
 
 def _leave(con: duckdb.DuckDBPyConnection, name: str, gids: Ints, label: Ints, renewed: Ints) -> None:
     """Take out what was known of touched clusters; near pairs from them to others stay, under the cluster's new name."""
-    again = pa.table({"rec": gids.astype(np.int32), "label": label.astype(np.int32)})
-    out = pa.table({"rec": np.union1d(gids, renewed).astype(np.int32)})
-    with registered(con, "matched_again", again), registered(con, "out", out), registered(con, "renewed", pa.table({"rec": renewed})):
+    gone = without(renewed, gids)
+    recs = np.concatenate([gids, gone]).astype(np.int32)
+    labels = pa.array(np.concatenate([label, gone]).astype(np.int32), mask=np.arange(len(recs)) >= len(gids))
+    out = pa.table({"rec": recs, "label": labels, "renewed": np.isin(recs, renewed)})
+    with registered(con, "out", out):
         for kind in ("inside", "cluster"):
             con.execute(f"DELETE FROM new.{kind}_{name} WHERE cluster IN (SELECT rec FROM out)")
         for kind in ("near", "refused"):
+            table = f"new.{kind}_{name}"
+            # pairs of a touched record, found in one pass over all
             con.execute(
-                f"DELETE FROM new.{kind}_{name} WHERE l IN (SELECT rec FROM renewed) OR r IN (SELECT rec FROM renewed) "
-                f"OR (l IN (SELECT rec FROM out) AND r IN (SELECT rec FROM out))"
+                f"CREATE OR REPLACE TEMP TABLE met AS SELECT p.rowid AS row, coalesce(a.label, p.cluster) AS one, "
+                f"coalesce(b.label, p.beyond) AS other, a.renewed OR b.renewed OR (a.rec IS NOT NULL AND b.rec IS NOT NULL) AS goes, "
+                f"one <> p.cluster OR other <> p.beyond AS moves FROM {table} AS p LEFT JOIN out AS a ON a.rec = p.l "
+                f"LEFT JOIN out AS b ON b.rec = p.r WHERE a.rec IS NOT NULL OR b.rec IS NOT NULL"
             )
-            con.execute(f"UPDATE new.{kind}_{name} SET cluster = a.label FROM matched_again a WHERE a.rec = l AND cluster <> a.label")
-            con.execute(f"UPDATE new.{kind}_{name} SET beyond = a.label FROM matched_again a WHERE a.rec = r AND beyond <> a.label")
+            con.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row FROM met WHERE goes)")
+            con.execute(
+                f"UPDATE {table} SET cluster = one, beyond = other FROM met WHERE {kind}_{name}.rowid = row AND goes IS NOT true AND moves"
+            )
 
 
 def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs, gids: Ints, label: Ints, patterns: int, combinations: int) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, distinct
 from identity.incremental.pool import Pool
 from identity.loading import Loaded
 from identity.model import MatchKey
@@ -31,7 +31,7 @@ class AmendedHistory(History):
     def close(self) -> None:
         """Retire touched ids that nobody bears now, restore those that came back, redirect merged ones."""
         con, run = self.con, f"{self.run:d}"
-        with registered(con, "touched", pa.table({"id360": np.unique(self.touched)})):
+        with registered(con, "touched", pa.table({"id360": distinct(self.touched)})):
             con.execute("CREATE TEMP TABLE retiring AS SELECT id360 FROM touched ANTI JOIN living USING (id360)")
         con.execute(
             "CREATE TEMP TABLE restoring AS SELECT h.entity, h.space, h.id360 FROM new.id_history h SEMI JOIN living l USING (id360) "
@@ -78,7 +78,7 @@ def amend_identifiers(
         table, column = table_name("ident", entity, space, name), pool.columns[key]
         with (
             registered(con, "numbered", pa.table({"rec": np.arange(len(ids)), "id360": ids})),
-            registered(con, "touched", pa.table({"id360": np.unique(touched)})),
+            registered(con, "touched", pa.table({"id360": distinct(touched)})),
             registered(con, "crowd", pa.table({"rec": crowded.get(name, np.empty(0, np.int64))})),
         ):
             con.execute(f"DELETE FROM new.{table} WHERE id360 IN (FROM touched)")

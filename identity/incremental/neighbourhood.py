@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints, among
+from identity.clustering import Ints, among, distinct, without
 from identity.constraints import no_pairs
 from identity.engines import Engines
 from identity.households.mates import NO_MATES, Mates, mates
@@ -67,7 +67,7 @@ class Stored:
             more = self.index.sharing(self.group, missing)
             order = np.argsort(np.concatenate([self.rows.key, more.key]), kind="stable")
             columns = (np.concatenate([getattr(self.rows, name), getattr(more, name)])[order] for name in ("rule", "key", "rec", "meets"))
-            self.rows, self.asked = KeyRows(*columns), np.union1d(self.asked, missing)
+            self.rows, self.asked = KeyRows(*columns), distinct(self.asked, missing)
         rows = self.rows.where(among(self.rows.key, keys))
         return rows.where(~among(rows.rec, void))
 
@@ -126,28 +126,28 @@ class Neighbourhood:
         changed = changes.changed
         while True:
             around = self._around(changes.new, changed, changes.gone)
-            unlike = np.setdiff1d(self.pool.changed_unsaid, np.concatenate([changed, changes.gone]))
+            unlike = without(self.pool.changed_unsaid, np.concatenate([changed, changes.gone]))
             if not len(unlike):
                 return around
-            changed = np.union1d(changed, unlike)  # a neighbour changed too, and its source did not say so
+            changed = distinct(changed, unlike)  # a neighbour changed too, and its source did not say so
 
     def _around(self, new: Ints, changed: Ints, gone: Ints) -> Around:
-        void, renewed = np.union1d(changed, gone), np.union1d(new, changed)
+        void, renewed = distinct(changed, gone), distinct(new, changed)
         self.pool.fetch(changed)
         rows = self._rows(renewed, void)
         crossing, crossed = self._crossing(rows, void)
         if len(crossing):
-            void, renewed = np.union1d(void, crossing), np.union1d(renewed, crossing)
-            again = np.union1d(crossing, rows.rec[among(rows.key, crossed)])
+            void, renewed = distinct(void, crossing), distinct(renewed, crossing)
+            again = distinct(crossing, rows.rec[among(rows.key, crossed)])
             kept = rows.where(~among(rows.rec, again))
             rows = both(kept, self._rows(again, void, kept, self._expected(rows, crossing, void)))
         met = rows.where(rows.meets)
-        others = self.stored.sharing(np.unique(met.key), void)
+        others = self.stored.sharing(distinct(met.key), void)
         joined = others.rec[others.rule >= JOINING]
         alike = self._alike(met.where(met.rule < JOINING), others.where(others.rule < JOINING))
         known = np.concatenate([void, joined, alike, self._decided()])
-        connected = self.index.connected(self.name, np.setdiff1d(known, new))
-        touched = np.setdiff1d(np.union1d(connected, renewed), gone)
+        connected = self.index.connected(self.name, without(known, new))
+        touched = without(distinct(connected, renewed), gone)
         self.pool.fetch(touched)
         return Around(renewed, rows, touched)
 
@@ -156,8 +156,8 @@ class Neighbourhood:
 
         `expected` are others that will be compared: to make many ready costs little more than a few.
         """
-        more = np.setdiff1d(expected, np.union1d(gids, self.ready))
-        self.pool.fetch(np.union1d(gids, more))
+        more = without(expected, distinct(gids, self.ready))
+        self.pool.fetch(distinct(gids, more))
         records, numbers = self.pool.record(np.concatenate([gids, more]))
         outside = self.stored.outside(void, beside or no_rows())
         if self.engine is not None:
@@ -181,8 +181,8 @@ class Neighbourhood:
         left = self.index.of(self.name, crossing)
         keys, at = np.unique(left.key, return_index=True)
         small = counted(keys, self.stored.sharing(keys, NONE).key) <= self.caps[left.rule[at]]
-        there = self.stored.sharing(np.union1d(keys[small], rows.key[rows.meets]), void)
-        return np.unique(there.rec[there.rule < JOINING])
+        there = self.stored.sharing(distinct(keys[small], rows.key[rows.meets]), void)
+        return distinct(there.rec[there.rule < JOINING])
 
     def _crossing(self, rows: KeyRows, void: Ints) -> tuple[Ints, UInts]:
         """The other records of blocks that were within their cap and no longer are, or the other way round; the keys of those."""
@@ -193,7 +193,7 @@ class Neighbourhood:
         before = counted(keys, there.key)
         after = before - counted(keys, left.key) + counted(keys, rows.key)
         crossed = keys[(before > 0) & ((before > cap) != (after > cap))]
-        return np.setdiff1d(there.rec[among(there.key, crossed)], np.concatenate([void, rows.rec])), crossed
+        return without(there.rec[among(there.key, crossed)], np.concatenate([void, rows.rec])), crossed
 
     def _alike(self, met: KeyRows, others: KeyRows) -> Ints:
         """Of the records that renewed ones meet, those that something speaks for being one with them."""
@@ -202,18 +202,18 @@ class Neighbourhood:
         if self.engine is None or not len(left):
             return np.empty(0, np.int64)
         self._prepare(np.concatenate([left, right]))
-        pairs = np.unique((left << 32) | right)
+        pairs = distinct((left << 32) | right)
         left, right = pairs >> 32, pairs & 0xFFFFFFFF
         one, other = places(self.ready, left), places(self.ready, right)
         # in either order, for which comes first is not known yet, and similarity of names need not be symmetrical
         likely = self.engine.likely(self.pool.about, self.people, np.append(one, other), np.append(other, one), self.entity)
         if self.households:
             self.mates = self._mates(self.engine, left, right)
-        return np.unique(right[likely[: len(one)] | likely[len(one) :]])
+        return distinct(right[likely[: len(one)] | likely[len(one) :]])
 
     def _mates(self, engine: Probabilistic, left: Ints, right: Ints) -> Mates:
         """Which pairs of records are of one household, compared in the order in which a whole resolve does."""
-        _, _, ordered = self.pool.load(np.union1d(left, right))
+        _, _, ordered = self.pool.load(distinct(left, right))
         swap = places(ordered, left) > places(ordered, right)
         left, right = np.where(swap, right, left), np.where(swap, left, right)
         one, other, weight = mates(
@@ -223,7 +223,7 @@ class Neighbourhood:
 
     def _prepare(self, gids: Ints) -> None:
         """Have some records ready to be compared."""
-        lacking = np.setdiff1d(gids, self.ready)
+        lacking = without(gids, self.ready)
         if self.engine is not None and len(lacking):
             self.pool.fetch(lacking)
             records, numbers = self.pool.record(lacking)
@@ -267,12 +267,12 @@ class Neighbourhood:
 
     def _rows_of_touched(self, around: Around, numbers: Ints, gone: Ints) -> KeyRows:
         """All rows of the touched records, rec as here."""
-        others = np.setdiff1d(around.touched, around.renewed)
+        others = without(around.touched, around.renewed)
         old = self.index.of(self.name, others)
         keys, counts = np.unique(np.concatenate([old.key, around.rows.key]), return_counts=True)
         # a blocking key that only one of them has makes no pair; how large its block is does not matter
-        keys = np.union1d(np.intersect1d(keys[counts > 1], old.key), old.key[old.rule >= JOINING])
-        void = np.union1d(around.renewed, gone)
+        keys = distinct(np.intersect1d(keys[counts > 1], old.key), old.key[old.rule >= JOINING])
+        void = distinct(around.renewed, gone)
         size = counted(keys, self.stored.sharing(keys, void).key) + counted(keys, around.rows.key)
         meets = np.ones(len(old.key), np.bool_)
         known = among(old.key, keys)

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints, among
+from identity.clustering import Ints, among, distinct
 from identity.crosswalk import Crosswalk, LinkTable
 from identity.incremental.record_index import NoIndex, RecordIndex
 from identity.keyed import UInts, keyed
@@ -80,7 +80,7 @@ class Pool:
 
     def fetch(self, gids: Ints) -> None:
         """Have some records at hand. Raises: NoIndex, if one is not there."""
-        lacking = np.unique(gids[~among(gids, self.gids)])
+        lacking = distinct(gids[~among(gids, self.gids)])
         if not len(lacking):
             return
         told = [i for i, records in enumerate(self.group) if records.changed is not None]  # any other was read whole
@@ -90,7 +90,7 @@ class Pool:
         self.hold([found.get(i, none) for i in range(len(self.group))])
         if not among(lacking, self.gids).all():
             raise NoIndex("records went while they were read")
-        self.changed_unsaid = np.union1d(self.changed_unsaid, self.unlike(lacking))
+        self.changed_unsaid = distinct(self.changed_unsaid, self.unlike(lacking))
 
     def _fetch(self, own: duckdb.DuckDBPyConnection, i: int, gids: Ints) -> tuple[Ints, UInts]:
         """Put those of some records that are of a record set into the pool. Raises: NoIndex, if a row came twice."""
@@ -107,18 +107,18 @@ class Pool:
         found = own.execute(f"SELECT gid, h FROM taken_{i}").fetchnumpy()
         own.execute(f"INSERT INTO pool_{i} BY NAME FROM taken_{i}; DROP TABLE taken_{i}; DROP TABLE more_{i}_unsorted")
         taken = np.asarray(found["gid"], np.int64)
-        if len(np.unique(taken)) < len(taken):
+        if len(distinct(taken)) < len(taken):
             raise NoIndex(f"rows of {records.label} came twice")
         return taken, np.asarray(found["h"], np.uint64)
 
     def record(self, gids: Ints) -> tuple[Records, Ints]:
         """CREATE TABLE record over some records that are at hand; with the gid of each rec."""
-        gids = np.unique(gids)
+        gids = distinct(gids)
         return self._record(gids[np.argsort(self.of(gids)[0], kind="stable")])
 
     def load(self, gids: Ints) -> tuple[list[Loaded], Records, Ints]:
         """The same in the order in which a whole resolve numbers records; with their keys, as `loading.load_all` leaves them."""
-        with registered(self.con, "wanted", pa.table({"gid": np.unique(gids)})):
+        with registered(self.con, "wanted", pa.table({"gid": distinct(gids)})):
             nth = "row_number() OVER (ORDER BY {}) AS nth"
             ordered = " UNION ALL ".join(
                 f"SELECT gid, {i} AS place, {nth.format(self.keys(i))} FROM pool_{i} SEMI JOIN wanted USING (gid)"

@@ -21,7 +21,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, distinct
 from identity.incremental.keyrows import KeyRows
 from identity.keyed import UInts
 from identity.scratch import literal, registered
@@ -172,8 +172,8 @@ class RecordIndex:
         """Write what differs from `ix` now: `rows` are all keys of the `renewed` records; those `gone` are no longer there; `states`
         are (rec, hash, part)."""
         writer.create(group)
-        voided = np.unique(np.concatenate([renewed, gone]))
-        touched = np.unique(np.concatenate([states[0], gone]))
+        voided = distinct(renewed, gone)
+        touched = distinct(states[0], gone)
         with (
             registered(self.con, "voided", pa.table({"rec": voided.astype(np.int32)})),
             registered(self.con, "touched", pa.table({"rec": touched.astype(np.int32)})),
