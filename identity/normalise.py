@@ -27,6 +27,7 @@ import sqlglot
 from sqlglot import exp
 
 from identity.errors import UnknownNormalForm
+from identity.phone_numbers import country, international
 
 _NOTHING = r"(?i)^\s*(n/?a|n\.a\.|none|null|nil|unknown|undefined|not (known|given|available)|xxx+|-+|\.+|\?+)?\s*$"
 _TEXT = f"NULLIF(REGEXP_REPLACE(CAST(__v AS VARCHAR), '{_NOTHING}', ''), '')"
@@ -42,21 +43,10 @@ _DATE_FORMATS = {
 _NO_DATES = ("0001-01-01", "1900-01-01", "1901-01-01", "1970-01-01", "9999-12-31", "infinity", "-infinity")
 
 COUNTRY_HINT = "use two letters (ISO 3166: DE, GB), or the calling code: phone(49)"
-CALLING_CODES = {
-    "AE": "971", "AR": "54", "AT": "43", "AU": "61", "BE": "32", "BG": "359", "BR": "55", "CA": "1", "CH": "41", "CL": "56", "CN": "86",
-    "CO": "57", "CZ": "420", "DE": "49", "DK": "45", "EE": "372", "EG": "20", "ES": "34", "FI": "358", "FR": "33", "GB": "44", "GR": "30",
-    "HK": "852", "HR": "385", "HU": "36", "ID": "62", "IE": "353", "IL": "972", "IN": "91", "IT": "39", "JP": "81", "KE": "254", "KR": "82",
-    "LT": "370", "LU": "352", "LV": "371", "MX": "52", "MY": "60", "NG": "234", "NL": "31", "NO": "47", "NZ": "64", "PH": "63", "PK": "92",
-    "PL": "48", "PT": "351", "RO": "40", "RS": "381", "RU": "7", "SA": "966", "SE": "46", "SG": "65", "SI": "386", "SK": "421", "TH": "66",
-    "TR": "90", "TW": "886", "UA": "380", "US": "1", "VN": "84", "ZA": "27",
-}  # fmt: skip
 
 # 1-800-FLOWERS, 415-555-HELP: letters in place of the last digits, as the North American plan has it; further ones are not dialled.
 _LETTERED = r"^(\W*1?\W*[2-9]\d\d\W*(?:(?:[A-Z]\W*){7}|(?:\d\W*){3}(?:[A-Z]\W*){4}))(?:[A-Z]\W*){0,5}$"
 _KEYPAD = "'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '22233344455566677778889999'"
-
-# What dialling adds in front of a national number, where it is not the usual single 0. Italy's 0 belongs to the number.
-_TRUNK = {"1": "1?([2-9][0-9]{9})", "7": "[78]?([0-9]{10})", "39": "([0-9]+)", "36": "(?:06|0)?([1-9][0-9]*)"}
 
 
 def normalised(normal: str, value: exp.Expr) -> exp.Expr:
@@ -144,9 +134,10 @@ def _email(options: list[str]) -> str | None:
 
 
 def _phone(region: str) -> str | None:
-    code = CALLING_CODES.get(region.upper(), region)
-    if code and not re.fullmatch(r"[1-9][0-9]{0,2}", code):
+    known = country(region) if region else None
+    if region and known is None:
         return None
+    code = str(known.country_code) if known else ""
     # few numbers have letters, a second number behind them, or the ".0" of a spreadsheet: what does not match at all is quick
     text = "CAST(__v AS VARCHAR)"
     keys = rf"TRANSLATE(REGEXP_REPLACE(UPPER({text}), '{_LETTERED}', '\1'), {_KEYPAD})"
@@ -154,9 +145,7 @@ def _phone(region: str) -> str | None:
     alone = rf"REGEXP_REPLACE({spelt}, '^((?:[^0-9]*[0-9]){{9,15}}?[^0-9/]*)/.*$|^((?:[^0-9,]*[0-9]){{7}}[^,]*),.*$|\.0$', '\1\2')"
     bare = rf"REGEXP_REPLACE({alone}, '(?i)(\(0\)|(ext|x|#|;|\bor\b).*$)', '', 'g')"
     dialled = f"REGEXP_REPLACE({bare}, '[^0-9+]', '', 'g')"
-    dialled = rf"REGEXP_REPLACE({dialled}, '^(\+|{'011|' if code == '1' else ''}00)', '+')"
-    if code:
-        dialled = rf"REGEXP_REPLACE({dialled}, '^{_TRUNK.get(code, '0?([1-9][0-9]*)')}$', '+{code}\1')"
+    dialled = international(known, dialled) if known else rf"REGEXP_REPLACE({dialled}, '^(\+|00)', '+')"
     digits = rf"REGEXP_REPLACE({dialled}, '\+', '', 'g')"
     real = f"REGEXP_REPLACE({digits}, '^({code})?({_SAME_DIGIT})$', '')"
     return f"NULLIF(REGEXP_EXTRACT({real}, '^[0-9]{{7,15}}$'), '')"

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from collections.abc import Mapping as MappingOf
 
 from identity.model import AtMost, MatchKey, MatchModel, MatchRule
-from identity.normalise import CALLING_CODES, COUNTRY_HINT
+from identity.normalise import COUNTRY_HINT
+from identity.phone_numbers import country
 from identity.probabilistic.kinds import Field, Kind, kind_of
 from views.errors import Conflict, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.fields import EntityFields, ModelFields
@@ -126,7 +127,7 @@ def _kind(text: str, attribute: Attribute, node: Node) -> tuple[Kind, str]:
     kind = Kind(name)
     if option and not re.fullmatch(_OPTIONS.get(kind, "(?!)"), option):
         raise WrongValue(f"`{name}` does not take `{option}`", node.at, hint="use phone(DE), email(drop_tags), birth_date(dmy) or none")
-    if option and kind is Kind.PHONE and option.isalpha() and option not in CALLING_CODES:
+    if option and kind is Kind.PHONE and country(option) is None:
         raise WrongValue(f"`{attribute.name}`: no country {option} is known to phone numbers", node.at, hint=COUNTRY_HINT)
     if kind is not Kind.IGNORED and not _comparable(kind, attribute.type):
         raise WrongValue(f"`{attribute.name}` is {attribute.type}, which cannot be compared as {kind}", node.at, hint="write `ignored`")

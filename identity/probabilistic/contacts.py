@@ -89,7 +89,9 @@ def phone_factor(values: int = 1) -> Factor:
     count = len(_PHONE)
     alike = (
         f"WHEN l.phone = r.phone THEN 1 "
-        f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 WHEN {one_off('phone')} THEN 3 ELSE 4 END"
+        f"WHEN ends_with(l.phone, r.phone) OR ends_with(r.phone, l.phone) THEN 2 "
+        f"WHEN right(l.phone, 10) = right(r.phone, 10) THEN 2 "  # +7 912 … and 8 912 …: no prefix is a part of another
+        f"WHEN {one_off('phone')} THEN 3 ELSE 4 END"
     )
     if values == 1:
         return simple("phone", "phone", f"CASE WHEN {missing('phone')} THEN 0 {alike}", _PHONE, agreeing="phone")

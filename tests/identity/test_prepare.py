@@ -234,6 +234,7 @@ def test_phones_are_told_apart_by_what_follows_country_and_area() -> None:
     assert found == ["1711234567", "491711234567", "491711234567"]
     assert level(phone_factor(), phone=(found[0], found[1])) == "same but for country or area"
     assert level(phone_factor(), phone=("4155550100", "5550100")) == "same but for country or area"
+    assert level(phone_factor(), phone=("79123456701", "89123456701")) == "same but for country or area"
     assert level(phone_factor(), phone=("4155550100", "4155550101")) == "one digit off"
     assert level(phone_factor(), phone=("4155550100", "4165550100")) == "one digit off"
     assert level(phone_factor(), phone=("4155550100", "2025550100")) == "different"
