@@ -171,9 +171,9 @@ def quality(
         told, who = labelling.judged(), {}
         if truth is not None and parse is not None:
             rows = _rows(truth, PERSONS, COLUMNS)
-            told_persons = bool(rows) and {*PERSONS} <= rows[0].keys()
-            who = _persons(rows, parse, labelling) if told_persons else {}
-            answered = () if told_persons else _answers(truth, parse, labelling)
+            persons = bool(rows) and {*PERSONS} <= rows[0].keys()
+            who = _persons(rows, parse, labelling) if persons else {}
+            answered = _answers(truth, parse, labelling) if rows and not persons else ()
             told += [(q.a.rec, q.b.rec, verdict == "same") for q, verdict in answered if verdict != UNSURE]
         sampled = labelling.estimate() if labelling.labels else None
         found.append((condition(labelling.evidence, told, who), sampled))

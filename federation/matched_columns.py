@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from sqlglot import exp
@@ -11,6 +11,7 @@ from sqlglot import exp
 from connectors.spi import Column
 from federation.errors import AttributeType, MappingFailed
 from federation.findings import NOTE, Finding
+from federation.run import cause_of
 from identity.column_fit import EXPECTED, article, sampled_fits, taken_for
 from identity.engines import kinds_of
 from identity.model import MatchKey, RecordSet
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
 _NUMBERED = (Kind.POSTCODE, Kind.HOUSE_NUMBER, Kind.IDENTIFIER)
 _MOMENTS = ("bool", "date", "time", "timestamp", "timestamptz")
 _FROM_MOMENTS = (Kind.BIRTH_DATE, Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY, Kind.GENDER, Kind.TEXT)
-AS_WRITTEN = (Kind.IDENTIFIER, Kind.TEXT)
+_AS_WRITTEN = (Kind.IDENTIFIER, Kind.TEXT)
 """Kinds that are compared as they are written, whatever that is."""
 
 
-class Reading(Protocol):
-    """Opens a stream of some attributes of one mapping."""
-
-    def __call__(self, attributes: tuple[str, ...]) -> Callable[[], pa.RecordBatchReader]: ...
+Reading = Callable[[tuple[str, ...]], Callable[[], pa.RecordBatchReader]]
+"""What opens a stream of some attributes of one mapping."""
 
 
 def matched_keys(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -> tuple[tuple[MatchKey, ...], dict[MatchKey, Kind]]:
@@ -48,7 +47,7 @@ def refuse_types(project: Project, mapping: Mapping, stored: dict[str, dict[str,
     for name, expression in mapping.attributes.items():
         column = column_of(project, mapping, expression)
         kind = taken[name][1] if name in taken else Kind.TEXT
-        if column is None or kind in AS_WRITTEN or not (what := _no_value(column)):
+        if column is None or kind in _AS_WRITTEN or not (what := _no_value(column)):
             continue
         place = mapping.places.get(name, mapping.location)
         expected = EXPECTED[kind]
@@ -117,14 +116,16 @@ def naming(project: Project, mapping: Mapping, reading: Reading, attributes: tup
         try:
             stream = reading(attributes)()
         except MappingFailed as error:
-            raise _named(project, mapping, reading, attributes) or error from error
+            named = _named(project, mapping, reading, attributes) or error
+            raise named from cause_of(named, error)
         return pa.RecordBatchReader.from_batches(stream.schema, batches(stream))
 
     def batches(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         try:
             yield from stream
         except MappingFailed as error:
-            raise _named(project, mapping, reading, attributes) or error from error
+            named = _named(project, mapping, reading, attributes) or error
+            raise named from cause_of(named, error)
 
     return read
 

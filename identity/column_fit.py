@@ -15,7 +15,7 @@ from identity.probabilistic.kinds import Kind
 from identity.scratch import registered, scratch
 
 MANY = 0.2
-"""From this share on, values that do not fit are told of: a few placeholders and typing mistakes are in any data."""
+"""Beyond this share, values that do not fit are told of: a few placeholders and typing mistakes are in any data."""
 
 # what begins with a letter is quickly seen to have one
 _WORDS = r"({0} >= 'A' OR REGEXP_MATCHES({0}, '\p{{L}}')) AND NOT CONTAINS({0}, '@')"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -29,7 +28,8 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class HouseholdEvidence:
-    """A household: its `people` by id360, each with its records, and the pairs of records that say so of two of them, surest first."""
+    """A household: its `people` by id360, each with its records, and of each two of them the pair of records that says so most,
+    surest first."""
 
     entity: str
     space: str
@@ -46,12 +46,18 @@ def why_household(evidence: StoredEvidence, household: int) -> HouseholdEvidence
     people = {int(person): evidence.members(int(person)) for (person,) in rows}
     if not people:
         return None
-    told = [
-        found for one, other in combinations(people.values(), 2) if (found := together(evidence, one, other)) and found.bits is not None
-    ]
-    told.sort(key=lambda t: (-(t.bits or 0), t.a or "", t.b or ""))
+    whose = {member.rec: member for members in people.values() for member in members}
+    surest: dict[frozenset[int], Together] = {}
+    for left, right, weight in crosswalk.reader.execute(
+        f"SELECT l, r, weight FROM xw.{table_of(evidence.entity, evidence.space)} "
+        "WHERE list_contains($recs, l) AND list_contains($recs, r) ORDER BY weight DESC, l, r",
+        {"recs": list(whose)},
+    ).fetchall():
+        a, b = whose[left], whose[right]
+        if a.id360 != b.id360:
+            surest.setdefault(frozenset((a.id360, b.id360)), Together(household, str(a), str(b), _bits(weight)))
     named = tuple((person, tuple(str(member) for member in members)) for person, members in people.items())
-    return HouseholdEvidence(evidence.entity, evidence.space, household, named, tuple(told))
+    return HouseholdEvidence(evidence.entity, evidence.space, household, named, tuple(surest.values()))
 
 
 def household_of(crosswalk: Crosswalk, entity: str, space: str, id360: int) -> int | None:
@@ -77,4 +83,9 @@ def together(evidence: StoredEvidence, one: tuple[Member, ...], other: tuple[Mem
         return Together(household, None, None, None)
     left, right, weight = rows[0]
     a, b = (left, right) if left in mine else (right, left)
-    return Together(household, str(mine[a]), str(theirs[b]), round(float(weight / 1000 / np.log(2)), 2))
+    return Together(household, str(mine[a]), str(theirs[b]), _bits(weight))
+
+
+def _bits(weight: int) -> float:
+    """Log2 odds of a weight."""
+    return round(float(weight / 1000 / np.log(2)), 2)

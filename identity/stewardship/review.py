@@ -93,21 +93,22 @@ def ordered(found: Sequence[Item], totals: Counter[tuple[str, str]], limit: int)
 def _named(evidence: StoredEvidence, found: Doubts, limit: int) -> Iterator[Item]:
     """The weightiest of these, with their records named."""
     order = np.lexsort((found.right, found.left, -found.records * found.unsure))[:limit]
-    members = evidence.named([*found.left[order].tolist(), *found.right[order].tolist()])
+    members, sizes = evidence.named([*found.left[order].tolist(), *found.right[order].tolist()]), evidence.cluster_sizes()
     for i in order.tolist():
-        yield _item(evidence, found, i, members[int(found.left[i])], members[int(found.right[i])])
+        cluster, beyond = int(found.cluster[i]), int(found.beyond[i])
+        pairs = int(sizes[cluster] * sizes[beyond]) if cluster != beyond else 1
+        yield _item(evidence, found, i, members[int(found.left[i])], members[int(found.right[i])], pairs)
 
 
-def _item(evidence: StoredEvidence, found: Doubts, i: int, a: Member, b: Member) -> Item:
-    pattern, sizes = int(found.pattern[i]), evidence.cluster_sizes()
-    cluster, beyond = int(found.cluster[i]), int(found.beyond[i])
+def _item(evidence: StoredEvidence, found: Doubts, i: int, a: Member, b: Member, pairs: int) -> Item:
+    pattern = int(found.pattern[i])
     unsure, alone = round(float(found.unsure[i]), 4), _likely(evidence.odds[pattern]) if pattern >= 0 else None
     a, b = sorted((a, b), key=lambda m: m.rec)
     commands = tuple(f"c360 decide {verdict} {quote(str(a))} {quote(str(b))} --reason '…'" for verdict in (SAME, DIFFERENT))
     return Item(
         found.kind, evidence.entity, evidence.space, int(found.records[i]), unsure, _likely(found.odds[i]), str(a), str(b),
         tuple(dict.fromkeys((a.id360, b.id360))), _detail(found, i), commands, found.why[i], *_speaks(evidence, pattern),
-        int(sizes[cluster] * sizes[beyond]) if cluster != beyond else 1, alone,
+        pairs, alone,
     )  # fmt: skip
 
 

@@ -135,3 +135,12 @@ def test_of_whom_nobody_knows_who_they_are_nothing_is_said(cli: Cli, people: Pat
     file.write_text("record,person\ncrm.contact:1,1\nshop.customer:C-1,1\ncrm.contact:2,\ncrm.contact:3,\n")
     judged = json.loads(cli("report", "-o", "json", "--labels", file, project=people).out)[0]["condition"]["judged"]
     assert judged["records"] == 2 and judged["pairwise"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("header", ["record,person", "a,b,verdict"])
+def test_a_file_of_labels_without_any_says_nothing(cli: Cli, people: Path, tmp_path: Path, header: str) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(f"{header}\n")
+    said = cli("report", "-o", "json", "--labels", file, project=people)
+    assert said.code == 0, said.err
+    assert json.loads(said.out)[0]["condition"]["judged"] is None

@@ -114,6 +114,7 @@ def test_who_lives_together_as_sql_shows_it(project: Path, capsys: pytest.Captur
         assert {"crm.person:5", "crm.person:305"} <= {name for _, names in household.people for name in names}
         bits = [pair.bits or 0 for pair in household.pairs]
         assert len(bits) >= 2 and bits == sorted(bits, reverse=True) and min(bits) > 0
+        assert ({why.together.a, why.together.b}, why.together.bits) in [({pair.a, pair.b}, pair.bits) for pair in household.pairs]
         with pytest.raises(UnknownId360):
             opened.why(1)
     assert run(["crosswalk", "show", str(found[5]), "--project", str(project)]) == 0
