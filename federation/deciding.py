@@ -78,6 +78,16 @@ def unknown_records(project: Project, records: list[Key]) -> tuple[Key, ...]:
     return tuple(found)
 
 
+def other_bearers(project: Project, record: Key, id360: int) -> int:
+    """How many records bear an id that `record` is pinned to and does not bear itself. An id that was merged away is nobody's."""
+    crosswalk = project.store.current()
+    if crosswalk is None or crosswalk.canonical(id360) != id360:
+        return 0
+    found = crosswalk.lookup(id360)
+    own = any((r.source, r.table, *map(str, r.key)) == record for r in found)
+    return 0 if own else len(found)
+
+
 def _linked(crosswalk: Crosswalk, link: LinkTable, key: Key) -> bool:
     if len(key) != len(link.columns):
         return False

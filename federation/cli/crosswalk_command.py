@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -62,9 +63,17 @@ def crosswalk(app: App, action: str, numbers: tuple[int, ...], exact: bool, outp
 
 def _list(store: CrosswalkStore) -> None:
     current = store.current()
+    if current is None:
+        return
+    runs = {run: told for run, *told in current.reader.execute("SELECT run, epoch(finished_at), ids, restores FROM xw.run").fetchall()}
     for kept in store.versions():
-        serves = current is not None and current.version == kept
-        click.echo(f"{kept}{f'  serves, {sum(t.links for t in current.links):,} links' if serves and current else ''}")
+        said = [str(kept)]
+        if kept in runs:  # a version made after the one that serves is not in its list
+            finished, ids, restores = runs[kept]
+            said.append(f"{datetime.fromtimestamp(finished, UTC):%Y-%m-%d %H:%M} UTC  {ids:,} ids")
+            said += [f"the links of version {restores}"] if restores is not None else []
+        said += [f"serves, {sum(t.links for t in current.links):,} links"] if current.version == kept else []
+        click.echo("  ".join(said))
 
 
 def _status(project: Project, exact: bool, output: str) -> None:

@@ -15,6 +15,7 @@ from federation.cli.shared import App, colour, command, interruptible
 
 if TYPE_CHECKING:
     from federation.project import Project
+    from views.model import Model
 
 DEADLINE = 10.0
 
@@ -76,10 +77,16 @@ def _around(app: App, project: Project) -> Iterator[Line]:
 
     model = project.model
     counts = f"sources: {len(model.sources)}, mappings: {len(model.mappings)}, policies: {len(model.policies)}"
-    yield Line("project", True, f"{app.project_file()}: {counts}", "" if model.sources else "name a source in it, then: c360 discover")
+    yield Line("project", True, f"{app.project_file()}: {counts}", _first_step(model))
     yield Line("engine", True, ", ".join(f"{name} {version(name)}" for name in ("duckdb", "sqlglot", "pyarrow")))
     yield Line("drivers", True, f"kinds: {', '.join(registry.kinds())}")
     yield _crosswalk(project)
+
+
+def _first_step(model: Model) -> str:
+    if not model.sources:
+        return "name a source in it, then: c360 discover"
+    return "" if model.mappings else "c360 discover SOURCE --write proposes mappings"
 
 
 def _crosswalk(project: Project) -> Line:
@@ -91,7 +98,7 @@ def _crosswalk(project: Project) -> Line:
     except C360Error as error:
         return Line("crosswalk", False, f"[{error.code}] {error.message}", error.hint)
     if crosswalk is None:
-        return Line("crosswalk", True, "none yet: id360 is not known", "c360 resolve")
+        return Line("crosswalk", True, "none yet: id360 is not known", "c360 resolve" if project.model.mappings else "")
     resolved = f", resolved {age(crosswalk.resolved_at)} ago" if crosswalk.resolved_at else ""
     links = sum(t.links for t in crosswalk.links)
     return Line("crosswalk", True, f"version {crosswalk.version}, {links:,} links{resolved}{', encrypted' * crosswalk.encrypted}")

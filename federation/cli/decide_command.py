@@ -42,7 +42,7 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         raise click.UsageError(f"`{verdict}` takes {expected.get(verdict, 'two records: source.table:key')}")
     if verdict != "list" and not reason:
         raise click.UsageError("a decision needs a --reason")
-    from federation.deciding import decide_records, project_entries, undo_decision, unknown_records
+    from federation.deciding import decide_records, other_bearers, project_entries, undo_decision, unknown_records
 
     project = app.project()
     if verdict == "list":
@@ -66,6 +66,9 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
             withdrawn = project_entries(project).withdrawn
             for former in (d for d in held if d.id in withdrawn):
                 app.say(f"it replaces {former.id}, which held {_term(former)}; this one holds {_term(made)}")
+        if isinstance(other, int) and (bearing := other_bearers(project, one, other)):
+            held_by = f"{bearing:,} other record{'s' * (bearing != 1)}"
+            app.say(f"{other} is the id of {held_by} now: unless they become one person, those get another; `c360 plan` shows it first")
         for source, table, *key in unknown_records(project, [one] if isinstance(other, int) else [one, other]):
             app.say(
                 f"no record {source}.{table}:{','.join(map(str, key))} in the crosswalk yet; the decision waits for a resolve that finds it"

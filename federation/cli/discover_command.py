@@ -46,8 +46,10 @@ def discover(app: App, source: str | None, write: bool, everything: bool) -> Non
         app.say(f"{app.project_file()} names no source yet: add one under `sources:`")
     for name in [source] if source else known:
         project = app.project()
-        text, count = interruptible(partial(proposed, project, name, everything), project.close)
-        if not count:
+        text, count, strange = interruptible(partial(proposed, project, name, everything), project.close)
+        if not count and strange:
+            app.say(f"{name}: like no standard object: {', '.join(strange)}; to map by hand (`c360 docs` writes what objects there are)")
+        elif not count:
             app.say(f"{name}: nothing new to map")
         elif write:
             path = written(app, project.model, name, text)
@@ -57,8 +59,8 @@ def discover(app: App, source: str | None, write: bool, everything: bool) -> Non
             click.echo(text)
 
 
-def proposed(project: Project, source: str, everything: bool) -> tuple[str, int]:
-    """The YAML proposed for a source, and how many mappings it holds. Raises SourceError."""
+def proposed(project: Project, source: str, everything: bool) -> tuple[str, int, list[str]]:
+    """The YAML proposed for a source, how many mappings it holds, and the tables that are like no object. Raises SourceError."""
     from federation.proposals import propose
 
     connector, model = project.source(source), project.model
@@ -67,8 +69,9 @@ def proposed(project: Project, source: str, everything: bool) -> tuple[str, int]
     known = [connector.table(t) for t in connector.tables() if t in mapped]  # what new tables may point to
     proposals, strange = propose(source, [*tables, *known], model.objects)
     strange = [name for name in strange if name not in mapped]
+    among = f"{len(tables)} table{'s' * (len(tables) != 1)}"
     proposals = [p for p in proposals if p.table.name not in mapped]
-    lines = [f"# Proposed by `c360 discover {source}` from {len(tables)} tables. Look it over; `# ?` marks what is unsure."]
+    lines = [f"# Proposed by `c360 discover {source}` from {among}. Look it over; `# ?` marks what is unsure."]
     if proposals:
         lines.append("mappings:")
     for proposal in proposals:
@@ -83,7 +86,7 @@ def proposed(project: Project, source: str, everything: bool) -> tuple[str, int]
             "  individual:",
             "    model: standard   # ? weighs what records have in common; `rules: [email]` beside it: who agrees on it is one",
         ]
-    return "\n".join(lines) + "\n", len(proposals)
+    return "\n".join(lines) + "\n", len(proposals), strange
 
 
 def _mapping(proposal: Proposal) -> list[str]:

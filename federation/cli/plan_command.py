@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from federation.cli.resolve_command import model_lines, odd_columns, watched
+from federation.cli.resolve_command import contradicted_lines, model_lines, odd_columns, watched
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def lines(plan: Plan) -> list[str]:
     if plan.riskiest:
         said.append("riskiest merges (records that change their id, against the evidence):")
         said += [f"  {_risk(merge)}" for merge in plan.riskiest]
-    said += [f"decision {c.decision}: rule {c.rule} says otherwise, {c.times:,} times" for c in plan.report.contradicted]
+    said += contradicted_lines(plan.report)
     if plan.report.ignored_decisions:
         said.append(f"decisions on records that are not there: {', '.join(plan.report.ignored_decisions)}")
     return said

@@ -105,7 +105,10 @@ def lines(report: ResolveReport) -> list[str]:
         notes += [f"keys are personal ({source.personal}), and now in the crosswalk"] if source.personal else []
         said.append(f"  {_name(source):{width}}  {source.records:>10,} records" + "".join(f"  · {n}" for n in notes))
     said += odd_columns(report)
-    gone = f"{report.merged:,} merged into others, {report.retired:,} retired"
+    if not report.sources:
+        said.append("no table is mapped to people or another entity; next: `c360 discover` proposes mappings")
+    retired = max(0, report.retired - report.merged)  # ids that were merged are told once, as in a plan
+    gone = f"{report.merged:,} merged into others, {retired:,} retired"
     said.append(f"ids: {report.minted:,} new, {gone}, {report.singletons:,} of one record only")
     for model in report.models:
         said += model_lines(model)
@@ -121,12 +124,18 @@ def lines(report: ResolveReport) -> list[str]:
         said.append(f"{told.households:,} households of {people}; {told.minted:,} are new")
     if report.largest and report.largest[0][1] > 1:
         said.append("largest: " + ", ".join(f"{id360} ({records})" for id360, records in report.largest[:5]))
-    said += [f"decision {c.decision}: rule {c.rule} says otherwise, {c.times:,} times" for c in report.contradicted]
+    said += contradicted_lines(report)
     if report.ignored_decisions:
         said.append(f"decisions on records that are not there: {', '.join(report.ignored_decisions)}")
     if report.ambiguous_identifiers:
         said.append(f"identifiers of more than one person, which lead to nobody: {report.ambiguous_identifiers:,}")
     return said
+
+
+def contradicted_lines(report: ResolveReport) -> list[str]:
+    """Decisions that keep apart what the data says is one, for people."""
+    named = [(c, "the model" if c.rule == "model" else f"rule {c.rule}") for c in report.contradicted]
+    return [f"decision {c.decision}: {who} says otherwise{f', {c.times:,} times' if c.times > 1 else ''}" for c, who in named]
 
 
 def odd_columns(report: ResolveReport) -> list[str]:
@@ -154,19 +163,13 @@ def model_lines(model: ModelUse) -> list[str]:
             "  ! values that look like nobody's by now, and did not in training: "
             + ", ".join(f"{g.attribute} {g.keyed_hash} ({g.records:,})" for g in model.suspect[:3])
             + (f" and {len(model.suspect) - 3:,} more" if len(model.suspect) > 3 else "")
-            + f"; `c360 train {model.entity}` leaves them out"
+            + f"; they count until `c360 train {model.entity}`: look at them first"
         )
     said += [
         f"  ! drift: {d.factor} of matches is no longer as in training (index {d.index:.2f}): "
         f"{d.level}: {d.was:.0%} → {d.now:.0%}; look at the sources, then `c360 train {model.entity}`"
         for d in model.drift
     ]
-    if model.suspect:
-        said.append(
-            f"  ! {len(model.suspect):,} values look like nobody's and did not in training, so they count; on most records: "
-            + ", ".join(f"{g.attribute} {g.keyed_hash} ({g.records:,})" for g in model.suspect[:3])
-            + f"; look at them, then `c360 train {model.entity}`"
-        )
     if model.outgrown:
         said.append(f"  ! trained on {model.trained_on:,} records, and there are {model.records:,} now: `c360 train {model.entity}`")
     return said

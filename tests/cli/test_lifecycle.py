@@ -69,7 +69,7 @@ def test_an_old_id_finds_its_profile_through_chains_and_rollbacks(cli: Cli, mine
     people = [id_of(cli, mine, f"crm.contact:{k}") for k in (1, 2, 3)]
     for a, b in ((2, 3), (1, 2)):
         cli("decide", "same", f"crm.contact:{a}", f"crm.contact:{b}", "--reason", "one", project=mine)
-        assert cli("resolve", project=mine).code == 0
+        assert "1 merged into others, 0 retired" in cli("resolve", project=mine).out, "told once, as `plan` does"
     assert len({id_of(cli, mine, str(i)) for i in people}) == 1
     cli("rollback", project=mine)
     assert len({id_of(cli, mine, str(i)) for i in people}) == 2
@@ -98,7 +98,8 @@ def test_a_pin_keeps_an_id(cli: Cli, mine: Path) -> None:
         cli("decide", "undo", 1, "--reason", "the other", project=mine)
         (mine / "decisions.jsonl").unlink(missing_ok=True)
         cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "one", project=mine)
-        assert cli("decide", "pin", "crm.contact:2", id360, "--reason", "printed", project=mine).code == 0
+        pinned = cli("decide", "pin", "crm.contact:2", id360, "--reason", "printed", project=mine)
+        assert pinned.code == 0 and (f"{id360} is the id of 3 other records now" in pinned.err) == (id360 == ada)
         cli("resolve", project=mine)
         assert id_of(cli, mine, "crm.contact:1") == id_of(cli, mine, "crm.contact:2") == id360
         cli("rollback", "--to", 1, project=mine)

@@ -167,7 +167,9 @@ def test_discover_write_makes_a_project_that_checks(cli: Cli, tmp_path: Path) ->
     cli("init", "--bare", tmp_path)
     project = tmp_path / "c360.yml"
     project.write_text(project.read_text().replace("sources:\n", SOURCES))
+    assert "next: c360 discover SOURCE --write" in cli("debug", project=tmp_path).out
     assert cli("discover", "crm", "--write", project=tmp_path).code == 0
+    assert "crm: nothing new to map" in cli("discover", "crm", project=tmp_path).err
     assert cli("discover", "--write", project=tmp_path).code == 0  # crm is mapped: nothing new
     assert "include: [mappings/crm.yml, mappings/shop.yml]" in project.read_text()
     assert "# 1. Live systems." in project.read_text()
@@ -176,6 +178,14 @@ def test_discover_write_makes_a_project_that_checks(cli: Cli, tmp_path: Path) ->
     said = cli("sql", "SELECT records FROM individual WHERE full_name = 'Ada Lovelace'", "-o", "csv", project=tmp_path)
     assert said.lines[1:] == ["3"]
     assert "C360_DISCOVER_WRITE" in cli("discover", "crm", "--write", "--all", project=tmp_path).err
+
+
+def test_discover_names_the_tables_that_are_like_nothing(cli: Cli, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute("CREATE TABLE zq (zq_no INTEGER PRIMARY KEY, w REAL)")
+    (tmp_path / "c360.yml").write_text("version: 1\nname: a\nsources: {a: {kind: sqlite, path: a.db}}\n")
+    said = cli("discover", project=tmp_path)
+    assert said.code == 0 and said.out == "" and said.err.startswith("a: like no standard object: zq; to map by hand")
 
 
 def test_a_proposal_that_does_not_fit_changes_nothing(cli: Cli, sample: Path, tmp_path: Path) -> None:
