@@ -27,7 +27,7 @@ from identity.evidence.writing import Document
 from identity.incremental.keyrows import key_rows, meetings_by_rule
 from identity.incremental.resolving import incremental
 from identity.matching import FactorBits
-from identity.model import MatchModel, RecordSet
+from identity.model import AtMost, MatchKey, MatchModel, RecordSet
 from identity.probabilistic.blocking import candidates, rules_for
 from identity.probabilistic.compare import levels
 from identity.probabilistic.comparisons import factors_for
@@ -230,6 +230,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     resolve(record_sets(world), {}, CrosswalkStore(folder / "state"), SECRET, matcher=engines)
     engines.save()
     return folder / "models"
+
+
+def test_the_order_of_rows_and_the_number_of_threads_change_nothing(tmp_path: Path) -> None:
+    world = list(enumerate(with_more(random.Random(7), strangers(1500, 300))))
+    found = []
+    for threads in (1, 3):
+        random.Random(threads).shuffle(world)
+        sets = [record_set([{"k0": key, **row} for key, row in world], attributes=SEVERAL)]
+        limits = {"individual": (AtMost(MatchKey("phone", "phone"), 2),)}
+        engines = Engines(SECRET, {"individual": MODEL}, tmp_path / f"models{threads}", at_most=limits)
+        store = CrosswalkStore(tmp_path / f"state{threads}")
+        resolve(sets, {}, store, SECRET, matcher=engines, threads=threads)
+        engines.save()
+        found.append((links(store), (engines.folder / "individual.json").read_bytes()))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("seed", range(2))
