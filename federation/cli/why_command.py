@@ -81,6 +81,9 @@ def _pair_lines(found: Why) -> list[str]:
         if found.across:
             said += ["", "what else is known between the two people:"]
             said += [f"  {p.a} – {p.b}  {_score(p)}" for p in found.across]
+        if found.example:
+            pair = " ".join(found.example)
+            said.append(f"nothing was kept of {found.unkept:,} more pairs between them; `c360 why {pair}` compares one of these now")
     return said + _decided(found.decisions)
 
 

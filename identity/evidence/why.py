@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,10 @@ from identity.evidence.limits import told_limit
 from identity.evidence.reading import Member, Pairs, StoredEvidence
 from identity.evidence.waterfall import Unmet, Waterfall, waterfall
 from identity.households.reading import Together, together
+from identity.matching import OUTVOTED
 from identity.stewardship.decisions import PIN, Decision
 
+_NOTHING: tuple[int, tuple[str, str] | None] = (0, None)
 CERTAIN = 1e6
 """More bits than any evidence has: of a pair that a rule or a steward joined."""
 
@@ -44,7 +46,8 @@ class Why:
     their own pair, if it is known. `across` are the best pairs between their two clusters, if they are not one.
 
     `decisions` are those of stewards that hold for these records or on the path. `kept_apart` is the limit that refused to make them one,
-    in words, if something would have. `together`: they are two people of one household.
+    in words, if something would have. `together`: they are two people of one household. Where the other pairs between the two refused it,
+    `unkept` are how many of these nothing was kept of, and `example` is one of them.
     """
 
     entity: str
@@ -59,6 +62,8 @@ class Why:
     decisions: tuple[str, ...]
     together: Together | None = None
     kept_apart: str = ""
+    unkept: int = 0
+    example: tuple[str, str] | None = None
 
     @property
     def same(self) -> bool:
@@ -98,7 +103,7 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
         steps = inside.where(path(inside, a.rec, b.rec))
         told = _told(evidence, steps, members)
         across: tuple[PairEvidence, ...] = ()
-        household, limit = None, None
+        household, limit, hidden = None, None, _NOTHING
     else:
         others = evidence.members(b.id360)
         members |= {m.rec: m for m in others}
@@ -106,6 +111,7 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
         near = evidence.near(mine)
         near = near.where(near.beyond == theirs)
         limit = evidence.kept_apart(mine, theirs)
+        hidden = unkept(evidence.members(a.id360), others, near) if limit == OUTVOTED else _NOTHING
         direct = near.where((np.minimum(near.left, near.right) == pair[0]) & (np.maximum(near.left, near.right) == pair[1]))
         rest = near.where((near.left != a.rec) | (near.right != b.rec))
         across = _told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members)
@@ -115,8 +121,15 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
     touched = {str(members[rec]) for rec in (a.rec, b.rec)} | {name for step in told for name in (step.a, step.b)}
     return Why(
         evidence.entity, evidence.space, str(a), str(b), a.id360, b.id360, told, own[0] if own else None, across,
-        _decisions(decisions, touched), household, told_limit(limit) if limit else "",
+        _decisions(decisions, touched), household, told_limit(limit) if limit else "", *hidden,
     )  # fmt: skip
+
+
+def unkept(mine: Sequence[Member], theirs: Sequence[Member], near: Pairs) -> tuple[int, tuple[str, str] | None]:
+    """How many pairs between two people are not among the `near` ones that were kept, and one of them by name."""
+    kept = {frozenset(pair) for pair in zip(near.left.tolist(), near.right.tolist(), strict=True)}
+    example = next(((str(one), str(two)) for one in mine for two in theirs if frozenset((one.rec, two.rec)) not in kept), None)
+    return len(mine) * len(theirs) - len(kept), example
 
 
 def why_cluster(evidence: StoredEvidence, id360: int, decisions: Iterable[Decision] = ()) -> ClusterEvidence | None:

@@ -12,7 +12,7 @@ from people import Row, engine, kin, moved, people_set, resolved, strangers
 from records import RULES, SECRET, record_set
 
 from identity.evidence.reading import Pairs, StoredEvidence, evidence_of
-from identity.evidence.why import why
+from identity.evidence.why import unkept, why
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
 from identity.stewardship.binding import key_hash
@@ -108,6 +108,15 @@ def test_the_largest_cluster_is_a_limit_that_is_named(tmp_path: Path) -> None:
     (found,) = review(evidence(store), SECRET, kinds=[REFUSED])
     assert (found.why, found.records) == ("largest_cluster 3", 4) and "more than 3 records" in found.detail
     assert any("likely one person, by the mean of their 3 pairs" in suspect.why for suspect in condition(evidence(store)).over_split)
+    kept = evidence(store)
+    ends = [kept.find("crm", "contact", [str(name).split(":")[1]]) for name in (found.a, found.b)]
+    mine, theirs = (kept.members(end.id360) for end in ends)
+    near = kept.near(min(m.rec for m in mine))
+    assert unkept(mine, theirs, near) == (3 - len(near), None if len(near) == 3 else unkept(mine, theirs, near)[1])
+    first = near.where(np.arange(1))
+    told = {str(m) for m in (*mine, *theirs) if m.rec in (int(first.left[0]), int(first.right[0]))}
+    left, example = unkept(mine, theirs, first)
+    assert left == 2 and example is not None and set(example) != told
     assert found.pairs == 3 and found.of_pair is not None and found.of_pair > 0.99, "three records of one, one of the other"
 
 
