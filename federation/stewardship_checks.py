@@ -72,7 +72,12 @@ def _decisions(project: Project, crosswalk: Crosswalk | None) -> Iterator[Findin
                 doubted.append(decision)
     where = Path(project.model.decisions).name
     told = (
-        ("C360_DECISION_GONE", gone, "about a record that is not in the crosswalk", "withdraw what is settled: `c360 decide undo ID`"),
+        (
+            "C360_DECISION_GONE",
+            gone,
+            "about a record that is not in the crosswalk",
+            "withdraw what is settled: `c360 decide undo ID --reason …`",
+        ),
         ("C360_DECISION_WAITS", waiting, "not in force yet", "run `c360 resolve`; `c360 plan` shows what changes"),
         (
             "C360_DECISION_DOUBTED",

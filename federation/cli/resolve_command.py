@@ -94,8 +94,8 @@ def lines(report: ResolveReport) -> list[str]:
     if report.touched is not None:
         t = report.touched
         said.append(
-            f"incremental: {t.new:,} records are new, {t.changed:,} changed, {t.gone:,} gone; "
-            f"with their neighbours {t.records:,} records in {t.clusters:,} clusters were matched anew"
+            f"incremental: {t.new:,} record{'s are' if t.new != 1 else ' is'} new, {t.changed:,} changed, {t.gone:,} gone; "
+            f"with their neighbours and those of decisions {t.records:,} in {t.clusters:,} clusters were matched anew"
         )
     if report.whole_because:
         said.append(f"all records were matched anew: {report.whole_because}")

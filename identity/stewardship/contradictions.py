@@ -16,7 +16,8 @@ def refuse_contradictions(active: Sequence[Decision], named: Named | None = None
     """Raises: ContradictoryDecisions, naming those that cannot all hold, if some cannot. `named` as in `contradiction`."""
     if found := contradiction(active, named or _by_key):
         raise ContradictoryDecisions(
-            "these decisions cannot all hold: " + ", ".join(str(d) for d in found), hint="withdraw one of them: `c360 decide undo ID`"
+            "these decisions cannot all hold: " + ", ".join(str(d) for d in found),
+            hint="withdraw one of them: `c360 decide undo ID --reason …`",
         )
 
 

@@ -58,7 +58,7 @@ class History:
         for id360, other in others:
             raise ContradictoryDecisions(
                 f"a record of {entity} is pinned to {id360}, which is an id of {other}" + ("" if other != entity else " in another space"),
-                hint="`c360 decide list` shows the pin; withdraw it with `c360 decide undo ID`",
+                hint="`c360 decide list` shows the pin; withdraw it with `c360 decide undo ID --reason …`",
             )
 
     def record(

@@ -93,7 +93,7 @@ def test_the_command_says_what_it_looked_at(project: Path, capsys: pytest.Captur
 
     assert "all records were matched anew: there is no crosswalk yet" in said()
     change(project)
-    assert "incremental: 1 records are new, 1 changed, 1 gone" in said()
+    assert "incremental: 1 record is new, 1 changed, 1 gone; with their neighbours and those of decisions" in said()
     assert "incremental" not in said("--full")
 
 
