@@ -77,8 +77,11 @@ def telling(records: RecordSet, mapping: model.Mapping, source: Connector, readi
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
+    by_key = _by_key(mapping, source)
+
     def some(keys: pa.Table) -> pa.RecordBatchReader:
-        return reading(records.attributes, keys=keys)()
+        # read whole, if need be, but never `seen`: between `since` and now rows changed that nobody has looked at
+        return reading(records.attributes, keys=keys if by_key else None)()
 
     watermark = Watermark(column.type, _fingerprint(records, mapping, column), since)
     return replace(
@@ -86,7 +89,7 @@ def telling(records: RecordSet, mapping: model.Mapping, source: Connector, readi
         read=lambda: seen(reading(records.attributes, more=marked)()),
         watermark=watermark,
         keys=reading(()),
-        some=some if _by_key(mapping, source) else None,
+        some=some,
     )
 
 

@@ -73,7 +73,7 @@ def amend_identifiers(
     touched: Ints,
     crowded: Mapping[str, Ints],
 ) -> None:
-    """The stored identifiers of everybody touched, written anew. `crowded[name]` are recs whose value is on too many records."""
+    """The stored identifiers of everybody touched, written anew. `crowded[name]` are recs whose value others have too, who were not."""
     for name, key in identifiers.items():
         table, column = table_name("ident", entity, space, name), pool.columns[key]
         with (

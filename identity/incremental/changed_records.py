@@ -17,6 +17,7 @@ from identity.clustering import Ints
 from identity.crosswalk import LinkTable
 from identity.errors import DuplicateKeys
 from identity.incremental.pool import Pool, reading
+from identity.incremental.record_index import NoIndex
 from identity.keyed import UInts
 from identity.loading import read
 from identity.scratch import each_beside, registered
@@ -44,7 +45,10 @@ class _Came:
 
 
 def read_changes(pool: Pool) -> Changes:
-    """Read what may have changed into the pool, and compare it with the index. Raises what the sources raise; DuplicateKeys; KeyType."""
+    """Read what may have changed into the pool, and compare it with the index.
+
+    Raises what the sources raise; DuplicateKeys; KeyType; NoIndex.
+    """
     con, group = pool.con, pool.group
     every = range(len(group))
     came = each_beside(con, every, lambda own, i: _came(pool, own, i))
@@ -102,7 +106,10 @@ def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
 
 
 def _hold_against_keys(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
-    """Rows of a `bucket` that went meanwhile are not looked at; new ones that nobody told of are read by key. Returns who is gone."""
+    """Rows of a `bucket` that went meanwhile are not looked at; new ones that nobody told of are read by key. Returns who is gone.
+
+    Raises: DuplicateKeys; NoIndex, if a row came twice.
+    """
     link, keys, records = pool.links[i], pool.keys(i), pool.group[i]
     within = f"SEMI JOIN bucket ON {_bucket(keys)} = bucket"
     own.execute(f"CREATE TABLE there_{i} AS SELECT {keys} FROM keys_{i}_unsorted {within} WHERE NOT ({_null_key(link)})")
@@ -116,6 +123,8 @@ def _hold_against_keys(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> In
         with registered(own, "missing", unseen):
             own.execute(f"INSERT INTO came_{i} BY NAME FROM more_{i}_unsorted SEMI JOIN missing USING ({keys})")
         own.execute(f"DROP TABLE more_{i}_unsorted")
+        if _doubled(pool, own, i, f"came_{i}"):
+            raise NoIndex(f"rows of {records.label} came twice")
     gone = _gone(pool, own, i, f"{old} ANTI JOIN there_{i} USING ({keys})")
     own.execute(f"DROP TABLE there_{i}")
     return gone
@@ -134,9 +143,13 @@ def _numbered(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, following: int
 
 
 def _refuse_doubled(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, table: str) -> None:
-    ((doubled,),) = own.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} GROUP BY {pool.keys(i)} HAVING count(*) > 1)").fetchall()
-    if doubled:
+    if doubled := _doubled(pool, own, i, table):
         raise DuplicateKeys(pool.group[i].label, doubled)
+
+
+def _doubled(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, table: str) -> int:
+    ((doubled,),) = own.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} GROUP BY {pool.keys(i)} HAVING count(*) > 1)").fetchall()
+    return int(doubled)
 
 
 def _gone(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, links: str) -> Ints:

@@ -145,7 +145,7 @@ class Neighbourhood:
         others = self.stored.sharing(distinct(met.key), void)
         joined = others.rec[others.rule >= JOINING]
         alike = self._alike(met.where(met.rule < JOINING), others.where(others.rule < JOINING))
-        known = np.concatenate([void, joined, alike, self._decided()])
+        known = np.concatenate([void, joined, alike, self._decided(), self._sole_bearers(rows, void)])
         connected = self.index.connected(self.name, without(known, new))
         touched = without(distinct(connected, renewed), gone)
         self.pool.fetch(touched)
@@ -211,6 +211,20 @@ class Neighbourhood:
             self.mates = self._mates(self.engine, left, right)
         return distinct(right[likely[: len(one)] | likely[len(one) :]])
 
+    def _sole_bearers(self, rows: KeyRows, void: Ints) -> Ints:
+        """Whoever alone had an identifier that is on too many records to link them, and that renewed records have now or had."""
+        came, left = (keys.key[keys.rule >= JOINING + len(self.rules)] for keys in (rows, self.index.of(self.name, void)))
+        keys = distinct(came, left)
+        crowded = keys[counted(keys, self.stored.sharing(keys, NONE).key) > self.cap]  # of fewer, all are joined
+        there = self.stored.sharing(crowded, void)
+        gids, ids = self.pool.ids_before(there.rec)
+        id360 = ids[np.searchsorted(gids, there.rec)]
+        least, most = np.full(len(crowded), np.iinfo(np.int64).max), np.full(len(crowded), -1)
+        at = np.searchsorted(crowded, there.key)
+        np.minimum.at(least, at, id360)
+        np.maximum.at(most, at, id360)
+        return np.asarray(there.rec[(least == most)[at]], np.int64)
+
     def _mates(self, engine: Probabilistic, left: Ints, right: Ints) -> Mates:
         """Which pairs of records are of one household, compared in the order in which a whole resolve does."""
         _, _, ordered = self.pool.load(distinct(left, right))
@@ -236,14 +250,15 @@ class Neighbourhood:
         self.people = Persons(pa.concat_tables([self.people.table, more]).combine_chunks() if self.people.count else more)
 
     def _decided(self) -> Ints:
-        """Every record that a decision names, also beside one that is new."""
+        """Every record that a decision names, also beside one that is new; and whoever has an id to which others are pinned."""
         if not self.decisions:
             return np.empty(0, np.int64)
+        pins = np.array([d.id360 for d in self.decisions if d.id360 is not None], np.int64)
         everybody = [
             Loaded(records, f"(SELECT ord + {first:d} AS rec, {self.pool.keys(i)} FROM old.{link.name})", first, link.links, 0, "")
             for i, (records, link, first) in enumerate(zip(self.pool.group, self.pool.links, self.pool.firsts, strict=True))
         ]
-        return named(self.con, self.decisions, everybody, self.secret)
+        return np.concatenate([named(self.con, self.decisions, everybody, self.secret), self.pool.bearing(pins) if len(pins) else pins])
 
     def match(self, around: Around, gone: Ints) -> Matched:
         """Match the touched records anew, with everything that a whole resolve would know of them."""
@@ -264,6 +279,12 @@ class Neighbourhood:
         people = Persons(self.people.table.take(pa.array(places(self.ready, numbers)))) if len(numbers) else self.people
         found = self.engine.rematch(records, exact, Candidates(left, right, bits, ()), people, self.entity, self.space)
         return Matched(loaded, numbers, rows, found, self.engine.hopeful, bound)
+
+    def borne_beyond(self, found: Matched, gone: Ints) -> KeyRows:
+        """The rows of identifiers that others have too, who were not matched anew: people of their own."""
+        rows = found.rows.where((found.rows.rule >= JOINING + len(self.rules)) & ~found.rows.meets)
+        others = self.stored.sharing(distinct(rows.key), distinct(found.gids, gone))
+        return rows.where(among(rows.key, distinct(others.key)))
 
     def _rows_of_touched(self, around: Around, numbers: Ints, gone: Ints) -> KeyRows:
         """All rows of the touched records, rec as here."""

@@ -78,6 +78,27 @@ class Pool:
         recs, hashes = self.index.hashes(self.name, gids)
         return np.asarray(recs[self.of(recs)[1] != hashes], np.int64)
 
+    def bearing(self, ids: Ints) -> Ints:
+        """The records that have some ids in the version before."""
+        with registered(self.con, "wanted", pa.table({"id360": ids})):
+            found = [
+                self.con.execute(f"SELECT ord + {first:d} AS gid FROM old.{link.name} SEMI JOIN wanted USING (id360)").fetchnumpy()["gid"]
+                for link, first in zip(self.links, self.firsts, strict=True)
+            ]
+        return np.concatenate([np.empty(0, np.int64), *(np.asarray(f, np.int64) for f in found)])
+
+    def ids_before(self, gids: Ints) -> tuple[Ints, Ints]:
+        """Those of some records that the version before has, in order, and the ids that they had."""
+        if not len(gids):
+            return gids, gids
+        with registered(self.con, "wanted", pa.table({"gid": distinct(gids)})):
+            links = " UNION ALL ".join(
+                f"SELECT ord + {first:d} AS gid, id360 FROM old.{link.name} WHERE ord + {first:d} IN (FROM wanted)"
+                for link, first in zip(self.links, self.firsts, strict=True)
+            )
+            found = self.con.execute(f"SELECT gid::BIGINT AS gid, id360 FROM ({links}) ORDER BY gid").fetchnumpy()
+        return np.asarray(found["gid"], np.int64), np.asarray(found["id360"], np.int64)
+
     def fetch(self, gids: Ints) -> None:
         """Have some records at hand. Raises: NoIndex, if one is not there."""
         lacking = distinct(gids[~among(gids, self.gids)])

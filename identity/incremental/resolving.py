@@ -31,7 +31,7 @@ from identity.model import MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport, SourceCount, Touched
 from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
 from identity.run import OF_RECORDS, Run
-from identity.scratch import each_beside, registered, scratch
+from identity.scratch import each_beside, scratch
 from identity.stewardship.decisions import Decision
 from identity.versions.stable_ids import NO_ID
 from identity.versions.store import CrosswalkStore
@@ -126,12 +126,10 @@ class Amending(Run):
     ) -> None:
         self.draft.opened()
         ids = self._identify(near.entity, near.space, found.loaded, found.matching, found.bound)
-        touched = np.concatenate([self.before[self.before != NO_ID], self._ids_of(pool, changes.gone)])
+        touched = np.concatenate([self.before[self.before != NO_ID], pool.ids_before(changes.gone)[1]])
         self.amended.touched = np.concatenate([self.amended.touched, touched])
-        crowded = {
-            name: found.rows.rec[(found.rows.rule == JOINING + len(near.rules) + i) & ~found.rows.meets]
-            for i, name in enumerate(identifiers)
-        }
+        beyond = near.borne_beyond(found, changes.gone)
+        crowded = {name: beyond.rec[beyond.rule == JOINING + len(near.rules) + i] for i, name in enumerate(identifiers)}
         renewed = np.concatenate([around.renewed, changes.gone])
         following = self.index.next_rec(near.name) + len(changes.new)
         parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]
@@ -175,15 +173,6 @@ class Amending(Run):
     def _ids_before(self, loaded: Sequence[Loaded], count: int) -> Ints:
         self.before = super()._ids_before(loaded, count)
         return self.before
-
-    def _ids_of(self, pool: Pool, gids: Ints) -> Ints:
-        """The ids that records had."""
-        with registered(self.con, "wanted", pa.table({"gid": gids})):
-            found = [
-                self.con.execute(f"SELECT id360 FROM old.{link.name} WHERE ord + {first:d} IN (FROM wanted)").fetchnumpy()["id360"]
-                for link, first in zip(pool.links, pool.firsts, strict=True)
-            ]
-        return np.concatenate([np.empty(0, np.int64), *(np.asarray(f, np.int64) for f in found)])
 
     def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
         for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from faker import Faker
 
@@ -18,6 +19,7 @@ import c360
 from connectors.spi.errors import SchemaDrift
 from federation.checks import check
 from federation.errors import ChangedAt
+from federation.resolving import record_set
 from tests.federation.test_incremental_resolve import links
 from tests.support.postgres import TestPostgres
 
@@ -208,6 +210,29 @@ def test_a_text_is_no_watermark(company: Company) -> None:
         with pytest.raises(SchemaDrift, match=r"c360\.yml:\d+:\d+: `crm\.person` has no column `chagned`") as drifted:
             opened.resolve()
         assert drifted.value.hint == "did you mean `changed`?"
+
+
+def test_looking_for_neighbours_moves_no_mark(tmp_path: Path) -> None:
+    """A source that cannot find rows by such a key is read whole for them: later than for what changed, of which that tells nothing."""
+    (tmp_path / "c360.yml").write_text(
+        "version: 1\nname: marks\nsources: {s: {kind: sqlite, path: p.db}}\nmappings:\n"
+        "  - {object: individual, source: s, table: p, key: id, changed_at: changed, attributes: {email: mail}}\n"
+        "identity: {incremental: true, individual: {rules: [email]}}\n"
+    )
+    with sqlite3.connect(tmp_path / "p.db") as con:
+        con.execute("CREATE TABLE p (id REAL PRIMARY KEY, mail TEXT, changed INTEGER)")
+        con.execute("INSERT INTO p VALUES (1.5, 'a@x.co', 5), (2.5, 'b@x.co', 7)")
+    with c360.connect(tmp_path) as opened:
+        mapping = next(m for m in opened.model.mappings if m.changed_at)
+        records = record_set(opened, mapping, ("email",))
+        assert records.watermark is not None and records.some is not None
+        records.read().read_all()
+        assert records.watermark.latest == 7
+        with sqlite3.connect(tmp_path / "p.db") as con:
+            con.execute("INSERT INTO p VALUES (3.5, 'c@x.co', 9000)")
+        found = records.some(pa.table({"k0": [1.5]})).read_all()
+        assert 1.5 in found["k0"].to_pylist() and found.schema.names == ["k0", "email"]
+        assert records.watermark.latest == 7
 
 
 KINDS = {

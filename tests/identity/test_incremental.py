@@ -69,7 +69,8 @@ class Both:
         return Engines(SECRET, {"individual": MODEL} if self.probable else {}, self.models, self.cap)
 
     def start(self, world: World) -> None:
-        resolve(sets(world), self.rules, self.little, SECRET, matcher=self.engines(), identifiers=IDENTIFIERS, index=True)
+        ways: dict[str, Any] = {"identifiers": IDENTIFIERS, "decisions": self.decisions}
+        resolve(sets(world), self.rules, self.little, SECRET, matcher=self.engines(), index=True, **ways)
         shutil.copytree(self.little.directory, self.whole.directory, dirs_exist_ok=True)
 
     def go_on(self, world: World, some: list[RecordSet] | None = None) -> ResolveReport:
