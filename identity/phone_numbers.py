@@ -18,7 +18,7 @@ def country(region: str) -> PhoneMetadata | None:
     >>> country("de").country_code, country("44").id, country("XX")
     (49, 'GB', None)
     """
-    name = region_code_for_country_code(int(region)) if region.isdigit() else region.upper()
+    name = region_code_for_country_code(int(region)) if region.isdecimal() else region.upper()
     return PhoneMetadata.metadata_for_region(name) if name != _NOWHERE else None
 
 

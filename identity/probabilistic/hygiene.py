@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from identity.clustering import among
 from identity.keyed import UInts, keyed
 from identity.probabilistic.prepare import TABLE
 from identity.probabilistic.several import MADE_OF, NTH, each_value, values_of
@@ -66,7 +67,7 @@ def remove_known(con: duckdb.DuckDBPyConnection, columns: Sequence[str], secret:
     every = con.execute(f"SELECT {hashed} FROM {TABLE}").fetchnumpy()
     for column, hashes in known.items():
         values = np.concatenate([np.asarray(every[value], np.uint64) for value in values_of(column, columns)])
-        if (here := np.isin(keyed(values, secret, column), hashes)).any():
+        if (here := among(keyed(values, secret, column), np.sort(hashes))).any():
             found += _named(con, each_value(TABLE, columns, (column,)), column, np.unique(values[here]))
             _remove(con, columns, column, pa.array([generic.value for generic in found if generic.column == column], pa.string()))
     return sorted(found, key=lambda g: (-g.records, g.column, g.value))

@@ -96,6 +96,7 @@ def test_spellings(normal: str, spellings: list[object], expected: str | None) -
         "email(provider, provider)",
         "phone(XX)",
         "phone(0)",
+        "phone(²)",
         "date(ymd)",
         "",
         "email()",
