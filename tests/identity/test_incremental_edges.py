@@ -20,8 +20,8 @@ from connectors.spi.errors import SourceBroken
 from identity.errors import DuplicateKeys
 from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
-from identity.model import RecordSet
-from identity.stewardship.decisions import PIN, SAME, Decision, RecordName
+from identity.model import MatchKey, MatchRule, RecordSet
+from identity.stewardship.decisions import PIN, Decision, RecordName
 
 __all__ = ["any_share", "models"]
 
@@ -45,14 +45,11 @@ def test_who_has_an_id_that_somebody_else_is_pinned_to_gets_another(tmp_path: Pa
 def test_an_identifier_on_more_records_than_link_is_kept_while_one_person_has_it(tmp_path: Path, models: Path) -> None:
     """Beyond the cap no rule tells who else has the value, and yet it leads to its bearer as long as there is one alone."""
     _, world, _ = history(4)
-    both = Both(tmp_path, models, RULES, probable=False, cap=3)
-    phone, mail = "07999123456", "many@one.example"
-    # by twos of one phone, not more than the cap; b is somebody else
-    crm = {("crm", 5000 + i): {"email": mail, "phone": f"{phone[:-1]}{i // 3}", "last_name": "Many"} for i in range(6)}
-    same = [(RecordName("crm", "contact", ("5000",)), RecordName("crm", "contact", (f"{key}",))) for key in range(5003, 5006)]
-    both.decisions = tuple(
-        Decision(SAME, "individual", "", a, b, None, "asked", "ana", datetime.now(UTC), None, f"d{i}") for i, (a, b) in enumerate(same)
-    )
+    rules = {"individual": (*RULES["individual"], MatchRule("family", (MatchKey("last_name", "exact"),)))}
+    both = Both(tmp_path, models, rules, probable=False, cap=3)
+    mail = "many@one.example"
+    chain = [("07999123451", "Aaa"), ("07999123451", "Bbb"), ("07999123452", "Bbb"), ("07999123452", "Ccc")]
+    crm: World = {("crm", 5000 + i): {"email": mail, "phone": phone, "last_name": name} for i, (phone, name) in enumerate(chain)}
     both.start({**world, **crm})
     b: World = {("shop", 6000): {"email": mail, "last_name": "Other"}}
 
@@ -63,7 +60,7 @@ def test_an_identifier_on_more_records_than_link_is_kept_while_one_person_has_it
         return bool(current.reader.execute(f"SELECT 1 FROM xw.{table.name} WHERE value = ?", [mail]).fetchall())
 
     both.go_on({**world, **crm})
-    assert leads(), "seven records, one person"
+    assert leads(), "four records, one person"
     both.go_on({**world, **crm, **b})
     assert not leads(), "two people now, though only the new one was looked at"
     both.go_on({**world, **crm})
@@ -93,7 +90,8 @@ def test_rows_that_come_and_go_while_a_source_is_read(tmp_path: Path, models: Pa
     both.start(world)
     old = sorted(key for source, key in world if source == "crm")
     went, unsaid, passing = old[0], 9001, 9002
-    later: World = {**world, ("crm", unsaid): dict(people[0])}
+    later: World = {**world, ("crm", unsaid): strangers(1, 0, seed=79)[0]}
+    assert unsaid not in old
     read: World = {**later, ("crm", passing): dict(people[1]), ("crm", went): dict(people[2])}
     del later["crm", went]
     keys = [*(key for key in old if key != went), unsaid, None]
@@ -109,6 +107,54 @@ def test_rows_that_come_and_go_while_a_source_is_read(tmp_path: Path, models: Pa
     assert report.touched is not None and report.sources[0].null_keys == 1
     assert (report.touched.new, report.touched.changed, report.touched.gone) == (1, 0, 1)
     assert not list(both.little.directory.glob(".*"))
+
+
+def test_one_key_goes_and_another_comes_in_one_bucket(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are as many keys as before: only what they are tells."""
+    monkeypatch.setattr("identity.incremental.changed_records._BUCKETS", 1)
+    _, world, people = history(14)
+    both = Both(tmp_path, models)
+    both.start(world)
+    old = sorted(key for source, key in world if source == "crm")
+    later: World = {**world, ("crm", 9001): dict(people[0])}
+    del later["crm", old[0]]
+    crm, shop = sets(later)
+    report = both.go_on(later, [told_by_keys(crm, [*old[1:], 9001], []), shop])
+    assert report.touched is not None and (report.touched.new, report.touched.changed, report.touched.gone) == (1, 0, 1)
+
+
+@pytest.mark.usefixtures("any_share")
+def test_a_value_that_crosses_the_cap_links_nobody_and_everybody_again(tmp_path: Path, models: Path) -> None:
+    _, world, _ = history(4)
+    both = Both(tmp_path, models, RULES, probable=False, cap=3)
+    four: World = {("crm", 5000 + i): {"email": "few@one.example"} for i in range(4)}
+    three = {key: row for key, row in four.items() if key[1] < 5003}
+    both.start({**world, **three})
+    for some, people in ((four, 4), (three, 1)):
+        both.go_on({**world, **some})
+        found = links(both.little.current())  # type: ignore[arg-type]
+        assert len({found[key] for key in some}) == people
+
+
+@pytest.mark.usefixtures("any_share")
+def test_what_a_neighbour_became_in_silence_counts(tmp_path: Path, models: Path) -> None:
+    """The shop says nothing of a record that is read because of a new one: its new address makes it one with a third."""
+    _, world, _ = history(4)
+    both = Both(tmp_path, models, RULES, probable=False)
+    x, w = {"email": "x@one.example", "phone": "07999123451"}, {"email": "w@one.example"}
+    both.start({**world, ("shop", 5001): x, ("crm", 5002): w})
+    later: World = {**world, ("shop", 5001): {**x, **w}, ("crm", 5002): w, ("crm", 5003): {"phone": x["phone"]}}
+    crm, shop = sets(later)
+    keys = [key for source, key in later if source == "shop"]
+    with pytest.raises(NoIndex, match="came twice"):
+        told = [crm, told_by_keys(shop, list(keys), [], times=2)]
+        incremental(told, RULES, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
+    with pytest.raises(NoIndex, match="went while they were read"):
+        told = [crm, replace(told_by_keys(shop, list(keys), []), some=lambda _: shop.read().read_all().slice(0, 0).to_reader())]
+        incremental(told, RULES, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
+    both.go_on(later, [crm, told_by_keys(shop, list(keys), [])])
+    found = links(both.little.current())  # type: ignore[arg-type]
+    assert found["shop", 5001] == found["crm", 5002] == found["crm", 5003]
 
 
 def test_a_source_or_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
