@@ -66,14 +66,15 @@ def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
         found = levels(con, persons, factors, *random_pairs(counts.records, EVERY_PAIR if exhaustive else SAMPLE))
     scale = counts.total / max(len(found), 1)
     pairs = [_estimate(found[:, f], factor, scale) for f, factor in enumerate(factors)]
+    unseen = [np.full(len(factor.levels), scale / 2) for factor in factors]
     if not exhaustive:
         for f, factor in enumerate(factors):
             if factor.joint is not None:
                 pairs[f] = _joint(factor.joint, np.asarray(factor.groups), pairs[f], counts.first[f], counts.second[f])
             for level, counted in counts.levels[f].items():
-                pairs[f][level] = counted
+                pairs[f][level], unseen[f][level] = counted, 0.5
         _draw_namesakes(con, persons, factors, pairs, counts.namesakes)
-    return Chance(tuple(pairs), counts.total)
+    return Chance(tuple(pairs), counts.total, tuple(unseen))
 
 
 def _estimate(found: npt.NDArray[np.uint8], factor: Factor, scale: float) -> Floats:

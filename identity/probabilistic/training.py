@@ -58,10 +58,14 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What is known of pairs at random: `pairs[f][level]` of all pairs of records, estimated; `total` is their number."""
+    """What is known of pairs at random: `pairs[f][level]` of all pairs of records, estimated; `total` is their number.
+
+    `unseen[f][level]` is half of what one pair more would have made of it: where a sample shows none, there may be so many.
+    """
 
     pairs: tuple[Floats, ...]
     total: float
+    unseen: tuple[Floats, ...]
 
 
 def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: int) -> Model:
@@ -112,9 +116,11 @@ def _random(
 ) -> list[Floats]:
     """How often each level occurs by chance: what all pairs show, less what matches and households account for."""
     found = []
-    for factor, pairs, away, usual, group in zip(factors, chance.pairs, taken, expected, groups, strict=True):
+    for factor, pairs, away, unseen, usual, group in zip(factors, chance.pairs, taken, chance.unseen, expected, groups, strict=True):
         left = np.maximum(pairs - away, 0.0) if factor.joint is None else _joint_left(factor.joint, pairs, away)
         totals = np.bincount(group, left)[group]
+        if factor.joint is None:
+            left = np.maximum(left, np.minimum(unseen, usual * totals))
         weight = np.maximum(RANDOM_PRIOR * np.sqrt(totals), LEAST_RANDOM_PRIOR)
         found.append(_within(left + weight * usual, group))
     return found

@@ -19,9 +19,12 @@ from identity.matching import Matching, Records
 from identity.mistakes import MISSED, WRONG
 from identity.model import MatchKey, MatchRule
 from identity.normalise import normalised
+from identity.probabilistic.compare import Histogram
+from identity.probabilistic.contacts import phone_factor
 from identity.probabilistic.correlation import FORBIDDEN, REQUIRED, correlation_clusters
 from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.kinds import Field, recognise
+from identity.probabilistic.training import Chance, train
 from identity.quality import assess, expected_calibration_error
 
 COUNT = 4000
@@ -87,6 +90,16 @@ def test_a_frozen_model_finds_the_same_people(crowd: pa.Table) -> None:
     found, engine = match(crowd)
     again, _ = match(crowd, settings(trained=engine.trained))
     assert (again.labels == found.labels).all()
+
+
+def test_what_no_pair_drawn_at_random_shows_may_still_happen_by_chance() -> None:
+    """Else luck in drawing would make one digit off worth more than the whole number."""
+    factor = phone_factor()
+    pairs = np.array([0.0, 30.0, 0.0, 0.0, 1e7])  # of ten million, 200 000 drawn: none is one digit off
+    seen = Histogram(np.array([[1], [3], [4]], np.uint8), np.array([30, 5, 900]), np.repeat([0, 1, 2], [30, 5, 900]))
+    model = train((factor,), seen, Chance((pairs,), 1e7, (np.array([25.0, 0.5, 25.0, 25.0, 25.0]),)), 4500)
+    assert model.random[0][3] == pytest.approx(1e-6, rel=0.1)  # as is usual, which is less than half a pair of those drawn
+    assert model.random[0][1] >= 0.5e-7  # half a pair of all
 
 
 def household(**changes: str) -> dict[str, str]:
