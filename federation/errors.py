@@ -119,6 +119,12 @@ class ProjectClosed(UserError):
     code = "C360_PROJECT_CLOSED"
 
 
+class FileUnwritable(UserError):
+    """The disk has no room for a file, or does not let it be written."""
+
+    code = "C360_FILE_UNWRITABLE"
+
+
 class UnknownQuery(UserError):
     """No query of that id is running."""
 

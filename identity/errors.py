@@ -42,6 +42,12 @@ class ResolveRunning(UserError):
     code = "C360_RESOLVE_RUNNING"
 
 
+class CrosswalkUnwritable(UserError):
+    """The disk has no room for the crosswalk, or does not let it be written."""
+
+    code = "C360_CROSSWALK_UNWRITABLE"
+
+
 class ResolveMemory(UserError):
     """Resolving needs more memory than it was given; nothing is ever spilled to disk, nothing was published."""
 

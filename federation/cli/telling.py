@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -10,6 +11,7 @@ import click
 
 from federation.cli.shared import Interrupted, colour
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -33,6 +35,11 @@ def tell(error: BaseException, *, debug: bool) -> int:
 
     if debug:
         traceback.print_exception(error)
+    from federation.errors import FileUnwritable
+
+    if isinstance(error, OSError) and error.errno in _DISK:
+        place = f"`{error.filename}`" if error.filename else "a file"
+        error = FileUnwritable(f"{place} cannot be written: {error.strerror}", hint="make room on its disk, or let this user write there")
     if isinstance(error, C360Error):
         click.echo(rendered(error), err=True)
     else:

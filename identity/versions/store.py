@@ -10,6 +10,7 @@ DIR/lock                held while writing
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -26,7 +27,7 @@ from pathlib import Path
 import duckdb
 
 from identity.crosswalk import Crosswalk, damaged, is_encrypted
-from identity.errors import CrosswalkDamaged, NoSuchVersion, ResolveRunning
+from identity.errors import CrosswalkDamaged, CrosswalkUnwritable, NoSuchVersion, ResolveRunning
 from identity.versions import schema
 
 
@@ -158,16 +159,24 @@ class CrosswalkStore:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else writes while the block runs. Raises: ResolveRunning."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as cause:
-                raise ResolveRunning(
-                    f"another process is writing the crosswalk in {self.directory}", hint="wait until it is done, then try again"
-                ) from cause
-            yield
+        """Nobody else writes while the block runs. Raises: ResolveRunning; CrosswalkUnwritable, if the disk does not take it."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (self.directory / "lock").open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as cause:
+                    raise ResolveRunning(
+                        f"another process is writing the crosswalk in {self.directory}", hint="wait until it is done, then try again"
+                    ) from cause
+                yield
+        except (OSError, duckdb.Error) as cause:
+            if (reason := _refused(cause, self.directory)) is None:
+                raise
+            raise CrosswalkUnwritable(
+                f"the crosswalk in {self.directory} cannot be written: {reason}; what served before serves on",
+                hint="make room on its disk, or let this user write there (`state` in c360.yml names the folder), then try again",
+            ) from cause
 
     def pointed(self) -> int:
         """The number of the version that serves, or should: its file may be broken. 0 if that cannot be told."""
@@ -220,6 +229,15 @@ def _is_encrypted(path: Path) -> bool:
         return is_encrypted(path)
     except CrosswalkDamaged:
         return True  # nothing can be read from it either way; the newest `keep` go first
+
+
+def _refused(cause: Exception, directory: Path) -> str | None:
+    """Why the disk under a directory does not take what is written; None if it is something else that failed."""
+    number = cause.errno if isinstance(cause, OSError) else None
+    for known in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+        if number == known or (isinstance(cause, duckdb.Error) and str(directory) in str(cause) and os.strerror(known) in str(cause)):
+            return os.strerror(known)
+    return None
 
 
 def sync(path: Path) -> None:

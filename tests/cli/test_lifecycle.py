@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import shutil
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -187,3 +191,22 @@ def test_the_decisions_lie_where_the_project_says(cli: Cli, mine: Path) -> None:
     (mine / "stewards").mkdir()
     assert cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "r", project=mine).code == 0
     assert (mine / "stewards" / "said.jsonl").is_file()
+
+
+def test_a_disk_that_takes_no_more_is_told_as_such_and_what_served_serves_on(cli: Cli, mine: Path) -> None:
+    def limited(size: int, *words: str) -> str:
+        """What the command says where no file may grow beyond `size` bytes."""
+        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
+        command = [sys.executable, "-m", "federation.cli", "--project", str(mine), *words]
+        done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        return done.stderr
+
+    before, ada = sorted((mine / ".c360" / "crosswalk").iterdir()), id_of(cli, mine, "crm.contact:1")
+    for command in ("resolve", "plan"):
+        assert "[C360_CROSSWALK_UNWRITABLE]" in (said := limited(200_000, command))
+        assert "File too large; what served before serves on" in said
+    assert sorted((mine / ".c360" / "crosswalk").iterdir()) == before
+    assert "[C360_FILE_UNWRITABLE]" in limited(0, "decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "asked her")
+    assert id_of(cli, mine, "crm.contact:1") == ada
+    assert cli("resolve", project=mine).code == 0

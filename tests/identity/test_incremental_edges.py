@@ -17,7 +17,7 @@ from records import RULES, SECRET
 from test_incremental import IDENTIFIERS, Both, World, any_share, history, links, models, sets
 
 from connectors.spi.errors import SourceBroken
-from identity.errors import DuplicateKeys
+from identity.errors import CrosswalkUnwritable, DuplicateKeys
 from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
 from identity.model import MatchKey, MatchRule, RecordSet
@@ -188,7 +188,7 @@ def test_a_source_or_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path, model
         target.write_bytes(source.read_bytes()[:4096])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as patch, pytest.raises(CrosswalkUnwritable, match="No space left"):
         patch.setattr("identity.versions.store.shutil.copyfile", full)
         incremental(sets(world), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
     assert sorted(path.name for path in both.little.directory.iterdir()) == before
