@@ -132,3 +132,9 @@ def test_packages_say_what_they_are_for(package: str) -> None:
         if name(path).split("/")[0] == package and text.strip() and not ast.get_docstring(ast.parse(text)):
             silent.append(name(path))
     assert not silent, "modules without a docstring"
+
+
+def test_no_two_test_files_are_called_alike() -> None:
+    """Folders of tests are no packages: pytest imports their files by name alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
