@@ -17,11 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from identity.clustering import Ints
+from identity.scratch import registered
 
 LOW = 10**14
 SPAN = 9 * 10**14
 NO_ID = -1
 NO_IDS: Ints = np.empty(0, np.int64)
+_PART = 1 << 17
 HMAC = "sha256(?::BLOB || unhex(sha256(?::BLOB || encode({text}))))"
 """HMAC-SHA256 by RFC 2104 in SQL, as hex; its parameters are `hmac_keys`."""
 
@@ -137,14 +139,17 @@ def mint(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, taken
 
 
 def _hashed(con: duckdb.DuckDBPyConnection, secret: bytes, anchors: pa.Array, generation: int) -> Ints:
-    """LOW + (first 64 bits of HMAC-SHA256(secret, anchor#generation)) mod SPAN: one pass over all."""
-    # in pieces, for DuckDB reads a piece per thread
-    table = pa.table({"nth": pa.array(np.arange(len(anchors))), "anchor": anchors})
-    con.register("anchors_to_mint", pa.Table.from_batches(table.to_batches(max_chunksize=1 << 16), table.schema))
+    """LOW + (first 64 bits of HMAC-SHA256(secret, anchor#generation)) mod SPAN. Part by part: all at once would take much room."""
+    found = [np.empty(0, np.int64)]
     digest = HMAC.format(text="anchor || '#' || ?")
-    hashed = con.execute(
-        f"SELECT ? + (('0x' || substr({digest}, 1, 16))::UBIGINT % ?)::BIGINT AS id FROM anchors_to_mint ORDER BY nth",
-        [LOW, *hmac_keys(secret), str(generation), SPAN],
-    ).fetchnumpy()
-    con.unregister("anchors_to_mint")
-    return np.asarray(hashed["id"], np.int64)
+    for start in range(0, len(anchors), _PART):
+        part = anchors[start : start + _PART]
+        # in pieces, for DuckDB reads a piece per thread
+        table = pa.table({"nth": pa.array(np.arange(len(part))), "anchor": part})
+        with registered(con, "anchors_to_mint", pa.Table.from_batches(table.to_batches(max_chunksize=_PART // 8), table.schema)):
+            hashed = con.execute(
+                f"SELECT ? + (('0x' || substr({digest}, 1, 16))::UBIGINT % ?)::BIGINT AS id FROM anchors_to_mint ORDER BY nth",
+                [LOW, *hmac_keys(secret), str(generation), SPAN],
+            ).fetchnumpy()
+        found.append(np.asarray(hashed["id"], np.int64))
+    return np.concatenate(found)
