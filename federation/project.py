@@ -180,8 +180,8 @@ class Project:
 
     @cached_property
     def store(self) -> CrosswalkStore:
-        key = self.model.encryption_key
-        return CrosswalkStore(Path(self.model.state) / "crosswalk", key.reveal() if key is not None else None)
+        model, key = self.model, self.model.encryption_key
+        return CrosswalkStore(Path(model.state) / "crosswalk", key.reveal() if key is not None else None, keep=model.keep_versions)
 
     # what plans and runs queries is imported by the first: `why`, `review`, `decide` and the like start in half the time
 

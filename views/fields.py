@@ -147,6 +147,7 @@ class IdentityFields(Struct):
     encryption_key: Annotated[str, Meta(description="${env:NAME}: encrypts the crosswalk file")] = ""
     import_: Annotated[str, Meta(description="an existing crosswalk to use instead of resolving")] = field(default="", name="import")
     incremental: Annotated[bool, Meta(description="leave an index, so that the next resolve need only look at what changed")] = False
+    keep_versions: Annotated[int, Meta(ge=1, description="as many versions of the crosswalk stay, for rollback and a look back")] = 5
     decisions: Annotated[Text, Meta(description="file of what stewards decided: same, different, pin; it belongs in git")] = (
         "decisions.jsonl"
     )

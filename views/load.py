@@ -70,6 +70,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         crosswalk=str(directory / fields.identity.import_) if fields.identity.import_ else None,
         decisions=str(directory / fields.identity.decisions),
         incremental=fields.identity.incremental,
+        keep_versions=fields.identity.keep_versions,
         settings=rules.settings(fields.settings, root.find("settings"), problems),
     )
 

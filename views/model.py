@@ -233,6 +233,7 @@ class Model:
     crosswalk: str | None = None
     decisions: str = "decisions.jsonl"
     incremental: bool = False
+    keep_versions: int = 5
     models: MappingOf[str, MatchModel] = field(default_factory=dict)
     one_per_source: MappingOf[str, tuple[str, ...]] = field(default_factory=dict)
     at_most: MappingOf[str, tuple[AtMost, ...]] = field(default_factory=dict)

@@ -210,3 +210,13 @@ def test_a_disk_that_takes_no_more_is_told_as_such_and_what_served_serves_on(cli
     assert "[C360_FILE_UNWRITABLE]" in limited(0, "decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "asked her")
     assert id_of(cli, mine, "crm.contact:1") == ada
     assert cli("resolve", project=mine).code == 0
+
+
+def test_as_many_versions_stay_as_the_project_says(cli: Cli, mine: Path) -> None:
+    file = mine / "c360.yml"
+    file.write_text(file.read_text().replace(f"identity:\n  {RULES}", f"identity:\n  keep_versions: 2\n  {RULES}"))
+    for _ in range(3):
+        assert cli("resolve", project=mine).code == 0
+    assert sorted(path.name for path in (mine / ".c360" / "crosswalk").glob("v*.duckdb")) == ["v000003.duckdb", "v000004.duckdb"]
+    file.write_text(file.read_text().replace("keep_versions: 2", "keep_versions: 0"))
+    assert "use a whole number from 1 on" in cli("resolve", project=mine).err
