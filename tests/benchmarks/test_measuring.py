@@ -43,7 +43,7 @@ def test_a_rivals_clusters_are_judged_by_record(tmp_path: Path) -> None:
     (tmp_path / "records.csv").write_text("rec_id,cluster_id\na,1\nb,1\nc,2\nd,2\n", encoding="utf-8")
     data = DataSet("x", tmp_path / "records.csv", "people", None)
     labels = tmp_path / "0.5.parquet"
-    duckdb.sql(f"COPY (FROM (VALUES ('d', 'q'), ('c', 'p'), ('b', 'p'), ('a', 'p')) t(rec_id, cluster_id)) TO '{labels}'")
+    duckdb.connect().sql(f"COPY (FROM (VALUES ('d', 'q'), ('c', 'p'), ('b', 'p'), ('a', 'p')) t(rec_id, cluster_id)) TO '{labels}'")
     quality = judge(data, labels)
     assert (quality.right_pairs, quality.found_pairs, quality.true_pairs) == (1, 3, 2)
     duckdb.sql(f"COPY (FROM (VALUES ('d', 'q'), ('c', 'p'), ('b', 'p')) t(rec_id, cluster_id)) TO '{labels}'")
