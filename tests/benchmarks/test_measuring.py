@@ -46,7 +46,7 @@ def test_a_rivals_clusters_are_judged_by_record(tmp_path: Path) -> None:
     duckdb.connect().sql(f"COPY (FROM (VALUES ('d', 'q'), ('c', 'p'), ('b', 'p'), ('a', 'p')) t(rec_id, cluster_id)) TO '{labels}'")
     quality = judge(data, labels)
     assert (quality.right_pairs, quality.found_pairs, quality.true_pairs) == (1, 3, 2)
-    duckdb.sql(f"COPY (FROM (VALUES ('d', 'q'), ('c', 'p'), ('b', 'p')) t(rec_id, cluster_id)) TO '{labels}'")
+    duckdb.connect().sql(f"COPY (FROM (VALUES ('d', 'q'), ('c', 'p'), ('b', 'p')) t(rec_id, cluster_id)) TO '{labels}'")
     with pytest.raises(ValueError, match="4 records, but labels of 3"):
         judge(data, labels)
 
