@@ -6,8 +6,10 @@ Its own parser takes minutes for a million numbers; here its metadata become exp
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from phonenumbers import PhoneMetadata, region_code_for_country_code
+if TYPE_CHECKING:
+    from phonenumbers import PhoneMetadata
 
 _NOWHERE = "ZZ"
 
@@ -18,6 +20,8 @@ def country(region: str) -> PhoneMetadata | None:
     >>> country("de").country_code, country("44").id, country("XX")
     (49, 'GB', None)
     """
+    from phonenumbers import PhoneMetadata, region_code_for_country_code  # 30 ms, for whoever names a country
+
     name = region_code_for_country_code(int(region)) if region.isdecimal() else region.upper()
     return PhoneMetadata.metadata_for_region(name) if name != _NOWHERE else None
 
