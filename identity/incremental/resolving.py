@@ -159,13 +159,13 @@ class Amending(Run):
         def amend(i: int) -> Callable[[duckdb.DuckDBPyConnection], None]:
             one = found.loaded[i]
             moved = one.first + np.flatnonzero(ids[one.first : one.first + one.count] != self.before[one.first : one.first + one.count])
+            personal = pool.personal(i, one)
             table = pa.table({"rec": moved, "gid": found.gids[moved], "id360": ids[moved]})
 
             def write(own: duckdb.DuckDBPyConnection) -> None:
                 count = amend_links(own, pool, i, one, table, gone)
                 own.execute("UPDATE new.link_table SET links = ?, personal = ? WHERE name = ?", [count, personal, pool.links[i].name])
 
-            personal = pool.personal(i, one)
             return write
 
         return [amend(i) for i in range(len(pool.links))]
