@@ -14,12 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("connectors", "identity", "views", "federation")
 
-# Files that may be longer than LONGEST, each with the reason why two files would be worse.
 LONGEST = 400
-LONG_FOR_A_REASON = {
-    "tests/contract/test_files.py": "one fixture of files, every hazard of three formats and of where they lie, one short test each",
-    "tests/contract/test_rest.py": "one served API, every hazard of talking to it, one short test each",
-}
 
 # Put together here, so that this file does not hold what it looks for.
 PRIVATE = re.compile(
@@ -96,8 +91,7 @@ def test_no_file_holds_a_path_of_a_machine_or_a_registry() -> None:
 
 def test_no_module_is_longer_than_a_reader_bears() -> None:
     lines = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
-    assert not {path: count for path, count in lines.items() if count > LONGEST and path not in LONG_FOR_A_REASON}
-    assert not [path for path in LONG_FOR_A_REASON if lines.get(path, 0) <= LONGEST], "no longer long: take it off the list"
+    assert not {path: count for path, count in lines.items() if count > LONGEST}
 
 
 def test_half_of_the_modules_are_short() -> None:

@@ -22,6 +22,7 @@ from connectors.spi import Connector, Deadline, Fragment, KeyFilter, Param
 from connectors.spi.errors import Cancelled, SchemaDrift, SourceBroken, SourceBusy, SourceConfig, SourceTimeout, SourceUnreachable
 from connectors.testing import ConnectorContract, Made
 from connectors.testing.contract import Make
+from tests.support.reading import rows_of
 
 LABELS = ", ".join(f"'{label}'" for label in ("new", "New", "active", "closed", "b", "a", "é", "no such"))
 NATIVE = {
@@ -99,14 +100,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "lake.duckdb"
 
 
-def rows(connector: Connector, fragment: Fragment, values: Mapping[str, object] | None = None) -> list[dict[str, object]]:
-    session = connector.session(Deadline.after(10), snapshot=True)
-    try:
-        return [row for batch in session.run(fragment, values or {}) for row in batch.to_pylist()]
-    finally:
-        session.close()
-
-
 def make(path: Path, *statements: str) -> Connector:
     with duckdb.connect(path) as db:
         for statement in statements:
@@ -128,7 +121,7 @@ def test_odd_types_are_read_as_text_and_decimals_stay(path: Path) -> None:
         "s": "json", "l": "json", "m": "json", "h": "opaque", "i": "opaque", "b": "opaque", "d": "decimal", "ns": "timestamp",
         "u": "json", "ub": "int", "t": "opaque", "ll": "json",
     }  # fmt: skip
-    [row] = rows(connector, Fragment("lake", "odd", tuple(k for k in kinds if k != "ns")))
+    [row] = rows_of(connector, Fragment("lake", "odd", tuple(k for k in kinds if k != "ns")))
     assert row["d"] == Decimal("12345678901234567890.1234567890")
     assert (row["l"], row["m"], row["h"]) == ("[1,null]", '{"k":1}', "170141183460469231731687303715884105727")
     assert (row["i"], row["b"], row["ub"], row["ll"]) == ("3 days", "101", 18446744073709551615, "[[1]]")
@@ -154,7 +147,7 @@ def test_schemas_views_keys_comments_and_statistics(path: Path) -> None:
     assert connector.statistics("sold").rows is None
     emptied = make(path.with_name("emptied.duckdb"), "CREATE TABLE t AS FROM range(1000) t(i)", "DELETE FROM t WHERE i > 9")
     assert emptied.statistics("t").rows == 10
-    found = rows(connector, Fragment("lake", "sold", ("id",), keys=KeyFilter(("email",), "k")), {"k": (pa.array(["e7", "e9"]),)})
+    found = rows_of(connector, Fragment("lake", "sold", ("id",), keys=KeyFilter(("email",), "k")), {"k": (pa.array(["e7", "e9"]),)})
     assert sorted(r["id"] for r in found) == [14, 15, 18, 19]
 
 
@@ -165,7 +158,7 @@ def test_collated_text_is_compared_by_its_bytes(path: Path) -> None:
         predicate = exp.column("a", quoted=True).eq(exp.Placeholder(this="p"))
         judged = connector.capabilities.judge(predicate, columns, {"p": pa.string()})
         assert judged.emitted is not None
-        found = rows(connector, Fragment("lake", table, ("a",), (judged.emitted,), (Param("p", pa.string()),)), {"p": "abc"})
+        found = rows_of(connector, Fragment("lake", table, ("a",), (judged.emitted,), (Param("p", pa.string()),)), {"p": "abc"})
         assert found == [{"a": "abc"}]
 
 
@@ -176,7 +169,7 @@ def test_a_replaced_file_is_seen_by_the_next_session(path: Path, tmp_path: Path)
     make(other, "CREATE TABLE t AS SELECT 2 AS a")
     other.replace(path)
     assert [b.to_pylist() for b in session.run(Fragment("lake", "t", ("a",)), {})] == [[{"a": 1}]]
-    assert rows(connector, Fragment("lake", "t", ("a",))) == [{"a": 2}]
+    assert rows_of(connector, Fragment("lake", "t", ("a",))) == [{"a": 2}]
     session.close()
 
 
@@ -187,9 +180,9 @@ def test_a_changed_type_is_drift(path: Path, tmp_path: Path) -> None:
     make(other, "CREATE TABLE t AS SELECT 'x' AS a")
     other.replace(path)
     with pytest.raises(SchemaDrift, match=r"lake\.t\.a"):
-        rows(connector, Fragment("lake", "t", ("a",)))
+        rows_of(connector, Fragment("lake", "t", ("a",)))
     connector.forget()
-    assert rows(connector, Fragment("lake", "t", ("a",))) == [{"a": "x"}]
+    assert rows_of(connector, Fragment("lake", "t", ("a",))) == [{"a": "x"}]
 
 
 @pytest.fixture
@@ -209,7 +202,7 @@ def test_a_file_held_by_a_writer_is_busy_and_then_is_not(path: Path, writer: sub
         connector.ping(Deadline.after(1))
     assert raised.value.hint and "PID" not in str(raised.value)
     writer.communicate()
-    assert rows(connector, Fragment("lake", "t", ("a",))) == [{"a": 1}]
+    assert rows_of(connector, Fragment("lake", "t", ("a",))) == [{"a": 1}]
 
 
 def test_a_writer_of_this_process_is_busy_too(path: Path) -> None:
@@ -221,11 +214,11 @@ def test_a_writer_of_this_process_is_busy_too(path: Path) -> None:
 
 def test_an_idle_file_is_given_back_to_its_writers(path: Path) -> None:
     connector = make(path, "CREATE TABLE t AS SELECT 1 AS a")
-    assert rows(connector, Fragment("lake", "t", ("a",))) == [{"a": 1}]
+    assert rows_of(connector, Fragment("lake", "t", ("a",))) == [{"a": 1}]
     time.sleep(0.5)
     with duckdb.connect(path) as db:
         db.execute("INSERT INTO t VALUES (2)")
-    assert len(rows(connector, Fragment("lake", "t", ("a",)))) == 2
+    assert len(rows_of(connector, Fragment("lake", "t", ("a",)))) == 2
 
 
 def test_a_file_of_another_format(path: Path) -> None:
@@ -241,7 +234,7 @@ def test_a_view_may_not_read_files(path: Path, tmp_path: Path) -> None:
     secret.write_text("a\nhidden\n")
     connector = make(path, f"CREATE VIEW v AS FROM '{secret}'")
     with pytest.raises(Exception, match="C360_") as raised:
-        rows(connector, Fragment("lake", "v", ("a",)))
+        rows_of(connector, Fragment("lake", "v", ("a",)))
     assert "hidden" not in str(raised.value)
 
 
