@@ -3,7 +3,8 @@
     {"verdict": "same", "entity": "individual", "space": "", "a": ["crm", "contact", "17"], "b": ["shop", "customer", "C-3"],
      "reason": "asked her", "by": "mia", "at": "2026-02-03T10:00:00Z", "until": "2027-01-01T00:00:00Z", "id": "5f0c2a9e"}
 
-`verdict` is same, different (both of `a` and `b`), pin (`a` and `id360`) or withdraw (`of`, an entry's `id`). A key that is
+`verdict` is same, different (both of `a` and `b`), pin (`a` and `id360`) or withdraw (`of`, an entry's `id`). `replaces` are the `id`s of
+entries that say the same until another moment: the one line decides and withdraws, so that no crash leaves half of it. A key that is
 personal is written as {"hmac": …}: HMAC-SHA256 under the project's secret (see identity.stewardship.binding.key_hash).
 """
 
@@ -54,6 +55,7 @@ def _read(name: str, lines: Iterable[str]) -> Decisions:
                 withdrawn.add(_text(entry, "of"))
             else:
                 decision = _decision(entry)
+                withdrawn.update(_replaced(entry))
                 if entries.setdefault(decision.id, decision) != decision:  # a merge of two branches may hold a line twice
                     raise DecisionsFile(f"{name}:{number} has the id of another decision", hint="give it an id of its own")
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
@@ -79,6 +81,14 @@ def _decision(entry: Mapping[str, Any]) -> Decision:
     return Decision(
         verdict, *texts, a, b, id360, _text(entry, "reason"), _text(entry, "by"), moment_from(entry["at"]), until, _text(entry, "id")
     )
+
+
+def _replaced(entry: Mapping[str, Any]) -> list[str]:
+    """The ids of the entries that an entry takes the place of."""
+    found = entry.get("replaces", [])
+    if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found) or entry["id"] in found:
+        raise ValueError("replaces")
+    return found
 
 
 def record_from(parts: Any) -> RecordName:
@@ -107,7 +117,7 @@ def moment_from(text: str) -> datetime:
 
 def decide(path: str | Path, decision: Decision) -> Decision:
     """Add a decision to the file, flushed to disk; returns it with its id. One that holds already is returned instead, not added again;
-    one that says the same until another moment is withdrawn, so that the new moment is the one that counts.
+    one that says the same until another moment is replaced by the very line, so that the new moment is the one that counts.
 
     Raises: ContradictoryDecisions; DecisionsFile.
     """
@@ -115,14 +125,13 @@ def decide(path: str | Path, decision: Decision) -> Decision:
     if there := next((d for d in known.active() if d.says_as(decision)), None):
         return there
     entry = _entry(decision)
+    if former := [d.id for d in known.active() if d.says_of(decision)]:
+        entry["replaces"] = former
     number = len(known.entries)
     entry["id"] = hashlib.sha256(json.dumps([number, entry], sort_keys=True).encode()).hexdigest()[:8]
     told = replace(decision, id=entry["id"])
     refuse_contradictions((*known.active(), told))
     append_line(path, entry)
-    for former in known.active():
-        if former.says_of(told):
-            withdraw(path, former.id, reason=f"replaced by {told.id}, which holds until another moment", by=decision.by)
     return told
 
 

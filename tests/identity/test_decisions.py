@@ -82,6 +82,21 @@ def test_decisions_are_withdrawn_and_expire_but_stay_in_the_file(file: Path) -> 
     assert again.id != first.id and again in read_decisions(file).active(NOW)
 
 
+def test_another_moment_is_one_line_so_that_no_crash_leaves_half_of_it(file: Path) -> None:
+    first, other = decide(file, entry(SAME, "1", "3")), decide(file, entry(SAME, "1", "4"))
+    before = file.read_text()
+    later = decide(file, entry(SAME, "3", "1", NOW + timedelta(days=400)))
+    assert file.read_text().startswith(before) and len(file.read_text().splitlines()) == 3
+    found = read_decisions(file)
+    assert found.active(NOW) == (other, later) and found.withdrawn == {first.id}
+    assert decide(file, entry(SAME, "1", "3", NOW + timedelta(days=400))) == later, "said already"
+    withdraw(file, later.id, reason="no", by="mia")
+    assert read_decisions(file).active(NOW) == (other,), "what was replaced does not come back"
+    file.write_text("".join(line + "\n" for line in file.read_text().splitlines()[1:]))
+    with pytest.raises(DecisionsFile, match=first.id):
+        read_decisions(file)
+
+
 def test_a_line_without_its_end_is_not_joined_with_the_next(file: Path) -> None:
     decide(file, entry(SAME, "1", "3"))
     file.write_text(file.read_text().rstrip("\n"))
@@ -115,6 +130,7 @@ GOOD = {
             {"verdict": "maybe"}, {"b": ["crm", "t", "1"]}, {"a": ["crm", "t"]}, {"a": ["crm", "t", 1]}, {"a": "crm.t:1"}, {"b": None},
             {"at": "soon"}, {"until": "never"}, {"verdict": "pin"}, {"verdict": "pin", "id360": "7"}, {"verdict": "pin", "id360": -1},
             {"entity": 1}, {"reason": ""}, {"a": ["crm", "t", {"hmac": 1}]},
+            {"replaces": "x"}, {"replaces": [1]}, {"replaces": ["y"], "id": "y"},
         )),
     ],
 )  # fmt: skip
