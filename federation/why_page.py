@@ -6,6 +6,7 @@ from html import escape
 
 from federation.charts import waterfall_picture
 from federation.pages import figure, page, section, table
+from identity.evidence.waterfall import told_silent
 from identity.evidence.why import ClusterEvidence, PairEvidence, Why
 from identity.households.reading import HouseholdEvidence
 
@@ -52,15 +53,17 @@ def _household(found: HouseholdEvidence) -> str:
 def pair_section(pair: PairEvidence, before: str = "") -> str:
     """One pair: a heading, its waterfall, what would have turned it."""
     fall = pair.waterfall
-    posterior = f"; {fall.posterior:.2%} likely" if fall and fall.posterior is not None else ""
-    joined = f"; joined by {pair.joined}" if pair.joined else ""
-    proposed = f"compared because of {', '.join(pair.proposed)}" if pair.proposed else "compared just now" if pair.live else ""
+    posterior = f"{fall.posterior:.2%} likely" if fall and fall.posterior is not None else ""
+    joined = f"joined by {pair.joined}" if pair.joined else ""
+    proposed = f"compared because of {'; '.join(pair.proposed)}" if pair.proposed else "compared just now" if pair.live else ""
     parts = [
         f"<h3>{escape(before)}{escape(pair.a)} – {escape(pair.b)}</h3>",
-        f'<p class="note">{escape((proposed + posterior + joined).lstrip("; "))}</p>',
+        f'<p class="note">{escape(" · ".join(filter(None, (posterior, joined, proposed))))}</p>',
     ]
     if fall is not None:
         parts.append(figure(waterfall_picture(fall)))
+        if silent := told_silent(fall):
+            parts.append(f'<p class="note">{escape(f"Nothing either way: {silent}")}</p>')
         parts.append(table(["it would be otherwise with", "bits"], [[f"{f.factor}: {f.level}", f.odds] for f in fall.flips]))
     unmet = [[u.rule, ", ".join(u.differ), ", ".join(u.lack)] for u in pair.unmet]
     return "\n".join([*parts, table(["rule that did not apply", "differs", "missing"], unmet)])

@@ -134,7 +134,7 @@ def pair_lines(pair: PairEvidence) -> list[str]:
         said.append(f"  nothing was kept of this pair, for {why}: read and compared just now")
     if pair.proposed:
         more = len(pair.proposed) - SHOWN_RULES
-        said.append("  compared because of: " + ", ".join(pair.proposed[:SHOWN_RULES]) + (f" and {more} more" if more > 0 else ""))
+        said.append("  compared because of: " + "; ".join(pair.proposed[:SHOWN_RULES]) + (f" and {more} more" if more > 0 else ""))
     said += _bars(pair)
     if pair.waterfall is not None and pair.waterfall.flips:
         said.append("  it would be otherwise with")
@@ -154,6 +154,8 @@ def _unmet(differ: tuple[str, ...], lack: tuple[str, ...], crowd: int | None) ->
 
 
 def _bars(pair: PairEvidence) -> list[str]:
+    from identity.evidence.waterfall import told_silent
+
     fall = pair.waterfall
     if fall is None:
         return []
@@ -169,11 +171,15 @@ def _bars(pair: PairEvidence) -> list[str]:
         first, last = sorted((column(start), column(start + bits)))
         drawn = [" "] * (BAR + 1)
         drawn[column(0)] = "│"
-        if abs(bits) >= 0.05:
-            drawn[first : max(last, first + 1)] = ("█" if bits >= 0 else "░") * max(last - first, 1)
+        drawn[first : max(last, first + 1)] = ("█" if bits >= 0 else "░") * max(last - first, 1)
         said.append(f"  {name:{width}} {bits:+7.1f}  {''.join(drawn).rstrip()}")
     posterior = f", that is {fall.posterior:.2%}" if fall.posterior is not None else ""
-    return [*said, f"  {'together':{width}} {fall.odds:+7.1f}  bits{posterior}"]
+    silent = told_silent(fall)
+    return [
+        *said,
+        f"  {'together':{width}} {fall.odds:+7.1f}  bits{posterior}",
+        *([f"  nothing either way: {silent}"] if silent else []),
+    ]
 
 
 command = why

@@ -11,6 +11,9 @@ import numpy as np
 from identity.evidence.writing import MODEL, Document, probability
 from identity.probabilistic.contacts import OF_SEVERAL
 
+TELLING = 0.05
+"""Bits below which a factor says nothing: they are shown to one decimal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -58,11 +61,21 @@ class Waterfall:
     flips: tuple[Flip, ...] = ()
 
     @property
+    def silent(self) -> tuple[Bar, ...]:
+        """The factors that say nothing either way: mostly a value is missing."""
+        return tuple(bar for bar in self.bars if abs(bar.bits) < TELLING)
+
+    @property
     def steps(self) -> tuple[tuple[str, float, float], ...]:
-        """What a picture draws, in order: the name of each step, the bits where it begins, those that it adds."""
+        """What a picture draws, in order: the name of each step, the bits where it begins, those that it adds; they add up to `odds`.
+
+        The silent ones are left out; what they come to together, if it is anything, is the last step.
+        """
         named = [("what chance gives", self.prior)] if self.prior else []
-        named += [(f"{bar.factor}: {bar.level}", bar.bits) for bar in self.bars]
-        named += [("may be one household", self.household)] if self.household < -0.05 else []
+        named += [(f"{bar.factor}: {bar.level}", bar.bits) for bar in self.bars if abs(bar.bits) >= TELLING]
+        named += [("may be one household", self.household)] if self.household <= -TELLING else []
+        rest = self.odds - sum(bits for _, bits in named)
+        named += [("all else together", rest)] if abs(rest) >= TELLING else []
         starts = accumulate((bits for _, bits in named), initial=0.0)
         return tuple((name, start, bits) for (name, bits), start in zip(named, starts, strict=False))
 
@@ -74,6 +87,14 @@ def waterfall(document: Document, levels: Sequence[int], odds: float) -> Waterfa
         return Waterfall(document.engine, 0.0, tuple(b for b in bars if b.bits), 0.0, odds, None)
     household = min(odds - document.prior - sum(bar.bits for bar in bars), 0.0)
     return Waterfall(document.engine, document.prior, bars, household, odds, posterior(odds), flips(document, levels, odds))
+
+
+def told_silent(fall: Waterfall) -> str:
+    """The factors of a pair that say nothing either way, in words, level by level; "" if all say something."""
+    names: dict[str, list[str]] = {}
+    for bar in fall.silent:
+        names.setdefault(bar.level, []).append(bar.factor)
+    return "; ".join(f"{', '.join(factors)}: {level}" for level, factors in names.items())
 
 
 def posterior(odds: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,16 @@ def test_two_records_of_one_person(cli: Cli, people: Path) -> None:
     said = cli("why", "crm.contact:7", "shop.customer:C-7", project=people)
     assert said.code == 0 and "crm.contact:7 and shop.customer:C-7 are one person" in said.out
     assert "birth date: same" in said.out and "█" in said.out and "together" in said.out
+
+
+def test_what_says_nothing_either_way_takes_no_line_of_its_own(cli: Cli, people: Path, tmp_path: Path) -> None:
+    page = tmp_path / "why.html"
+    said = cli("why", "crm.contact:7", "shop.customer:C-7", "--html", page, project=people).out
+    shown = re.findall(r"^  (.+?) +([+-]\d+\.\d)  ", said, re.MULTILINE)
+    *steps, (last, odds) = shown
+    assert last == "together" and len(steps) > 3 and all(abs(float(bits)) >= 0.05 for _, bits in steps)
+    assert sum(float(bits) for _, bits in steps) == pytest.approx(float(odds), abs=0.05 * len(shown)), "as a reader adds them up"
+    assert "\n  nothing either way: generation: missing\n" in said and "Nothing either way: " in page.read_text()
 
 
 def test_the_bars_of_the_json_add_up(cli: Cli, people: Path) -> None:

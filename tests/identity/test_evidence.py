@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from records import RULES, SECRET, record_set
 from identity.cohesion import cohesion, spanning_forest
 from identity.errors import NoEvidence, UnknownRecord
 from identity.evidence.reading import StoredEvidence, evidence_of
-from identity.evidence.waterfall import score
+from identity.evidence.waterfall import Bar, Waterfall, score, told_silent
 from identity.evidence.why import why, why_cluster
+from identity.evidence.writing import MODEL
 from identity.matching import Matching
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
@@ -74,10 +76,22 @@ def test_why_two_records_are_one(evidence: StoredEvidence, rows: list[Row]) -> N
     fall = told.path[0].waterfall
     assert fall is not None and fall.posterior is not None and fall.posterior > 0.9
     assert fall.prior + sum(bar.bits for bar in fall.bars) + fall.household == pytest.approx(fall.odds, abs=1e-3)
+    assert sum(bits for _, _, bits in fall.steps) == pytest.approx(fall.odds, abs=1e-3)
     levels = {bar.factor: bar.level for bar in fall.bars}
     assert levels["birth date"] == "same" and levels["phone"] == "different" and levels["e-mail"].startswith("same")
     assert all(flip.odds < 0 for flip in fall.flips)
     assert took < 0.2, "20 ms are the goal; of a slow machine's processor more"
+
+
+def test_what_says_nothing_is_no_step_and_the_steps_add_up() -> None:
+    bars = Bar("name", "same", 12.5), Bar("phone", "missing", 0.04), Bar("e-mail", "missing", 0.0), Bar("city", "other", 0.03)
+    fall = Waterfall(MODEL, -11.0, bars, -0.02, 1.55, 0.75)
+    assert [(name, bits) for name, _, bits in fall.steps] == [
+        ("what chance gives", -11.0), ("name: same", 12.5), ("all else together", pytest.approx(0.05))
+    ]  # fmt: skip
+    assert told_silent(fall) == "phone, e-mail: missing; city: other"
+    loud = replace(fall, bars=bars[:1], household=0.0, odds=1.5)
+    assert sum(bits for _, _, bits in loud.steps) == 1.5 and told_silent(loud) == "" and len(loud.steps) == 2
 
 
 def test_why_two_records_are_not_one(evidence: StoredEvidence) -> None:
