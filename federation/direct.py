@@ -20,7 +20,6 @@ from federation.render import carries, never_given
 
 _SORTED = frozenset({"int", "decimal", "date", "timestamp"})
 """Kinds that Arrow sorts as DuckDB does."""
-_NOTHING_ELSE = ("joins", "group", "having", "qualify", "distinct", "windows", "laterals", "sample", "with_", "with")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,9 @@ class Direct:
 
 def direct(query: Query) -> Direct | None:
     """How to answer without the user's room, or None if it takes one."""
-    user = query.user
-    if len(query.relations) != 1 or not isinstance(user, exp.Select) or any(user.args.get(a) for a in _NOTHING_ELSE):
+    if query.plain is None:
         return None
-    relation = query.relations[0]
+    user, relation = query.plain
     if not _of_ids(user, relation):
         return None
     columns = _columns(user, relation)
@@ -73,10 +71,14 @@ def direct(query: Query) -> Direct | None:
 
 def _of_ids(user: exp.Select, relation: Relation) -> bool:
     """Whether the WHERE says no more than the relation's ids, and every row of the relation is of one of them."""
-    from_, where = user.args.get("from_") or user.args.get("from"), user.args.get("where")
-    if not isinstance(relation.ids, Given) or from_ is None or from_.this.name != relation.name or from_.this.args.get("sample"):
-        return False
-    if where is None or len(relation.filters) != 1 or not relation.scans or not all(carries(relation, s) for s in relation.scans):
+    where = user.args.get("where")
+    if (
+        not isinstance(relation.ids, Given)
+        or where is None
+        or len(relation.filters) != 1
+        or not relation.scans
+        or not all(carries(relation, s) for s in relation.scans)
+    ):
         return False
     match where.this.unnest():
         case exp.EQ(this=exp.Column() as column, expression=exp.Placeholder() as value):

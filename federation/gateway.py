@@ -223,7 +223,7 @@ def _visible_ctes(table: exp.Expr) -> set[str]:
             names |= {c.alias.lower() for c in parent.expressions[: parent.expressions.index(node)]}
             node = parent.parent  # the WITH's own query: its other CTEs are not visible here
             continue
-        if isinstance(parent, exp.Query) and (with_ := parent.args.get("with_") or parent.args.get("with")):
+        if isinstance(parent, exp.Query) and (with_ := parent.args.get("with_")):
             names |= {c.alias.lower() for c in with_.expressions}
         node = parent
     return names

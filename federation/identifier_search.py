@@ -18,10 +18,9 @@ from connectors.spi import Support
 from connectors.spi.errors import SourceError
 from federation import parameters
 from federation.context import Context
-from federation.passes.push_filters import folded, judge, push_filters, unwrapped
+from federation.passes.push_filters import by_table, folded, judge, push_filters, unwrapped
 from federation.planner import NOW_TYPE, Prepared
 from federation.query import Query, Relation, Scan
-from federation.render import absent
 from federation.report import Report
 from federation.rooms import table as arrow_table
 from federation.values import Values
@@ -29,7 +28,7 @@ from federation.window import ENTITY, Extent, run_all
 from identity.crosswalk import Crosswalk, LinkTable
 from identity.model import MatchKey
 from identity.normalise import normalised, source_predicate
-from views.branches import bare_branch
+from views.branches import absent, bare_branch
 from views.errors import MissingSecret
 from views.expand import RECORD, Views
 from views.model import Mapping, Model
@@ -225,10 +224,7 @@ def _scan(
     statistics, source = context.statistics(mapping.source, mapping.table), session.project.source(mapping.source)
     rows = statistics.rows
     columns = {c.name: c for c in table.columns}
-    names = {c.lower(): c for c in columns}
-    bare, _ = unwrapped(
-        value.transform(lambda n: exp.column(names.get(n.name.lower(), n.name)) if isinstance(n, exp.Column) else n), columns
-    )
+    bare, _ = unwrapped(by_table(value, table), columns)
     indexed = isinstance(bare, exp.Column) and bare.name in statistics.indexed
 
     def asked(condition: exp.Expr | None) -> exp.Expr | None:
@@ -249,6 +245,3 @@ def _scan(
     if some is not None:
         return replace(scan, conjuncts=(some,)), f"only {key.attribute} as it was given, or in normal form: other spellings have no index"
     return None, f"a large table, and no index on {key.attribute}"  # how large is told nobody: some of its rows may be hidden
-
-
-__all__ = ["PROVISIONAL", "Found", "Hit", "SearchPlan", "masked", "match_keys", "search", "unresolved"]

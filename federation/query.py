@@ -1,7 +1,7 @@
 """The planner's state: the user's query over guarded relations, and what each relation will ask of its sources.
 
 Every state is a right plan. `copy`-style passes only ever *narrow* what is fetched; the user's query itself stays whole and runs
-in full over what crosses the boundary. `render.statement(query)` prints any state as one SQL statement that can be run.
+in full over what crosses the boundary. `render.statement` prints any state as one SQL statement that can be run.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Found:
 
 
 Ids = Given | Found
+
+_MORE_THAN_PLAIN = ("joins", "group", "having", "qualify", "distinct", "windows", "laterals", "sample", "with_")
+"""Parts of a SELECT that a plain one does without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,14 @@ class Query:
     constants: Mapping[str, object] = field(default_factory=dict)
     computed: Mapping[str, exp.Expr] = field(default_factory=dict)
     journal: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> tuple[exp.Select, Relation] | None:
+        """The user's SELECT and what it reads, if that is one relation, of whose rows it does no more than to pick, sort and cut off."""
+        if len(self.relations) != 1 or not isinstance(self.user, exp.Select) or any(self.user.args.get(a) for a in _MORE_THAN_PLAIN):
+            return None
+        relation, read = self.relations[0], self.user.args["from_"].this if self.user.args.get("from_") else None
+        return (self.user, relation) if isinstance(read, exp.Table) and read.name == relation.name and not read.args.get("sample") else None
 
     def with_relation(self, name: str, **changes: object) -> Query:
         """The same query with one relation changed."""

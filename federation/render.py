@@ -18,7 +18,7 @@ from federation.context import kind_of
 from federation.errors import NoCrosswalk
 from federation.query import Found, Given, Ids, Query, Relation, Scan
 from identity.crosswalk import HOUSEHOLD_OF, Crosswalk, IdentifierTable, LinkTable
-from views.branches import TO_UTC
+from views.branches import TO_UTC, absent
 from views.errors import did_you_mean
 from views.relations import Links, LinkUse, Members, Survived
 from views.survive import EXTRA, attribute_of, needed_attributes, survived_select
@@ -124,11 +124,6 @@ def _expressions(relation: Relation, scan: Scan) -> dict[str, exp.Expr]:
         if dated in columns and ("last_updated_at" in relation.columns or any(not absent(e) for e in chosen.values())):
             chosen["_at"] = columns[dated]
     return chosen
-
-
-def absent(expression: exp.Expr) -> bool:
-    """Whether a mapping does not give the attribute at all."""
-    return isinstance(expression, exp.Cast) and isinstance(expression.this, exp.Null)
 
 
 def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from federation.inbox import Stopped
 from federation.planner import Prepared
-from federation.render import absent
 from federation.report import Report
 from federation.run import Run, cause_of
 from identity.crosswalk import Crosswalk, SourceKey
+from views.branches import absent
 from views.expand import CROSSWALK, TIMELINE, Views
 from views.relations import Survived, View
 from views.survive import EXTRA, attribute_of

@@ -91,6 +91,11 @@ def typed(written: exp.Expr | None, type_: str, timezone: str = "UTC") -> exp.Ex
     return exp.cast(written.copy(), kind)
 
 
+def absent(expression: exp.Expr) -> bool:
+    """Whether a branch's expression for an attribute says that the mapping does not give it (see `typed`)."""
+    return isinstance(expression, exp.Cast) and isinstance(expression.this, exp.Null)
+
+
 def key_text(key: tuple[str, ...]) -> exp.Expr:
     """A record's key as text: the value itself, or a JSON array of the parts of a composite key."""
     columns: list[exp.Expr] = [exp.column(c, quoted=True) for c in key]

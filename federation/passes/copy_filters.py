@@ -236,7 +236,7 @@ def _joins_plainly(select: exp.Select) -> bool:
 
 
 def _source(select: exp.Select, alias: str) -> exp.Expr | None:
-    from_ = select.args.get("from_") or select.args.get("from")
+    from_ = select.args.get("from_")
     candidates = [from_.this] if from_ else []
     candidates += [j.this for j in select.args.get("joins") or [] if (j.args.get("kind") or "").upper() != "ANTI"]
     return next((c for c in candidates if c.alias_or_name == alias and not c.args.get("sample")), None)
@@ -246,7 +246,7 @@ def _cte(table: exp.Table) -> exp.Expr | None:
     """The body of the CTE that a table names, if this is its only use."""
     node = table.parent
     while node is not None:
-        with_ = node.args.get("with_") or node.args.get("with") if isinstance(node, exp.Query) else None
+        with_ = node.args.get("with_") if isinstance(node, exp.Query) else None
         for cte in with_.expressions if with_ else ():
             if cte.alias == table.name:
                 root = table.root()

@@ -25,7 +25,7 @@ def find_candidates(query: Query, context: Context) -> Query:
 
     Filtering records before survivorship would change who wins. But the winner is one of the person's values, so if it
     satisfies P, some record does: ids with such a record are a superset. Their records are then fetched whole, by key,
-    survivorship decides, and the user's own WHERE checks P again. (Candidate sets: `federation.md` calls it two-phase.)
+    survivorship decides, and the user's own WHERE checks P again.
 
     A policy's filter on the entity is such a predicate too, and binds to the true value even where the column is masked.
 

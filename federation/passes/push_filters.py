@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from connectors.spi import Column, Judgement, Support
+from connectors.spi import Column, Judgement, Support, Table
 from federation.context import Context, kind_of
 from federation.query import Query, Relation, Scan
 from federation.values import Values
-from views.branches import substitute
+from views.branches import absent, substitute
 from views.relations import Branch, Survived
 
 
@@ -77,13 +77,10 @@ def folded(conjunct: exp.Expr, branch: Branch) -> exp.Expr:
     >>> folded(exp.column("city").eq(exp.Placeholder(this="p")), branch).sql("duckdb")
     'NULL'
     """
-    if any(_is_null(branch.columns.get(c.name)) for c in conjunct.find_all(exp.Column)) and not _null_tested(conjunct):
+    named = (branch.columns.get(c.name) for c in conjunct.find_all(exp.Column))
+    if any(expression is not None and absent(expression) for expression in named) and not _null_tested(conjunct):
         return exp.null()
     return substitute(conjunct, branch.columns)
-
-
-def _is_null(expression: exp.Expr | None) -> bool:
-    return expression is not None and isinstance(expression, exp.Cast) and isinstance(expression.this, exp.Null)
 
 
 def _null_tested(conjunct: exp.Expr) -> bool:
@@ -100,7 +97,7 @@ def judge(condition: exp.Expr, scan: Scan, context: Context, values: Values) -> 
     kinds = {n: c.kind for n, c in columns.items()}
     if isinstance(condition, exp.Null) or (isinstance(condition, exp.Boolean) and not condition.this):
         return Judgement(Support.EXACT, exp.false())
-    bare, exact = unwrapped(_named(condition, scan), columns)
+    bare, exact = unwrapped(by_table(condition, scan.table), columns)
     bare, same = _integers(bare, kinds, values)
     exact = exact and same
     bound = values.bind(bare, kinds)
@@ -112,14 +109,14 @@ def judge(condition: exp.Expr, scan: Scan, context: Context, values: Values) -> 
     return judgement
 
 
-def _named(condition: exp.Expr, scan: Scan) -> exp.Expr:
-    """Columns by the names the source gives them, unqualified and quoted."""
-    exact = {c.name.lower(): c.name for c in scan.table.columns}
+def by_table(expression: exp.Expr, table: Table) -> exp.Expr:
+    """An expression with its columns as the table spells them, unqualified and quoted."""
+    exact = {c.name.lower(): c.name for c in table.columns}
 
     def name(node: exp.Expr) -> exp.Expr:
         return exp.column(exact.get(node.name.lower(), node.name), quoted=True) if isinstance(node, exp.Column) else node
 
-    return condition.copy().transform(name)
+    return expression.copy().transform(name)
 
 
 def unwrapped(condition: exp.Expr, columns: Mapping[str, Column]) -> tuple[exp.Expr, bool]:

@@ -10,7 +10,7 @@ from connectors.spi import OrderBy
 from federation.context import Context, kind_of
 from federation.passes.copy_filters import bare, conjuncts_of
 from federation.passes.narrow_ids import given_ids
-from federation.passes.push_filters import unwrapped
+from federation.passes.push_filters import by_table, unwrapped
 from federation.query import Given, Query, Relation, Scan
 from federation.values import Values
 from views.relations import Records
@@ -26,13 +26,13 @@ def push_top(query: Query, context: Context) -> Query:
     sorts as DuckDB does; without ORDER BY any n rows will do. Needs: push_filters, bind_keys.
     Safe: a row of the answer is among the first n of its branch. Branches that cannot stay whole.
     """
-    relation = _only(query.user, query)
-    if relation is None or not isinstance(query.user, exp.Select):
+    if query.plain is None:
         return query
-    count = _count(query.user)
-    if count is None or not _all_copied(query.user, relation, query, context):
+    user, relation = query.plain
+    count = _count(user)
+    if count is None or not _row_by_row(user, relation) or not _all_copied(user, relation, query, context):
         return query
-    terms = _terms(query.user)
+    terms = _terms(user)
     if terms is None:
         return query
     scans = tuple(_limited(s, relation, terms, count, context) for s in relation.scans)
@@ -40,17 +40,10 @@ def push_top(query: Query, context: Context) -> Query:
     return done.note(f"push_top: first {count}") if scans != relation.scans else done
 
 
-def _only(user: exp.Query, query: Query) -> Relation | None:
-    """The one relation a plain SELECT reads, if that is all it does."""
-    if len(query.relations) != 1 or not isinstance(query.relations[0].view, Records) or not isinstance(user, exp.Select):
-        return None
-    refused = ("joins", "group", "having", "qualify", "distinct", "windows", "laterals", "sample", "with_", "with")
-    from_ = user.args.get("from_") or user.args.get("from")
-    if any(user.args.get(a) for a in refused) or from_ is None or not isinstance(from_.this, exp.Table) or from_.this.args.get("sample"):
-        return None
-    if any(s.find(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest) for s in user.selects) or len(list(user.find_all(exp.Query))) > 1:
-        return None
-    return query.relations[0]
+def _row_by_row(user: exp.Select, relation: Relation) -> bool:
+    """Whether each row of the answer comes of one row of a union view."""
+    several = any(s.find(exp.AggFunc, exp.Window, exp.Explode, exp.Unnest) for s in user.selects)
+    return isinstance(relation.view, Records) and not several and len(list(user.find_all(exp.Query))) == 1
 
 
 def _count(user: exp.Select) -> int | None:
@@ -96,14 +89,11 @@ def _limited(scan: Scan, relation: Relation, terms: list[tuple[str, bool, bool]]
         return scan
     order = []
     columns = {c.name: c for c in scan.table.columns}
-    names = {c.name.lower(): c.name for c in scan.table.columns}
     for name, descending, nulls_first in terms:
         expression = scan.branch.columns.get(name)
         if expression is None:
             return scan
-        plain, exact = unwrapped(
-            expression.transform(lambda n: exp.column(names.get(n.name.lower(), n.name)) if isinstance(n, exp.Column) else n), columns
-        )
+        plain, exact = unwrapped(by_table(expression, scan.table), columns)
         if plain.find(exp.Column) is None:
             continue  # a constant of the branch sorts nothing within it
         if not isinstance(plain, exp.Column) or not exact or columns[plain.name].kind not in capabilities.order_kinds:
