@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -60,9 +60,24 @@ def load_all(
     for records, table, counted in zip(group, tables, values, strict=True):
         first = loaded[-1].first + loaded[-1].count if loaded else 0
         loaded.append(replace(number(con, records, table, first), values=counted))
-    everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *columns.values()])} FROM {one.table}" for one in loaded)
-    con.execute(f"CREATE OR REPLACE TEMP VIEW {RECORD} AS {everything}")
+    _view(con, loaded, columns.values())
     return loaded
+
+
+def keep_only(
+    con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded], columns: Mapping[MatchKey, str], wanted: Iterable[MatchKey]
+) -> None:
+    """Drop the normal forms in `columns`, but for those of some keys: they are most of what a resolve holds."""
+    kept = {columns[key] for key in wanted}
+    for one in loaded:
+        for column in sorted(set(columns.values()) - kept):
+            con.execute(f"ALTER TABLE {one.table} DROP COLUMN {column}")
+    _view(con, loaded, sorted(kept))
+
+
+def _view(con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded], columns: Iterable[str]) -> None:
+    everything = " UNION ALL ".join(f"SELECT {', '.join(['rec', *columns])} FROM {one.table}" for one in loaded)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {RECORD} AS {everything}")
 
 
 def read_all(

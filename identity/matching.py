@@ -8,7 +8,7 @@ decided comes with the records, as pairs that must or cannot be one; every engin
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,6 +47,8 @@ class Records:
     """Of each record set, in order of recs: its source, and its first rec."""
     tables: tuple[str, ...] = ()
     """Of each record set, in that order: `source.table`."""
+    release: Callable[[Iterable[MatchKey]], None] = lambda keys: None
+    """Told by an engine that it will read no other columns than those of some keys again: the others need not be held any longer."""
 
     def once(self, names: Sequence[str]) -> Ints | None:
         """Of each record the first of `names` (source, or source.table) that it is of, NOBODY for none; None if there are no names."""

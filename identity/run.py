@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -21,7 +21,7 @@ from identity.evidence.writing import gather_evidence, write_evidence
 from identity.households.grouping import Grouped, make_households
 from identity.households.mates import mates, write_mates
 from identity.incremental.indexing import Indexing
-from identity.loading import RECORD, Loaded, Progress, drop_all, load_all
+from identity.loading import RECORD, Loaded, Progress, drop_all, keep_only, load_all
 from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
 from identity.model import Households, MatchKey, MatchRule, RecordSet
 from identity.model_use import BlockingYield, ModelUse
@@ -93,7 +93,12 @@ class Run:
         bound = bind(self.con, here, loaded, self.secret)
         sources = tuple((one.records.source, one.first) for one in loaded)
         tables = tuple(one.records.label for one in loaded)
-        record = Records(self.con, RECORD, count, columns, bound.must, bound.cannot, sources, tables)
+
+        def release(needed: Iterable[MatchKey]) -> None:
+            if self.indexing is None:  # the index holds hashes of them all
+                keep_only(self.con, loaded, columns, {*identifiers.values(), *needed})
+
+        record = Records(self.con, RECORD, count, columns, bound.must, bound.cannot, sources, tables, release)
         found = self.engine.match(record, rules, entity, space)
         with ThreadPoolExecutor(1) as beside:  # evidence is gathered by one core, and asks nothing of the database
             evidence = beside.submit(gather_evidence, found)

@@ -98,6 +98,7 @@ class Probabilistic:
         exact = ExactRules(self.secret, once=self.settings.once).match(records, rules, entity, space)
         frozen = self.settings.trained
         columns, month_first = self._read(records)
+        records.release(limit.key for limit in self.settings.limits.values())
         self.suspect = find_generic(records.con, columns) if frozen else []
         size = rule_size(records.count, frozen.records if frozen else None)
         if self.index:
