@@ -97,7 +97,7 @@ class Explanation:
 
 def explain(session: Session, query: str, params: Params, *, analyze: bool, timeout: float | None) -> Explanation:
     """Plan a query, and run it if `analyze`. Raises what `Session.sql` raises."""
-    from federation.render import statement
+    from federation.inline import statement
     from federation.session import bound
 
     started = time.perf_counter()

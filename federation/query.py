@@ -1,7 +1,7 @@
 """The planner's state: the user's query over guarded relations, and what each relation will ask of its sources.
 
 Every state is a right plan. `copy`-style passes only ever *narrow* what is fetched; the user's query itself stays whole and runs
-in full over what crosses the boundary. `render.statement` prints any state as one SQL statement that can be run.
+in full over what crosses the boundary. `inline.statement` prints any state as one SQL statement that can be run.
 """
 
 from __future__ import annotations

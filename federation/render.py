@@ -1,8 +1,7 @@
 """A guarded relation as SQL for the trusted room.
 
-The same code prints two forms. Over *slots* it names what the executor will have fetched: `s0` for a scan, `x0` for a slice of
-the crosswalk. *Inline* it writes the scans out as subqueries over `"source"."table"` and the crosswalk as `xw.<link>`: the state of a
-query as one statement that runs wherever all sources lie in one DuckDB, which is what the equivalence tests do.
+Where its inputs stand is told by `Places`, of which there are two: slots with what the executor will have fetched (`s0` for a scan, `x0`
+for a slice of the crosswalk; see federation.cut), and the sources' tables themselves (see federation.inline).
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from connectors.spi import Table, family, table_expression
+from connectors.spi import Table, family
 from connectors.spi.errors import InternalError, SchemaDrift
 from federation.context import kind_of
 from federation.errors import NoCrosswalk
-from federation.query import Found, Given, Ids, Query, Relation, Scan
+from federation.query import Given, Ids, Relation, Scan
 from identity.crosswalk import HOUSEHOLD_OF, Crosswalk, IdentifierTable, LinkTable
 from views.branches import TO_UTC, absent
 from views.errors import did_you_mean
@@ -139,7 +138,7 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
             keys = zip(linked_by(scan, places.crosswalk), key_types(scan, places.crosswalk), branch.link.on, strict=True)
             on = exp.and_(*(_same_key(exp.column(k, LINK), t, _on_row(e, scan.table), scan.table) for k, t, e in keys))
             inner = relation.ids is not None or isinstance(relation.view, Survived)
-            placed = exp.alias_(_placed_links(relation, scan, places), LINK, table=True, copy=False)
+            placed = exp.alias_(placed_links(relation, scan, places), LINK, table=True, copy=False)
             query = query.join(placed, on=on, join_type="inner" if inner else "left", copy=False)
             outputs["id360"], outputs["_ord"] = exp.column("id360", LINK), exp.column("ord", LINK)
     if isinstance(relation.view, Survived):
@@ -179,7 +178,8 @@ def _same_key(key: exp.Expr, type_: str, value: exp.Expr, table: Table) -> exp.E
     return key.eq(value)
 
 
-def _placed_links(relation: Relation, scan: Scan, places: Places) -> exp.Expr:
+def placed_links(relation: Relation, scan: Scan, places: Places) -> exp.Expr:
+    """Where the links of a scan's rows stand. Raises NoCrosswalk."""
     if scan.carriers is not None:
         return places.carriers(scan.carriers, relation.ids)
     if scan.branch.link is None:
@@ -279,56 +279,3 @@ def _to_utc(value: exp.Expr, zone: exp.Expr, table: Table) -> exp.Expr:
         return stamp  # an instant already; the rooms' own time zone is UTC
     local = exp.Anonymous(this="timezone", expressions=[zone, stamp])
     return exp.Anonymous(this="timezone", expressions=[exp.Literal.string("UTC"), local])
-
-
-# -- the inline form -------------------------------------------------------------------------------------------------------
-
-
-def statement(query: Query, crosswalk: Crosswalk | None) -> str:
-    """A state of the query as one runnable statement: sources under `"source"."table"`, the crosswalk attached as `xw`."""
-    places = inline_places(crosswalk)
-    user = query.user.copy()
-    own = user.ctes
-    for relation in query.relations:
-        user = user.with_(relation.name, as_=relation_select(relation, places), copy=False)
-    with_ = user.args.get("with_")
-    if own and with_ is not None:  # the user's CTEs read the relations: they come after
-        with_.set("expressions", [*with_.expressions[len(own) :], *own])
-    return user.sql("duckdb", comments=False, pretty=True)
-
-
-def inline_places(crosswalk: Crosswalk | None) -> Places:
-    def links(link: Linked, ids: Ids | None) -> exp.Expr:
-        base = exp.select("*").from_(exp.table_(link.name, catalog="xw", db="main", quoted=True))
-        return (base.where(_in_ids(exp.column("id360"), ids, places)) if ids else base).subquery()
-
-    def scan(relation: Relation, scan: Scan) -> exp.Expr:
-        table = table_expression(f"{scan.branch.source}.{scan.table.name.replace('.', '_')}")
-        query = exp.select(*(exp.column(c, quoted=True) for c in source_columns(relation, scan))).from_(table)
-        for conjunct in scan.conjuncts:
-            query = query.where(conjunct.copy(), copy=False)
-        if carries(relation, scan) and scan.keys is not None and scan.branch.link is not None:
-            pairs = zip(linked_by(scan, crosswalk), scan.keys.columns, strict=True)
-            on = exp.and_(*(exp.column(k, LINK).eq(exp.column(c, quoted=True)) for k, c in pairs))
-            query = query.join(exp.alias_(_placed_links(relation, scan, places), LINK, table=True), on=on, copy=False)
-            ord_ = exp.null() if scan.branch.link.identifier else exp.column("ord", LINK)
-            query = query.select(*(exp.alias_(e, n) for e, n in zip((exp.column("id360", LINK), ord_), CARRIED, strict=True)), copy=False)
-        for term in scan.order:
-            ordered = exp.Ordered(this=exp.column(term.column, quoted=True), desc=term.descending, nulls_first=term.nulls_first)
-            query = query.order_by(ordered, copy=False)
-        return (query.limit(scan.limit) if scan.limit is not None else query).subquery()
-
-    def carriers(relation: Relation, ids: Ids | None) -> exp.Expr:
-        found = carriers_select(relation, places)
-        return (exp.select("*").from_(found.subquery("c")).where(_in_ids(exp.column("id360"), ids, places)) if ids else found).subquery()
-
-    places = Places(scan, links, carriers, crosswalk)
-    return places
-
-
-def _in_ids(column: exp.Expr, ids: Ids, places: Places) -> exp.Expr:
-    match ids:
-        case Given(params=params):
-            return exp.In(this=column, expressions=[exp.Placeholder(this=p) for p in params])
-        case Found(searches=searches):
-            return exp.and_(*(exp.In(this=column.copy(), query=relation_select(s, places).subquery()) for s in searches))

@@ -1,6 +1,6 @@
 """What a query must answer: every source copied into one local DuckDB, asked twice over.
 
-`LocalCopy.state` runs a state of the planner as the one statement that `render.statement` prints.
+`LocalCopy.state` runs a state of the planner as the one statement that `inline.statement` prints.
 `LocalCopy.sql` runs the user's own text over DuckDB views, so that neither the gateway's qualification nor any pass is in between.
 """
 
@@ -20,10 +20,11 @@ from sqlglot import exp
 from connectors.spi import Capabilities, Deadline, Fragment
 from federation import parameters
 from federation.context import Context
+from federation.inline import inline_places, statement
 from federation.passes import NAMES
 from federation.planner import Planner
 from federation.query import Found, Given, Query, Relation, Scan
-from federation.render import inline_places, relation_select, statement
+from federation.render import relation_select
 from federation.rooms import table
 from federation.session import Session, bound
 from identity.crosswalk import Crosswalk
