@@ -11,7 +11,7 @@ import duckdb
 
 from connectors.duckdb_engine.discovery import discover, statistics
 from connectors.duckdb_engine.errors import translate
-from connectors.duckdb_engine.instance import Instances, lock, open_memory, quote
+from connectors.duckdb_engine.instance import Instances, literal, lock, open_memory
 from connectors.duckdb_engine.rules import CAPABILITIES
 from connectors.duckdb_engine.session import EngineSession
 from connectors.options import Options, required_columns
@@ -104,12 +104,7 @@ class DuckDBFile:
 
     def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         try:
-            instance = self._instances.borrow()
-            try:
-                with instance.cursor() as cursor:
-                    return question(cursor)
-            finally:
-                self._instances.release(instance)
+            return self._instances.ask(question)
         except Exception as error:
             raise self._coded(error) from error
 
@@ -123,7 +118,7 @@ class DuckDBFile:
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = open_memory(self._memory_limit, self._threads)
         try:
-            connection.execute(f"ATTACH {quote(str(self._path))} AS {CATALOG} (TYPE duckdb, READ_ONLY)")
+            connection.execute(f"ATTACH {literal(str(self._path))} AS {CATALOG} (TYPE duckdb, READ_ONLY)")
             return lock(connection)
         except BaseException:
             connection.close()

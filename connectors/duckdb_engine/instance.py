@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import duckdb
 
 from connectors import watchdog
 
+T = TypeVar("T")
 CONFIG: Mapping[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -36,13 +38,13 @@ def open_memory(memory_limit: str = "", threads: int = 0) -> duckdb.DuckDBPyConn
 def lock(connection: duckdb.DuckDBPyConnection, allowed: tuple[str, ...] = ()) -> duckdb.DuckDBPyConnection:
     """From here on only the `allowed` directories (or protocols) can be read, and no setting changed."""
     if allowed:
-        connection.execute("SET allowed_directories = [" + ", ".join(quote(a) for a in allowed) + "]")
+        connection.execute("SET allowed_directories = [" + ", ".join(literal(a) for a in allowed) + "]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def quote(text: str) -> str:
+def literal(text: str) -> str:
     """A SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
@@ -104,6 +106,15 @@ class Instances:
             elif instance.users == 0 and self._idle is not None:
                 self._idle_since = time.monotonic()
                 watchdog.schedule(self._idle_since + self._idle, self._close_if_idle)
+
+    def ask(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What `question` makes of a cursor of its own on the current instance. Raises what opening and the question raise."""
+        instance = self.borrow()
+        try:
+            with instance.cursor() as cursor:
+                return question(cursor)
+        finally:
+            self.release(instance)
 
     def drop(self) -> None:
         """Close what is open, now or after its last user."""

@@ -15,6 +15,7 @@ from connectors import watchdog
 from connectors.duckdb_engine.errors import translate
 from connectors.duckdb_engine.instance import Instance, Instances
 from connectors.duckdb_engine.statement import KEYS, SHORT, Statement, render
+from connectors.naming import check_names
 from connectors.relay import Relay
 from connectors.spi.errors import C360Error, Cancelled, SchemaDrift, SourceTimeout
 from connectors.spi.fragment import Fragment
@@ -115,9 +116,7 @@ class EngineSession:
         if self._deadline.expired:
             raise SourceTimeout(self._source, f"source `{self._source}`: the deadline had passed before it was asked")
         table = self._table(fragment.table)
-        missing = next((c for c in fragment.columns if table.column(c) is None), None)
-        if missing is not None:
-            raise SchemaDrift(self._source, f"{self._source}.{table.name} has no column `{missing}`", hint="ask again, or mend the mapping")
+        check_names(self._source, fragment, table)
         return table
 
     def cancel(self) -> None:

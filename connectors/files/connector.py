@@ -157,7 +157,7 @@ class Files:
         self._facts.forget()
         try:
             if not self._remote and not deadline.expired:
-                return self._answer(question)
+                return self._instances.ask(question)
             relay = Relay(f"look-{self.name}", lambda _: self._answers(question), deadline, self._late)
             answer = relay.take()
             assert answer is not None
@@ -166,15 +166,7 @@ class Files:
             raise translate(error, self.name, None, where) from error
 
     def _answers(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> Iterator[tuple[T]]:
-        yield (self._answer(question),)
-
-    def _answer(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        instance = self._instances.borrow()
-        try:
-            with instance.cursor() as cursor:
-                return question(cursor)
-        finally:
-            self._instances.release(instance)
+        yield (self._instances.ask(question),)
 
     def _late(self) -> C360Error:
         return SourceTimeout(self.name, f"source `{self.name}` did not show its files in time", hint="raise the source's `timeout`")

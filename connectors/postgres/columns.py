@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.decimals import decimals
 from connectors.spi import Column
 
 _FEW = 1000  # numpy answers sooner for so many
@@ -42,7 +42,7 @@ def wire(column: Column) -> Wire:
 def to_arrow(array: pa.Array, column: Column) -> pa.Array:
     """What arrived, as the declared type. Raises ValueError or pa.ArrowInvalid if a value does not fit."""
     if pa.types.is_decimal(column.type):
-        return from_scaled(array, column.type) if pa.types.is_integer(array.type) else array.cast(column.type)
+        return _scaled(array, column.type) if pa.types.is_integer(array.type) else array.cast(column.type)
     if pa.types.is_date(column.type):
         _within(array.view(pa.int32()), *_DAYS)
     elif pa.types.is_timestamp(column.type):
@@ -62,11 +62,7 @@ def _within(numbers: pa.Array, low: pa.Scalar, high: pa.Scalar) -> None:
         raise ValueError("infinite, or beyond the calendar")
 
 
-def from_scaled(array: pa.Array, type_: pa.Decimal128Type) -> pa.Array:
-    """int64 units as decimals, by buffers: a decimal128 is that integer in 16 bytes, sign extended. No loop over rows."""
+def _scaled(array: pa.Array, type_: pa.Decimal128Type) -> pa.Array:
+    """int64 units as decimals."""
     units = (pc.fill_null(array, 0) if array.null_count else array).to_numpy(zero_copy_only=False)
-    words = np.empty((len(units), 2), dtype="<i8")
-    words[:, 0] = units
-    words[:, 1] = units >> 63
-    valid = None if not array.null_count else pa.py_buffer(np.packbits(array.is_valid().to_numpy(zero_copy_only=False), bitorder="little"))
-    return pa.Array.from_buffers(type_, len(units), [valid, pa.py_buffer(words)])
+    return decimals(units, array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None, type_)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from connectors.naming import check_names
 from connectors.options import Options, required_columns
 from connectors.postgres import discovery
 from connectors.postgres.address import address
@@ -105,7 +106,7 @@ class PostgresConnector:
         known = self._statements.get(id(fragment))
         if known is None or known.fragment is not fragment:
             found = self._find(fragment.table)
-            _check_names(self.name, fragment, found.table)
+            check_names(self.name, fragment, found.table)
             known = render(fragment, found.table, found.indexed)
             if len(self._statements) > 1000:
                 self._statements.clear()
@@ -126,11 +127,3 @@ class PostgresConnector:
 
 def _canonical(name: str) -> str:
     return name.removeprefix("public.")
-
-
-def _check_names(source: str, fragment: Fragment, table: Table) -> None:
-    named = {*fragment.columns, *(o.column for o in fragment.order), *(fragment.keys.columns if fragment.keys else ())}
-    missing = sorted(n for n in named if table.column(n) is None)
-    if missing:
-        hint = "look the source over again and correct the mapping"
-        raise SchemaDrift(source, f"`{source}.{fragment.table}` has no column `{missing[0]}`", hint=hint)

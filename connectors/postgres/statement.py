@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from sqlglot import exp
 
 from connectors.binding import compared_column
+from connectors.naming import quoted
 from connectors.postgres.columns import wire
 from connectors.spi import Column, Fragment, KeyFilter, OrderBy, Table, Values
 
@@ -267,13 +268,9 @@ def _ordered(term: OrderBy, columns: Mapping[str, Column]) -> str:
 
 
 def _name(column: Column) -> str:
-    return f"{_TABLE}.{quote(column.name)}"
+    return f"{_TABLE}.{quoted(column.name)}"
 
 
 def _qualified(table: str) -> str:
     schema, _, name = table.rpartition(".")
-    return f"{quote(schema or 'public')}.{quote(name)}"
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"{quoted(schema or 'public')}.{quoted(name)}"

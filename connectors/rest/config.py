@@ -30,7 +30,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from connectors.options import Options
-from connectors.rest.connector import Api, Rest
+from connectors.rest.client import Api
+from connectors.rest.connector import Rest
 from connectors.rest.table import Lookup, Page, RestColumn, RestTable
 from connectors.spi.errors import MissingDriver, SourceConfig
 from connectors.spi.schema import Table

@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from connectors.relay import Relay
-from connectors.rest.client import Api, Ended
+from connectors.rest.client import Api
 from connectors.rest.question import Request, requests
 from connectors.rest.table import RestCapabilities, RestTable
 from connectors.rest.values import batch, decoded, follow, items
@@ -230,6 +230,3 @@ class RestStream:
     def _count(self) -> None:
         with self._counting:
             self._sent += 1
-
-
-__all__ = ["Api", "Ended", "Rest"]

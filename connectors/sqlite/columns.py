@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.decimals import decimals
 from connectors.spi.schema import Column
 
 AS_TEXT = frozenset({"mixed", "opaque"})
@@ -53,20 +54,9 @@ def _decimals(values: Sequence[object], type_: pa.Decimal128Type) -> pa.Array:
     numbers = np.array([0.0 if v is None else v for v in values], dtype=np.float64)
     power = float(10**type_.scale)
     scaled = np.rint(numbers * power)
-    if not np.all(np.abs(scaled) < _EXACT_DECIMAL) or not np.array_equal(scaled / power, numbers):
+    if not np.all(np.abs(scaled) < min(_EXACT_DECIMAL, 10**type_.precision)) or not np.array_equal(scaled / power, numbers):
         raise ValueError("more digits than declared")
-    return decimal_from_scaled(scaled.astype(np.int64), missing, type_)
-
-
-def decimal_from_scaled(scaled: np.ndarray, missing: np.ndarray, type_: pa.Decimal128Type) -> pa.Array:
-    """Build decimals from their unscaled int64 values, by buffers: a decimal128 is that integer in 16 bytes, sign extended."""
-    if scaled.size and np.abs(scaled).max() >= 10**type_.precision:
-        raise ValueError("more digits than declared")
-    words = np.empty((scaled.size, 2), dtype="<i8")
-    words[:, 0] = scaled
-    words[:, 1] = scaled >> 63
-    valid = None if not missing.any() else pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    return pa.Array.from_buffers(type_, scaled.size, [valid, pa.py_buffer(words)])
+    return decimals(scaled.astype(np.int64), missing, type_)
 
 
 def bind(value: object, kind: str) -> object:

@@ -8,8 +8,9 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote as quote_path
+from urllib.parse import quote
 
+from connectors.naming import check_names
 from connectors.options import Options, required_columns
 from connectors.spi import Deadline, Fragment, Statistics, Table
 from connectors.spi.errors import SchemaDrift, SourceBusy, SourceUnreachable
@@ -110,7 +111,7 @@ class SqliteConnector:
         table = self.table(fragment.table)
         known = self._statements.get(id(fragment))
         if known is None or known.fragment is not fragment:
-            _check_names(self.name, fragment, table)
+            check_names(self.name, fragment, table)
             known = render(fragment, table)
             if len(self._statements) > 1000:
                 self._statements.clear()
@@ -130,7 +131,7 @@ class SqliteConnector:
 
     def _open(self) -> sqlite3.Connection:
         """A connection that cannot write. Autocommit: a transaction starts only where a session asks for a snapshot."""
-        uri = f"file:{quote_path(str(self._path.absolute()))}?mode=ro"
+        uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
         try:
             return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256)
         except sqlite3.Error as error:
@@ -155,15 +156,6 @@ class SqliteConnector:
             raise translate(error, self.name) from error
         finally:
             db.close()
-
-
-def _check_names(source: str, fragment: Fragment, table: Table) -> None:
-    named = {*fragment.columns, *(o.column for o in fragment.order), *(fragment.keys.columns if fragment.keys else ())}
-    missing = sorted(n for n in named if table.column(n) is None)
-    if missing:
-        raise SchemaDrift(
-            source, f"`{source}.{fragment.table}` has no column `{missing[0]}`", hint="look the source over again and correct the mapping"
-        )
 
 
 def _reading_only(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:

@@ -7,6 +7,7 @@ import sqlite3
 
 import pyarrow as pa
 
+from connectors.naming import quoted
 from connectors.spi import Column, Statistics, Table
 
 _INTEGERS = re.compile(r"^(TINY|SMALL|MEDIUM|BIG|UNSIGNED BIG )?INT(EGER)?[0-9]*$|^INT[248]$")
@@ -40,8 +41,8 @@ def discover(db: sqlite3.Connection, name: str, required: tuple[str, ...]) -> Ta
 
 def _storage(db: sqlite3.Connection, table: str, columns: list[str]) -> dict[str, tuple[str | None, str | None]]:
     """The least and the greatest storage class of each column's values, NULL left out: one pass over the table."""
-    kinds = ", ".join(f"min({t}), max({t})" for t in (f"iif({quote(c)} IS NULL, NULL, typeof({quote(c)}))" for c in columns))
-    row = db.execute(f"SELECT {kinds} FROM {quote(table)}").fetchone()
+    kinds = ", ".join(f"min({t}), max({t})" for t in (f"iif({quoted(c)} IS NULL, NULL, typeof({quoted(c)}))" for c in columns))
+    row = db.execute(f"SELECT {kinds} FROM {quoted(table)}").fetchone()
     return {c: (row[2 * i], row[2 * i + 1]) for i, c in enumerate(columns)}
 
 
@@ -107,14 +108,14 @@ def _rows(db: sqlite3.Connection, name: str) -> tuple[int | None, bool]:
     """How many rows, and whether that is only the most there can be: rowids have gaps."""
     if db.execute("SELECT type FROM sqlite_master WHERE name = ?", (name,)).fetchone() == ("view",):
         return None, False  # whatever it joins would be run
-    (few,) = db.execute(f"SELECT count(*) FROM (SELECT 1 FROM {quote(name)} LIMIT ?)", (COUNTED + 1,)).fetchone()
+    (few,) = db.execute(f"SELECT count(*) FROM (SELECT 1 FROM {quoted(name)} LIMIT ?)", (COUNTED + 1,)).fetchone()
     if few <= COUNTED:
         return int(few), False
     if _analyzed(db):
         for (stat,) in db.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = ? AND stat IS NOT NULL LIMIT 1", (name,)):
             return int(stat.split()[0]), False
     try:
-        (first, last) = (db.execute(f"SELECT {end}(rowid) FROM {quote(name)}").fetchone()[0] for end in ("min", "max"))
+        (first, last) = (db.execute(f"SELECT {end}(rowid) FROM {quoted(name)}").fetchone()[0] for end in ("min", "max"))
         return int(last) - int(first) + 1, True
     except (sqlite3.Error, TypeError, ValueError):  # a table WITHOUT ROWID
         return None, False
@@ -132,7 +133,3 @@ def _distinct(db: sqlite3.Connection, name: str) -> dict[str, float]:
 
 def _analyzed(db: sqlite3.Connection) -> bool:
     return bool(db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone()[0])
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.binding import compared_column
+from connectors.naming import quoted
 from connectors.spi import Column, Fragment, Table, Values
 from connectors.sqlite.columns import AS_TEXT, bind
 
@@ -40,7 +41,7 @@ def render(fragment: Fragment, table: Table) -> Statement:
     """Write the fragment for SQLite. Every name in it must be one of the table's (the caller has checked)."""
     columns = {c.name: c for c in table.columns}
     bound: dict[str, tuple[str, str]] = {}
-    sources = [f"{_quote(fragment.table)} AS {_TABLE}"]
+    sources = [f"{quoted(fragment.table)} AS {_TABLE}"]
     conditions = [f"({_numbered(c, columns, bound).sql('sqlite')})" for c in fragment.conjuncts]
     if fragment.keys is not None:
         keyed = [columns[c] for c in fragment.keys.columns]
@@ -98,14 +99,10 @@ def _from_json(value: str, column: Column) -> str:
 
 
 def _reading(column: Column) -> str:
-    name = f"{_TABLE}.{_quote(column.name)}"
+    name = f"{_TABLE}.{quoted(column.name)}"
     return f"CAST({name} AS TEXT)" if column.kind in AS_TEXT else name
 
 
 def _comparable(column: Column) -> str:
     """The column as keys and orders see it: text by its bytes, whatever collation it was declared with."""
     return f"{_reading(column)} COLLATE BINARY" if column.kind == "text" else _reading(column)
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

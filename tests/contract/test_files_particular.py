@@ -120,9 +120,9 @@ def test_only_the_sources_own_files_can_be_read(tmp_path: Path) -> None:
     connector = connect("lake", {"path": str(tmp_path / "in")})
     assert rows_of(connector, Fragment("lake", "a", ("id",))) == [{"id": 1}]
     with pytest.raises(duckdb.PermissionException):
-        connector._answer(lambda c: c.execute(f"FROM '{tmp_path}/out.csv'").fetchall())
+        connector._instances.ask(lambda c: c.execute(f"FROM '{tmp_path}/out.csv'").fetchall())
     with pytest.raises(duckdb.InvalidInputException):
-        connector._answer(lambda c: c.execute("SET threads = 1"))
+        connector._instances.ask(lambda c: c.execute("SET threads = 1"))
 
 
 @pytest.mark.parametrize(
