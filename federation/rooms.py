@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from connectors.lockdown import LOCKED_DOWN
 from federation.link_cache import LinkCache
 from federation.plan import Plan, Trusted
 from federation.report import size_of
@@ -23,16 +24,6 @@ from federation.turns import Pace
 from federation.virtual_table import VirtualTable
 from identity.crosswalk import Crosswalk
 
-LOCKED: Mapping[str, Any] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "allow_unsigned_extensions": False,
-    "allow_persistent_secrets": False,
-    "python_enable_replacements": False,
-    "max_temp_directory_size": "0KiB",  # nothing spills: a spill file would hold source rows in the clear
-    "temp_directory": "",
-}
 UTC = "SET TimeZone = 'UTC'"
 V2 = int(duckdb.__version__.split(".")[0]) >= 2
 
@@ -44,7 +35,7 @@ class UserRoom:
     """Runs the user's SQL over what crossed the boundary. `cursor()` per query; close it after."""
 
     def __init__(self, memory: str, threads: int | None = None) -> None:
-        self._config: dict[str, Any] = {**LOCKED, "memory_limit": memory, **_threads(threads)}
+        self._config: dict[str, Any] = {**LOCKED_DOWN, "memory_limit": memory, **_threads(threads)}
         self._lock = threading.Lock()
         self._instance = self._open()
 
@@ -77,7 +68,7 @@ class TrustedRoom:
 
     def __init__(self, memory: str, links: LinkCache, threads: int | None = None, *, idle: int = 128 << 20) -> None:
         self.links = links
-        self._instance = duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory, **_threads(threads)})
+        self._instance = duckdb.connect(":memory:", config={**LOCKED_DOWN, "memory_limit": memory, **_threads(threads)})
         self._instance.execute(UTC)
         self._lock = threading.Lock()
         self._attached: set[int] = set()

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 import duckdb
 
 from connectors import watchdog
+from connectors.lockdown import LOCKED_DOWN
 
 T = TypeVar("T")
-CONFIG: Mapping[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "allow_unsigned_extensions": "false",
-    "allow_persistent_secrets": "false",
-    "python_enable_replacements": "false",
-    "max_temp_directory_size": "0KiB",  # nothing spills: a spill file would hold source rows in the clear
-}
 
 
 def open_memory(memory_limit: str = "", threads: int = 0) -> duckdb.DuckDBPyConnection:
     """An empty in-memory instance that installs, loads and spills nothing. Not yet locked: see `lock`."""
-    config = dict(CONFIG)
+    config = dict(LOCKED_DOWN)
     if memory_limit:
         config["memory_limit"] = memory_limit
     if threads:
