@@ -46,7 +46,7 @@ def _plain(item: Item) -> dict[str, object]:
 
 def lines(number: int, item: Item) -> list[str]:
     """One item for people."""
-    said = f" {_likely(item)}" if item.posterior is not None else ""
+    said = _likely(item)
     pair = f": {item.a} – {item.b}" if item.a else ""
     speaks = [f"{word}: {', '.join(told)}" for word, told in (("for", item.speaks_for), ("against", item.speaks_against)) if told]
     found = [f"{number:>3}  {item.kind}{said}{pair}", f"     {item.detail}", *([f"     {' · '.join(speaks)}"] if speaks else [])]
@@ -56,12 +56,18 @@ def lines(number: int, item: Item) -> list[str]:
 
 
 def _likely(item: Item) -> str:
-    """How likely it is one person, and by which pairs: the best of many is good by chance."""
-    said = f"{item.posterior:.0%}"
+    """How likely it is one person, and by which pairs: the best of many is good by chance. Where the others refused it, they are told as
+    votes, and this is what they refused."""
+    alone = f" {item.of_pair:.0%}" if item.of_pair is not None else ""
+    if item.votes is not None:
+        return f"{alone} by this pair alone" if alone else ""
+    if item.posterior is None:
+        return ""
     if item.pairs == 1:
-        return said
-    alone = f"; this one alone says {item.of_pair:.0%}" if item.of_pair is not None else ""
-    return f"{said} by the mean of the {item.pairs:,} pairs between the two{alone}"
+        return f" {item.posterior:.0%}"
+    return f" {item.posterior:.0%} by the mean of the {item.pairs:,} pairs between the two" + (
+        f"; this one alone says{alone}" if alone else ""
+    )
 
 
 def waiting(found: Queue) -> str:

@@ -17,5 +17,5 @@ def told_limit(limit: str) -> str:
         return f"{of} holds each person once (one_per_source)"
     if name == TOO_LARGE:
         return f"no person has more than {of} records (largest_cluster)"
-    told = {OUTVOTED: "other pairs between the two speak against it", DECISION: "a decision kept them apart when this was resolved"}
+    told = {OUTVOTED: "the other pairs between the two outweigh it", DECISION: "a decision kept them apart when this was resolved"}
     return told.get(limit, f"{limit} keeps them apart")

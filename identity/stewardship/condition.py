@@ -25,7 +25,7 @@ LEAST_COHESION = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A person who may be several (`other` None), or two who may be one. `why` says so; `odds` are those of the pair it hangs on."""
+    """A person who may be several (`other` None), or two who may be one. `why` says so; `odds` are those that `why` tells of."""
 
     id360: int
     other: int | None
@@ -129,11 +129,16 @@ def _over_split(evidence: StoredEvidence) -> list[Suspect]:
             best = np.lexsort((some.right, some.left, -weight))[:SUSPECTS]
             ids = zip(_ids(evidence, some.cluster[best]), _ids(evidence, some.beyond[best]), strict=True)
             for i, (a, b) in zip(best.tolist(), ids, strict=True):
-                likely = "" if np.isnan(some.odds[i]) else f"{probability(some.odds[i : i + 1])[0]:.0%} likely one person"
-                pairs = int(sizes[some.cluster[i]] * sizes[some.beyond[i]])
-                likely += f", by the mean of their {pairs:,} pairs" if likely and pairs > 1 else ""
-                why = "; ".join(filter(None, (likely, told_limit(some.why[i]) if some.kind == REFUSED else "")))
-                found.append((-float(weight[i]), Suspect(a, b, int(some.records[i]), _told(some.odds[i]), why)))
+                odds, by = float(some.odds[i]), ""
+                pairs, votes = int(sizes[some.cluster[i]] * sizes[some.beyond[i]]), some.votes_on(i)
+                if votes is not None:
+                    odds, by = evidence.odds[some.pattern[i]] if some.pattern[i] >= 0 else np.nan, ", by their best pair"
+                elif pairs > 1:
+                    by = f", by the mean of their {pairs:,} pairs"
+                likely = "" if np.isnan(odds) else f"{probability(np.array([odds]))[0]:.0%} likely one person{by}"
+                limit = f"{told_limit(some.why[i])}{f': {votes}' if votes else ''}" if some.kind == REFUSED else ""
+                why = "; ".join(filter(None, (likely, limit)))
+                found.append((-float(weight[i]), Suspect(a, b, int(some.records[i]), _told(odds), why)))
     return [suspect for _, suspect in sorted(found, key=lambda f: (f[0], f[1].id360, f[1].other or 0))[:SUSPECTS]]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import compress
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +15,15 @@ from identity.constraints import Floats
 from identity.evidence.reading import Pairs, StoredEvidence
 from identity.evidence.writing import BY_MODEL, MODEL, probability
 from identity.matching import OUTVOTED
+from identity.stewardship.between import Between, Votes
 from identity.stewardship.decisions import Decision
 
 NEAR, REFUSED, WEAK, BRIDGE = "near match", "refused merge", "weak link", "bridge"
 DOUBTFUL = (0.2, 0.8)
 """Posteriors between which a pair is worth a look."""
-NOT_KEPT = -3.0
-"""The odds of a pair of which nothing is kept (it was never compared, or is far from being one), where those of several are averaged."""
 LEAST_REFUSED, LEAST_BRIDGE = 0.5, 0.25
-"""How unsure a merge that a hard limit refused (the pairs say one thing, the limit another) and a bridge are at least."""
+"""How unsure a bridge is at least, and a merge that a hard limit refused (the pairs say one thing, the limit another), or that a rule
+asked for between people of whom no other pair was kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,8 @@ class Doubts:
     """Pairs of one kind, before their records are named.
 
     `cluster` and `beyond` are the smallest records of the two clusters (the same if they are one), `odds` how likely these are one person;
-    `records` are those at stake, `unsure` from 0 to 1; `why` names for each pair what made it one of this kind.
+    `records` are those at stake, `unsure` from 0 to 1; `why` names for each pair what made it one of this kind. Of refused merges `by` is
+    what would have made one (a rule; MODEL), and `votes` (n, 3) are as in between.Votes; of bridges `part` is the smaller part's records.
     """
 
     kind: str
@@ -43,22 +46,20 @@ class Doubts:
     pattern: Ints
     why: tuple[str, ...]
     part: Ints | None = None
+    by: tuple[str, ...] | None = None
+    votes: Ints | None = None
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Doubts:
         """Some of them."""
-        names = (
-            "left",
-            "right",
-            "cluster",
-            "beyond",
-            "odds",
-            "unsure",
-            "records",
-            "pattern",
-            *(("part",) if self.part is not None else ()),
-        )
-        why = tuple(told for told, stays in zip(self.why, kept.tolist(), strict=True) if stays)
-        return replace(self, why=why, **{name: getattr(self, name)[kept] for name in names})
+        some: dict[str, Any] = {}
+        for name in (field.name for field in fields(self) if field.name != "kind"):
+            of = getattr(self, name)
+            some[name] = of[kept] if isinstance(of, np.ndarray) else None if of is None else tuple(compress(of, kept.tolist()))
+        return replace(self, **some)
+
+    def votes_on(self, i: int) -> Votes | None:
+        """Of a merge that other pairs refused: how all of them vote."""
+        return Votes(*self.votes[i].tolist()) if self.votes is not None and self.why[i] == OUTVOTED else None
 
 
 def doubts(evidence: StoredEvidence) -> Iterator[Doubts]:
@@ -75,45 +76,29 @@ def doubts(evidence: StoredEvidence) -> Iterator[Doubts]:
 def _apart(evidence: StoredEvidence, near: Pairs) -> Iterator[Doubts]:
     """Of every two clusters that are nearly one the best pair; of those that something would have made one that.
 
-    How likely they are one goes by all pairs between them: the best of many is good by chance.
+    How likely they are one goes by all pairs between them: the best of many is good by chance. Where these refused it, it is no likelier
+    than not, whatever the pairs that were kept come to: those that were not kept were counted then.
     """
     sizes = evidence.cluster_sizes()
-    width = evidence.document.records + 1
-    likely = Between(near, sizes, width)
+    document = evidence.document
+    width = document.records + 1
+    compared = document.compared == document.records * (document.records - 1) // 2 and not document.left_out
+    likely = Between(near, sizes, width, compared=compared)
     refused, kept_by = evidence.refused()
     scored = _scored(refused, near, width)
+    limits = tuple(document.limits[limit] for limit in kept_by.tolist())
+    outvoted = np.array([limit == OUTVOTED for limit in limits], bool)
     odds = likely.odds(scored)
-    limits = tuple(evidence.document.limits[limit] for limit in kept_by.tolist())
-    least = np.array([0.0 if limit == OUTVOTED else LEAST_REFUSED for limit in limits])
-    yield _doubts(REFUSED, scored, odds, np.maximum(np.nan_to_num(entropy(odds)), least), sizes, limits)
+    least = np.where(outvoted & ~np.isnan(odds), 0.0, LEAST_REFUSED)
+    odds = np.where(outvoted, np.minimum(odds, 0.0), odds)
+    found = _doubts(REFUSED, scored, odds, np.maximum(np.nan_to_num(entropy(odds)), least), sizes, limits)
+    yield replace(found, by=tuple(document.rules[rule] for rule in refused.rule.tolist()), votes=likely.votes(scored))
     near = near.where((probability(likely.odds(near)) >= DOUBTFUL[0]) & ~np.isin(likely.codes(near), likely.codes(refused)))
     codes = likely.codes(near)
     order = np.lexsort((near.right, near.left, -near.odds, codes))
     best = near.where(order[np.diff(codes[order], prepend=-1) != 0])
     odds = likely.odds(best)
     yield _doubts(NEAR, best, odds, entropy(odds), sizes, ("",) * len(best))
-
-
-class Between:
-    """The mean odds of all pairs between two clusters, of which those are kept that are `near`."""
-
-    def __init__(self, near: Pairs, sizes: Ints, width: int) -> None:
-        self.sizes, self.width = sizes, width
-        self.known, of, self.counts = np.unique(self.codes(near), return_inverse=True, return_counts=True)
-        self.sums = np.bincount(of, near.odds, len(self.known))
-
-    def codes(self, pairs: Pairs) -> Ints:
-        return np.minimum(pairs.cluster, pairs.beyond) * self.width + np.maximum(pairs.cluster, pairs.beyond)
-
-    def odds(self, pairs: Pairs) -> Floats:
-        """Of the clusters of each pair; NaN if nothing is kept of any."""
-        codes = self.codes(pairs)
-        all_ = (self.sizes[pairs.cluster] * self.sizes[pairs.beyond]).astype(np.float64)
-        found = np.full(len(codes), np.nan)
-        there = np.isin(codes, self.known)
-        at = np.searchsorted(self.known, codes[there])
-        found[there] = (self.sums[at] + NOT_KEPT * (all_[there] - self.counts[at])) / all_[there]
-        return found
 
 
 def _scored(some: Pairs, near: Pairs, width: int) -> Pairs:

@@ -11,7 +11,8 @@ import numpy as np
 
 from identity.evidence.limits import told_limit
 from identity.evidence.reading import Member, StoredEvidence, key_texts
-from identity.evidence.writing import probability
+from identity.evidence.writing import MODEL, probability
+from identity.stewardship.between import Votes
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
 from identity.stewardship.doubts import BRIDGE, NEAR, REFUSED, WEAK, Decided, Doubts, doubts
@@ -34,9 +35,10 @@ class Item:
     near match: not one, and might be · refused merge: not one although something says so; `why` is the limit that refused it · weak link:
     one, by this doubtful pair · bridge: one, and hanging on this pair · shared value: on so many records that it links nobody · over-cap
     block: so many records that they were not compared (`why`: the rule) · id churn: records changed their id (`why`: merged, split).
-    `posterior` is how likely it is one person: by the pair, of two people by the mean of the `pairs` between their records, of which this
-    one alone says `of_pair`. `speaks_for` and `speaks_against` are
-    what weighs most in the pair, with bits. `detail` says the rest; `decide` are commands that settle it.
+    `posterior` is how likely it is one person: by the pair, of two people by the mean of the `pairs` between their records (½ at most where
+    these refused it), of which this one alone says `of_pair`. `votes` are those of all these pairs, of a merge that they refused; `by` is
+    what would have made it (a rule; "model"). `speaks_for` and `speaks_against` are what weighs most in the pair, with bits. `detail` says
+    the rest; `decide` are commands that settle it.
     """
 
     kind: str
@@ -55,6 +57,8 @@ class Item:
     speaks_against: tuple[str, ...] = ()
     pairs: int = 1
     of_pair: float | None = None
+    by: str = ""
+    votes: Votes | None = None
 
     @property
     def weight(self) -> float:
@@ -108,7 +112,7 @@ def _item(evidence: StoredEvidence, found: Doubts, i: int, a: Member, b: Member,
     return Item(
         found.kind, evidence.entity, evidence.space, int(found.records[i]), unsure, _likely(found.odds[i]), str(a), str(b),
         tuple(dict.fromkeys((a.id360, b.id360))), _detail(found, i), commands, found.why[i], *_speaks(evidence, pattern),
-        pairs, alone,
+        pairs, alone, found.by[i] if found.by else "", found.votes_on(i),
     )  # fmt: skip
 
 
@@ -122,7 +126,10 @@ def _detail(found: Doubts, i: int) -> str:
         return f"{int(found.part[i])} and {records - int(found.part[i])} records hang together by this pair alone"
     if found.kind == WEAK:
         return f"{records} records are one by it"
-    return f"{records} records would be one" + (f"; {told_limit(found.why[i])}" if found.kind == REFUSED else "")
+    by = f" by the rule {found.by[i]}" if found.by and found.by[i] != MODEL else ""
+    votes = found.votes_on(i)
+    limit = f"; {told_limit(found.why[i])}" if found.kind == REFUSED else ""
+    return f"{records} records would be one{by}{limit}" + (f": {votes}" if votes else "")
 
 
 def _speaks(evidence: StoredEvidence, pattern: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -15,10 +15,11 @@ from identity.evidence.reading import Pairs, StoredEvidence, evidence_of
 from identity.evidence.why import unkept, why
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve
+from identity.stewardship.between import Between, Votes
 from identity.stewardship.binding import key_hash
 from identity.stewardship.condition import condition
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
-from identity.stewardship.doubts import Between, entropy
+from identity.stewardship.doubts import entropy
 from identity.stewardship.review import BLOCK, BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, review
 from identity.versions.store import CrosswalkStore
 
@@ -213,3 +214,42 @@ def test_the_best_of_many_pairs_is_good_by_chance() -> None:
     sizes = np.array([3, 1, 1, 3, 1, 1, 1, 1])
     odds = Between(near, sizes, 9).odds(near)
     assert odds.tolist() == pytest.approx([-30 / 9, -30 / 9, 0.0]) and entropy(odds)[0] < 0.5 < entropy(odds)[2]
+    by_rule = Pairs(cluster, left, right, beyond, cluster, cluster, cluster, np.array([0.0, np.nan, 0.0]))
+    votes = [Votes(*row) for row in Between(near, sizes, 9).votes(by_rule).tolist()]
+    assert votes == [Votes(1, 1, 7), Votes(1, 2, 6), Votes(1, 0, 0)], "a rule speaks for each, though the odds do not"
+    assert str(votes[1]) == "1 of the 9 pairs speaks for one person, 2 against, nothing was kept of 6"
+    known = Between(near, sizes, 9, compared=True)
+    assert Votes(*known.votes(by_rule).tolist()[1]) == Votes(1, 8, 0) and known.odds(near)[0] == pytest.approx(-79 / 9)
+    assert str(Votes(2, 0, 0)) == "2 of the 2 pairs speak for one person"
+
+
+def test_no_pair_counts_for_more_than_where_people_are_put_together() -> None:
+    cluster, left, right, beyond = (np.array(column) for column in ([0, 0], [0, 1], [2, 2], [2, 2]))
+    near = Pairs(cluster, left, right, beyond, cluster, cluster, cluster, np.array([60.0, -15.0]))
+    odds = Between(near, np.array([2, 1, 1]), 4).odds(near)
+    assert odds.tolist() == pytest.approx([0.0, 0.0]), "as good as certain, and as good as impossible: nobody knows"
+
+
+def test_what_other_pairs_outweigh_is_told_by_their_votes_and_not_by_a_mean_that_denies_it(tmp_path: Path) -> None:
+    """Somebody has three records, and the fourth agrees with one of them in nearly everything, and contradicts the others."""
+    made = strangers(300, 100)
+    first = made[150]
+    other = {
+        **first,
+        "first_name": "Wilhelmina",
+        "birth_date": "1951-02-03",
+        "phone": "07999999999",
+        "street": "7 Elsewhere",
+        "city": "Ely",
+    }
+    third = {**other, "email": None, "postcode": "CB7 4DL"}
+    store = CrosswalkStore(tmp_path)
+    rules = {"individual": (MatchRule("email", (MatchKey("email", "email"),)),)}
+    resolve([people_set([*made, {**first, "phone": None}, other, third])], rules, store, SECRET, matcher=engine())
+    (found,) = (item for item in review(evidence(store), SECRET, limit=100, kinds=[REFUSED]) if item.why == "other pairs")
+    assert found.of_pair is not None and found.of_pair > 0.99 and found.votes == Votes(1, 2, 0) and found.by == "model"
+    assert found.posterior is not None and found.posterior < 0.5, "the limit that refused it says no"
+    told = "the other pairs between the two outweigh it: 1 of the 3 pairs speaks for one person, 2 against"
+    assert found.detail == f"4 records would be one; {told}"
+    (suspect,) = (s for s in condition(evidence(store)).over_split if s.why.startswith("100% likely one person, by their best pair"))
+    assert suspect.why.endswith(told) and suspect.odds is not None and suspect.odds > 7
