@@ -32,7 +32,7 @@ from identity.stewardship.binding import Bound, bind
 from identity.stewardship.decisions import Decision
 from identity.versions.history import History
 from identity.versions.publishing import table_name, write_identifiers, write_links
-from identity.versions.stable_ids import NO_ID, heirs, keep, mint, overlaps, parents
+from identity.versions.stable_ids import NO_ID, heirs, keep, measured, measured_sql, mint, overlaps, parents
 from identity.versions.store import Draft
 
 OF_RECORDS = f"NOT starts_with(entity, '{HOUSEHOLD_OF}')"
@@ -191,12 +191,8 @@ class Run:
     def _anchor_texts(self, loaded: Sequence[Loaded], anchors: Ints) -> pa.Array:
         """What an id is minted from: place and key of the cluster's first record, each part with its length, so that no two agree."""
         with registered(self.con, "anchor", pa.table({"rec": pa.array(anchors)})):
-            texts = [
-                f"SELECT rec, ? || {' || '.join(_measured(f'{key}::VARCHAR') for key in one.keys)} AS text "
-                f"FROM {one.table} SEMI JOIN anchor USING (rec)"
-                for one in loaded
-            ]
-            places = ["".join(f"{len(part.encode())}:{part}" for part in one.records.place) for one in loaded]
+            texts = [f"SELECT rec, ? || {measured_sql(*one.keys)} AS text FROM {one.table} SEMI JOIN anchor USING (rec)" for one in loaded]
+            places = [measured(*one.records.place) for one in loaded]
             found = self.con.sql(f"SELECT text FROM ({' UNION ALL '.join(texts)}) ORDER BY rec", params=places).to_arrow_table()
         return found.column(0).combine_chunks()
 
@@ -234,7 +230,3 @@ class Run:
             households=tuple(self.households),
             fits=tuple(self.fits),
         )
-
-
-def _measured(text: str) -> str:
-    return f"strlen({text}) || ':' || {text}"

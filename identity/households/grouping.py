@@ -24,7 +24,7 @@ from identity.report import HouseholdCount
 from identity.scratch import registered
 from identity.versions.history import History
 from identity.versions.publishing import fill_links, table_name
-from identity.versions.stable_ids import NO_ID, heirs, keep, mint, overlaps, parents
+from identity.versions.stable_ids import NO_ID, heirs, keep, measured, mint, overlaps, parents
 
 UNSCORED = -2000
 """Weight, in thousandths, of two people none of whose records were found to be of one household: who lives together mostly shares more
@@ -96,8 +96,8 @@ def _before(con: duckdb.DuckDBPyConnection, previous: LinkTable | None, people: 
 
 def _texts(entity: str, space: str, anchors: Ints) -> pa.Array:
     """What an id is minted from: the household's place, and its first person."""
-    place = "".join(f"{len(part.encode())}:{part}" for part in (HOUSEHOLD_OF + entity, space, "", entity))
-    return pa.array([f"{place}{len(str(anchor))}:{anchor}" for anchor in anchors.tolist()], pa.string())
+    place = measured(HOUSEHOLD_OF + entity, space, "", entity)
+    return pa.array([place + measured(str(anchor)) for anchor in anchors.tolist()], pa.string())
 
 
 def _write(con: duckdb.DuckDBPyConnection, entity: str, space: str, people: Ints, ids: Ints) -> None:

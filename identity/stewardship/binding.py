@@ -20,7 +20,7 @@ from identity.model import RecordSet
 from identity.scratch import registered
 from identity.stewardship.contradictions import refuse_contradictions
 from identity.stewardship.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
-from identity.versions.stable_ids import HMAC, hmac_keys
+from identity.versions.stable_ids import HMAC, hmac_keys, measured, measured_sql
 
 _DOMAIN = "decision"
 
@@ -98,7 +98,7 @@ def named(con: duckdb.DuckDBPyConnection, active: Sequence[Decision], loaded: Se
 
 def key_hash(secret: bytes, source: str, table: str, key: Sequence[str]) -> str:
     """What stands in a decision instead of a personal key; `key` in the form that DuckDB gives the key's values as text."""
-    return hmac.digest(secret, _measured((_DOMAIN, source, table, *key)).encode(), "sha256").hex()
+    return hmac.digest(secret, measured(_DOMAIN, source, table, *key).encode(), "sha256").hex()
 
 
 def _find(con: duckdb.DuckDBPyConnection, active: Sequence[Decision], loaded: Sequence[Loaded], secret: bytes) -> dict[RecordName, int]:
@@ -125,17 +125,12 @@ def _by_value(con: duckdb.DuckDBPyConnection, one: Loaded, names: Sequence[Recor
 
 
 def _by_hash(con: duckdb.DuckDBPyConnection, one: Loaded, names: Sequence[RecordName], secret: bytes) -> list[tuple[int, int]]:
-    place = _measured((_DOMAIN, one.records.source, one.records.table))
-    text = "? || " + " || ".join(f"strlen({k}::VARCHAR) || ':' || {k}::VARCHAR" for k in one.keys)
+    place = measured(_DOMAIN, one.records.source, one.records.table)
+    text = f"? || {measured_sql(*one.keys)}"
     hashes = pa.table({"nth": pa.array(range(len(names)), pa.int64()), "hash": pa.array([name.key[0] for name in names], pa.string())})
     with registered(con, "named", hashes):
         sql = f"SELECT nth, rec FROM (SELECT rec, {HMAC.format(text=text)} AS hash FROM {one.table}) JOIN named USING (hash)"
         return con.execute(sql, [*hmac_keys(secret), place]).fetchall()
-
-
-def _measured(parts: Iterable[str]) -> str:
-    """Parts each with its length in bytes, so that no two lists agree."""
-    return "".join(f"{len(part.encode())}:{part}" for part in parts)
 
 
 def _pairs(found: Sequence[tuple[int, int]]) -> Pairs:

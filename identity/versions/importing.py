@@ -22,7 +22,7 @@ from identity.report import ResolveReport
 from identity.resolve import MEMORY_LIMIT, check, quiet
 from identity.run import Run
 from identity.scratch import registered, scratch
-from identity.versions.stable_ids import mint
+from identity.versions.stable_ids import measured, mint
 from identity.versions.store import CrosswalkStore
 
 _ID = MatchKey("id360", "exact")
@@ -97,7 +97,7 @@ class _Import(Run):
             else:
                 known = pa.chunked_array([pa.nulls(len(foreign), pa.int64())])
         new = np.asarray(known.is_null())
-        prefix = "".join(f"{len(part.encode())}:{part}" for part in ("foreign id", entity, space))
+        prefix = measured("foreign id", entity, space)
         anchors = pa.array([f"{prefix}{text}" for text in foreign.filter(pa.array(new)).to_pylist()], pa.string())
         ids = np.asarray(known.fill_null(0), np.int64).copy()
         ids[new] = mint(self.con, self.secret, anchors, self.history.taken)
