@@ -25,7 +25,7 @@ _SHAPES = {
     **dict.fromkeys((Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL, Kind.STREET, Kind.ADDRESS, Kind.CITY), _WORDS),
     Kind.GENDER: "LENGTH({0}) <= 20 AND NOT CONTAINS({0}, '@')",
     Kind.ORGANISATION: r"REGEXP_MATCHES({0}, '[\p{{L}}0-9]')",
-    **dict.fromkeys((Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY, Kind.HOUSE_NUMBER, Kind.POSTCODE), _DIGIT),
+    **dict.fromkeys((Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY, Kind.AGE, Kind.HOUSE_NUMBER, Kind.POSTCODE), _DIGIT),
 }
 """SQL that is true of a value, in its normal form, that a kind can be made of."""
 
@@ -33,10 +33,11 @@ _READ = (Kind.EMAIL, Kind.PHONE, Kind.BIRTH_DATE, Kind.BIRTH_YEAR, Kind.BIRTH_MO
 """Kinds of which only what can be read as such is compared."""
 
 EXPECTED = {
-    Kind.GIVEN: "given name", Kind.MIDDLE: "middle name", Kind.FAMILY: "family name", Kind.FULL: "name", Kind.ORGANISATION: "organisation",
-    Kind.BIRTH_DATE: "birth date", Kind.BIRTH_YEAR: "year", Kind.BIRTH_MONTH: "month", Kind.BIRTH_DAY: "day", Kind.EMAIL: "e-mail address",
-    Kind.PHONE: "telephone number", Kind.STREET: "street", Kind.ADDRESS: "address", Kind.HOUSE_NUMBER: "house number", Kind.CITY: "city",
-    Kind.POSTCODE: "postal code", Kind.GENDER: "gender", Kind.IDENTIFIER: "identifier", Kind.TEXT: "text",
+    Kind.GIVEN: "given name", Kind.MIDDLE: "middle name", Kind.FAMILY: "family name", Kind.FULL: "name", Kind.SUFFIX: "name suffix",
+    Kind.ORGANISATION: "organisation", Kind.BIRTH_DATE: "birth date", Kind.BIRTH_YEAR: "year", Kind.BIRTH_MONTH: "month",
+    Kind.BIRTH_DAY: "day", Kind.AGE: "age", Kind.EMAIL: "e-mail address", Kind.PHONE: "telephone number", Kind.STREET: "street",
+    Kind.ADDRESS: "address", Kind.HOUSE_NUMBER: "house number", Kind.CITY: "city", Kind.POSTCODE: "postal code", Kind.GENDER:
+    "gender", Kind.IDENTIFIER: "identifier", Kind.TEXT: "text",
 }  # fmt: skip
 _FORMS = {
     "email": Kind.EMAIL, "phone": Kind.PHONE, "name": Kind.FULL, "date": Kind.BIRTH_DATE, "postcode": Kind.POSTCODE,

@@ -17,7 +17,7 @@ from views.project_file import Node
 
 _NAMES = (Kind.GIVEN, Kind.FAMILY, Kind.BIRTH_DATE)
 _NUMBERS = (Kind.PHONE, Kind.POSTCODE, Kind.HOUSE_NUMBER, Kind.IDENTIFIER, Kind.TEXT, Kind.GENDER)
-_PARTS = (Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY)
+_PARTS = (Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY, Kind.AGE)
 _OPTIONS = {Kind.PHONE: r"[A-Z]{2}|[1-9][0-9]{0,2}", Kind.EMAIL: "drop_tags", Kind.BIRTH_DATE: "dmy|mdy"}
 """What may stand in brackets after a kind: the option of its normal form."""
 _STEMS = {Kind.PHONE: "phone", Kind.EMAIL: "email", Kind.BIRTH_DATE: "date"}

@@ -23,6 +23,8 @@ def factors_for(columns: Sequence[str], sources: int) -> tuple[Factor, ...]:
         found.append(_MIDDLE)
     if "dob" in have:
         found.append(_BIRTH)
+    if "age" in have:
+        found.append(_AGE)
     if "email" in have:
         found.append(email_factor({"given", "family"} <= have, len(values_of("email", have))))
     if "phone" in have:
@@ -78,6 +80,24 @@ _BIRTH = simple(
     0.01,
     0.02,
     "dob",
+)
+_AGE = simple(
+    "age",
+    "age",
+    f"CASE WHEN {missing('age')} THEN 0 "
+    "WHEN l.age = r.age THEN 1 WHEN abs(l.age - r.age) <= 1 THEN 2 WHEN abs(l.age - r.age) <= 2 THEN 3 "
+    "WHEN abs(l.age - r.age) <= 5 THEN 4 WHEN abs(l.age - r.age) <= 11 THEN 5 ELSE 6 END",
+    (
+        ("same", 0.5, 0.015),
+        ("one year apart", 0.2, 0.03),
+        ("two years apart", 0.08, 0.03),
+        ("up to five years apart", 0.09, 0.08),
+        ("up to eleven years apart", 0.08, 0.14),
+        ("different", 0.05, 0.7),
+    ),
+    Household.RANDOM,
+    0.03,
+    0.1,
 )
 _GENDER = simple(
     "gender",

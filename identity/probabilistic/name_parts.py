@@ -53,12 +53,13 @@ def name_columns(raw: Mapping[Kind, str]) -> dict[str, str]:
     full = raw.get(Kind.FULL)
     columns: dict[str, str] = {}
     if given or family or full:
-        columns["generation"] = _GENERATION.format(
-            "concat_ws(' ', " + ", ".join([*(part for part in (given, family) if part), *([f"LOWER({full})"] if full else [])]) + ")"
-        )
+        written = [part for part in (given, family, full and f"LOWER({full})", raw.get(Kind.SUFFIX)) if part]
+        columns["generation"] = _GENERATION.format(f"concat_ws(' ', {', '.join(written)})")
     double = family and _quick(family, _double(_family(family)), "NULL")
     if full:
-        given = f"COALESCE({given or 'NULL'}, CASE WHEN len(words) > 1 THEN words[1] END)"
+        # where the family name stands elsewhere, a single word is the given name ("name", "surname")
+        apart = f" OR words[1] <> STRIP_ACCENTS({family})" if family and not given else ""
+        given = f"COALESCE({given or 'NULL'}, CASE WHEN len(words) > 1{apart} THEN words[1] END)"
         # of several family names, or a middle and a family name, which is which cannot be seen
         further = _double("ARRAY_TO_STRING(words[2:], ' ')")
         double = f"COALESCE({double or 'NULL'}, {further})"

@@ -3,6 +3,7 @@
 given, given1, family, middle     letters only, no accents; given1 is the first of several given names, family has no particles
 double_name                       the words of a family name of several, between spaces; what follows the given name in a whole name
 dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
+age                               in years, where no birth date is given
 email, local, domain, residue     email: the mailbox (no tag, none of Gmail's dots); local: the part before the @ as written, but for the
                                   tag; residue: what that says beyond the name ("82" of john.smith82)
 phone                             digits, without what is dialled before a national number
@@ -32,6 +33,7 @@ TABLE = "prepared"
 
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
 
+_OLDEST = 120
 _OF_NAMES = (Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL)
 
 Columns = Mapping[str, str]
@@ -115,6 +117,9 @@ def _birth(raw: Mapping[Kind, str], month_first: Sequence[int]) -> dict[str, str
         parts = [(raw.get(kind, "NULL"), width) for kind, width in ((Kind.BIRTH_YEAR, 4), (Kind.BIRTH_MONTH, 2), (Kind.BIRTH_DAY, 2))]
         digits = [rf"COALESCE(LPAD(REGEXP_EXTRACT({value}, '\d+'), {width}, '0'), '{'0' * width}')" for value, width in parts]
         return {"dob": f"NULLIF(CONCAT({', '.join(digits)}), '00000000')"}
+    if Kind.AGE in raw:  # beside a birth date it says nothing new
+        years = rf"TRY_CAST(REGEXP_EXTRACT({raw[Kind.AGE]}, '^\s*(\d{{1,3}})\b', 1) AS SMALLINT)"
+        return {"age": f"CASE WHEN {years} BETWEEN 0 AND {_OLDEST} THEN {years} END"}
     return {}
 
 

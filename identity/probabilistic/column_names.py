@@ -1,0 +1,145 @@
+"""What columns are called, in English and other languages, and what they hold: patterns over the words of a name, joined by "_".
+
+Languages are those of the patterns below: German, French, Spanish, Italian, Portuguese, Dutch, Polish and the Nordic ones; Russian as
+it is written in Latin letters.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NO = r"(number|num|nbr|no|nr|numero)"
+_RELATIVE = (
+    r"(spouse|husband|wife|partner|(grand)?(father|mother|parent)|(ehe)?partner|guardian|emergency|next_of_kin|nok|kin|dependa?e?nt)s?"
+)
+_FORMER = r"(alias|aka|former|previous|prev|prior|old|maiden|birth|nick|preferred|pref|known_as|alt(ernat\w+)?)"
+_BIRTH_PLACE = r"(place|city|town|village|state|country|county|province|region|municipality|location)"
+_AREA = (
+    r"state|province|county|district|region|area|country|parish|ward|precinct|municipality_district|department_of_residence|canton|kanton"
+    r"|bundesland|land|staat|kreis|provincia|estado|departamento|pais|pays|paese|provincie|voivodeship|wojewodztwo|gmina|powiat|fylke"
+    r"|oblast|strana|uf|nation"
+)
+
+AREA = re.compile(rf"(.*_)?(state(_?province)?|province(_state)?|{_AREA})(_(name|code|abbr\w*|id|province))?")
+"""Areas larger than a town. Where a table has a town or a postal code they repeat it."""
+
+LABEL = re.compile(r"_(code|cd|desc|description|lbl|label|abbrv?|abbreviation|txt|text)$")
+"""What is put behind a name to tell a code from its meaning."""
+
+PATTERNS: tuple[tuple[str, str], ...] = (
+    (
+        "ignored",
+        r"(last|first)?_?(updated|modified|created|seen).*|.*_(updated|modified|created)_(at|on|date)|household.*|cluster.*|entity.*"
+        r"|unique_id|row(_?(id|num|number|no|nr))?|rec(ord)?_?(id|no|num|number)|id|_?id|index|idx|uuid|guid|pk|sk|(primary_|row_"
+        r"|record_)?(key|hash)|enterprise_?id|data_?set|source.*|website|web|.*url|homepage|lat|lon|lng|latitude|longitude|fips"
+        r"|last_login|(tax_|survey_|fiscal_)?(year|month|quarter)|tax_form",
+    ),
+    ("text", rf"{_RELATIVE}_(\d_)?(contact_)?(.*_)?(sur|last|first|given|maiden|full|birth|middle)?_?(name|initial)s?"),
+    ("ignored", rf"{_RELATIVE}_.+|employer_(?!name$).+|employers_.+"),
+    (
+        "text",
+        rf"(.*_)?{_FORMER}_?(first|last|given|family|middle|sur|full)?_?names?(_\d)?|(also_)?known_as|(alias(es)?|aka|nickname)(_\d)?"
+        r"|maiden|nom_de_jeune_fille|geburtsname|cognome_da_nubile|second_?(last_?name|surname|family_?name)|(segundo_)?apellido_?(2"
+        rf"|materno)|segundo_apellido|(last_?name|surname|apellido)_?2|birth_?{_BIRTH_PLACE}|{_BIRTH_PLACE}_?of_birth|born_in"
+        r"|geburts(ort|land)|lieu_(de_)?naissance|lugar_(de_)?nacimiento|luogo_(di_)?nascita|local_(de_)?nascimento|geboorteplaats"
+        r"|miejsce_urodzenia",
+    ),
+    (
+        "organisation_name",
+        r".*(organi[sz]ation|company|business|employer|org)(_name)?|.*name_org|.*site_name|(legal|trading|account)_name|firma"
+        r"|unternehmen|empresa|societe|entreprise|azienda|bedrijf|firmenname|razon_social|ragione_sociale",
+    ),
+    ("ignored", r"(.*_)?street_?(type|dir(ection)?|suffix|sufx|prefix|pre|post).*|(apt|apartment|flat|suite|unit)(_.*)?"),
+    ("name_suffix", r"(.*_)?(name_)?(suffix|sufx|sfx|generation)(_(name|cd|lbl|code))?"),
+    (
+        "birth_year",
+        r"(.*_)?((date_of_)?(birth|b)_?(year|yr|y)|dob_?(year|yr|y)|(year|yr)_?of_?birth|year_birth|birthday_year)|yob|by|(geburts"
+        r"|geboorte|fodsels|fodelse)(jahr|jaar|ar)|annee_(de_)?naissance|ano_(de_)?naci?mi?e?nto|anno_(di_)?nascita",
+    ),
+    ("birth_month", r"(.*_)?((date_of_)?(birth|b)_?(month|m)|dob_?(month|m)|month_?of_?birth|month_birth|birthday_month)|mob|bm"),
+    ("birth_day", r"(.*_)?((date_of_)?(birth_|b_?)d(ay)?(?<!bday)|dob_?(day|d)|day_?of_?birth|day_birth|birthday_day)|bd"),
+    (
+        "birth_date",
+        r"(.*_)?(date_?(of_?)?birth|birth_?(date|dt|dttm)|dob(_?(date|dt|dttm|iso))?|d_o_b|birth_?day|b_?day|b_?date|dt_?(of_?)?birth)"
+        r"|born|birth|geburts(datum|tag)|geb_?(datum|dat)|(date_?(de_?)?)?naissance|date_?naiss|(fecha_?(de_?)?)?nacimiento|fecha_?nac"
+        r"|data_?(di_?)?nascita|(data_?(de_?)?)?nascimento|data_?nasc|dt_?nasc|geboortedatum|data_urodzenia|fodsels(dato|dag)"
+        r"|fodelse(datum|dag)|data_rozhdeniya",
+    ),
+    ("age", r"(.*_)?age(_(at|in|years?|yrs)(_.*)?)?|(.*_)?(alter|edad|idade|leeftijd|wiek)"),
+    (
+        "ignored",
+        r".*e_?mail_?(domain|opt.*|verified|status|type|consent|valid.*)|.*(phone|tel|mobile)_?(type|ext|extension|verified|status"
+        r"|opt.*)",
+    ),
+    (
+        "email",
+        r"(.*_)?e_?mail(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business))?|e?_?mail(_?id)?"
+        r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|mailadresse|emailadresse|adresse_e?_?mail|pochta)",
+    ),
+    (
+        "phone",
+        rf"(.*_)?(phone|tele?phone|mobile(_?phone)?|cell(_?phone)?|tel|msisdn|whatsapp)(_?{_NO})?(_?\d)?(_(home|work|mobile|cell"
+        rf"|primary|main|day|evening|other|{_NO}))?|contact_?{_NO}|telefon(nummer|o|e)?(_?\d)?|tele?foon(nummer)?|handy(nummer)?"
+        r"|mobil(nummer|telefon)?|celular|cellulare|movil|portable|komorka",
+    ),
+    (
+        "identifier",
+        rf".*(ssn|soc_sec|social_security|passport|licen[cs]e|national|tax|nhs|nino|vat|lei|personal)_?(id|{_NO})?"
+        r"|(last_?4_?)?ssn(_?last)?(_?4)?|drivers|(.*_)?(mrn|npi|ncid|tin|ein)|(.*_)?(voter_reg|medicare|medicaid|member(ship)?"
+        rf"|loyalty|insurance|policy)_?(card|{_NO}|id)(_{_NO})?|(national_|citizen_|personal_|identity_|identification_)?(id_?(card"
+        rf"|{_NO}|document)|identification)(_{_NO})?|(citizen|identity)_{_NO}|dni|nif|nie|curp|rfc|cpf|bsn|pesel|nir|codice_fiscale"
+        r"|person_?nummer|cpr|ahv(_nr)?|aadhaa?r(_.*)?|cedula|snils|emirates_id|steuer_?(id|nummer)",
+    ),
+    (
+        "middle_name",
+        r"(.*_)?((middle|mid|midl|second)_?(name|initial)s?|mname|minit|name_middle)|middle|mi|otchestvo|second_?name|other_(given_"
+        r"|fore)?names?",
+    ),
+    (
+        "full_name",
+        r"(full|complete|person|customer|contact|primary|display|client|patient|pat|voter|member|employee|subscriber|applicant"
+        r"|participant)?_?names?(_full|_1)?|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo|nome_completo"
+        r"|nom_complet|(voll|gesamt)name|imie_i_nazwisko",
+    ),
+    (
+        "family_name",
+        r"(.*_)?((sur|last|family|fam|l)_?_?name(_?c?_?1)?|surname(_?1)?|lname(_c1)?|name_last|(first_)?surname)|nm_last|last|family"
+        r"|(nach|familien|zu)name|nom(_de_famille|_usuel)?|(primer_)?apellidos?(_?1|_paterno)?|cognome|sobrenome|achternaam|nazwisko"
+        r"|(etter|efter|slekts)na[mv]n|familiya",
+    ),
+    (
+        "given_name",
+        r"(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_first)|nm_first|forename|first|given|vornamen?"
+        r"|prenoms?|(primer_)?nombres?(_?1)?(_de_pila)?|nome|voorna(am|men)|roepnaam|imie|(for|fore)na[mv]n|imya",
+    ),
+    (
+        "house_number",
+        rf"(.*_)?(street|house|building|hse|addr(ess)?_street)_?{_NO}|(.*_)?housenumber|house|haus_?(nummer|nr)|huisnummer"
+        r"|numero_civico",
+    ),
+    (
+        "street",
+        r"(.*_)?(addr(ess)?_?(line)?_?1|street(_?(name|addr(ess)?|line))?(_?1)?|strasse(n_?name)?)|calle|rue|via|rua|straat(naam)?"
+        r"|ulica|gat(a|uadress)|ulitsa",
+    ),
+    ("ignored", r"(ip|mac|web|wallet)_?addr(ess)?|addr(ess)?_?(type|id|since)"),
+    ("address", r"(.*_)?addr(ess)?(_(full|text|raw|string))?|anschrift|adresse|direccion|domicilio|indirizzo|endereco|adres|adress"),
+    ("ignored", r"(.*_)?zip_?(code)?_?(plus)?_?4|.*zip_?(code)?_?(ext|plus).*"),
+    (
+        "postcode",
+        r"(.*_)?(post_?_?code|postal(_?code)?|zip(_?code)?_?5?|plz|pin_?code|eircode)(_\w+)?|postleitzahl|(codigo|code"
+        r"|codice)_postale?|cep|cap|cp|postnummer|postnr|kod_pocztowy|indeks",
+    ),
+    (
+        "city",
+        r"(.*_)?(city|town|suburb|locality|place|municipality|ort|village|hometown|town_city)(_?name)?|(wohn)?ort|stadt|ville|commune"
+        r"|ciudad|localidad|municipio|poblacion|cidade|comune|citta|(woon)?plaats|miasto|miejscowosc|poststed|gorod",
+    ),
+    ("gender", r"(.*_)?(sex|gender)(_code|_identity|_at_birth)?|geschlecht|sexo?|genero|genre|sexe|sesso|geslacht|plec|kj?on|pol|m_f"),
+    (
+        "ignored",
+        r".*(_type|_country|_state|_region|_role|_key|status|amount|category|date|time|unit.*|flag)|(is|has)_.+|timestamp|registr_dt"
+        r"|(.*_)?(wages?|salary|income|balance|revenue|expenses|score|notes?|comments?|remarks?)",
+    ),
+)
+"""(kind, pattern), most telling first."""

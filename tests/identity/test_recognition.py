@@ -1,0 +1,85 @@
+"""Which columns of a table nobody has described are compared, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from identity.probabilistic.kinds import Field, Kind, kind_of, recognise
+from identity.probabilistic.prepare import TABLE, prepare
+
+CALLED = {
+    Kind.GIVEN: "first_name FirstName fname fname_c1 givenname forenames first_names patient_first_name billing_first_name "
+    "legal_first_name nm_first FIRST Vorname nombre nombres prénom nome voornaam imie fornavn förnamn имя",
+    Kind.MIDDLE: "middle_initial midl_name mname mi MIDDLE second_name отчество",
+    Kind.FAMILY: "last_name surname lname lname_c1 familyName patient_last_name nm_last LAST Nachname Familienname apellido apellidos "
+    "apellido_paterno primer_apellido nom nom_de_famille cognome sobrenome achternaam nazwisko etternavn efternamn фамилия",
+    Kind.FULL: "name names full_name first_and_surname customer_name patient_name ContactName NAME_FULL nombre_completo",
+    Kind.SUFFIX: "SUFFIX name_suffix name_sufx_cd name_suffix_lbl pat_suffix",
+    Kind.ORGANISATION: "company CompanyName employer employer_name organisation business_name AccountName Firma empresa",
+    Kind.BIRTH_DATE: "dob DOB birth_date BIRTHDATE dateOfBirth DateOfBirth date_birth patient_dob bday birth_dt born Geburtsdatum "
+    "fecha_nacimiento fecha_de_nacimiento date_de_naissance data_di_nascita data_nascimento geboortedatum fødselsdato",
+    Kind.BIRTH_YEAR: "by byear birth_year yob yearofbirth year_of_birth dob_year dob_y Geburtsjahr",
+    Kind.BIRTH_MONTH: "bm bmonth birth_month month_of_birth dob_month",
+    Kind.BIRTH_DAY: "bd birth_day day_of_birth dob_day",
+    Kind.AGE: "age birth_age age_at_year_end Alter edad",
+    Kind.EMAIL: "email e-mail EmailAddress email1 email_2 work_email primary_email email_primary correo courriel E_MAIL",
+    Kind.PHONE: "phone PHONE2 phone1 phone_number home_phone phone_home cellphone mobile_no full_phone_number contact_number tel1 Telefon "
+    "Telefonnummer Handy teléfono celular móvil téléphone",
+    Kind.STREET: "street address1 address_line_1 res_street_address mail_addr1 mailing_address_street_name street_name MailingStreet "
+    "Straße calle rue straat",
+    Kind.ADDRESS: "address full_address mailing_address Anschrift dirección endereço adres",
+    Kind.HOUSE_NUMBER: "house_num street_number house_no mailing_address_street_number Hausnummer huisnummer",
+    Kind.POSTCODE: "zip zip5 zip_code postcode PostalCode postcode_fake pincode PLZ code_postal código_postal",
+    Kind.CITY: "city suburb town res_city_desc mail_city Ort Stadt Wohnort ville ciudad città woonplaats miasto",
+    Kind.GENDER: "sex gender sex_code gender_code Geschlecht sexo género geslacht",
+    Kind.IDENTIFIER: "ssn SOC_SEC ssn4 soc_sec_id medicare_no mrn voter_reg_num passport_number dni curp codice_fiscale bsn pesel",
+    Kind.TEXT: "occupation birth_place BIRTHPLACE birth_state country_of_birth maiden_name mothers_maiden_name father_name "
+    "alias_first_name spouse_first_name emergency_contact_name segundo_apellido apellido_materno race_desc job_title nickname",
+    Kind.IGNORED: "id row_num uuid tax_year year wages employer_id employer_street_name employer_city employer_zipcode employer_phone "
+    "spouse_ssn emergency_contact_phone state_cd county_desc zip4 street_type_cd unit_number created_at is_active website "
+    "email_verified phone_type",
+}
+
+
+def prepared(kinds: Sequence[Kind], rows: Sequence[Sequence[str | None]], wanted: str) -> list[Any]:
+    """Column `wanted` of records that have a value of each of `kinds`, in their normal forms."""
+    with duckdb.connect() as con:
+        values = [pa.array([row[i] for row in rows], pa.string()) for i in range(len(kinds))]
+        columns = [pa.array(range(len(rows))), pa.array([0] * len(rows)), *values]
+        con.register("record", pa.table(columns, names=["rec", "source", *(f"n{i}" for i in range(len(kinds)))]))
+        prepare(con, "record", [(Field(f"a{i}", kind), f"n{i}") for i, kind in enumerate(kinds)], ())
+        return [value for (value,) in con.execute(f"SELECT {wanted} FROM {TABLE} ORDER BY rec").fetchall()]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in CALLED.items() for name in names.split()])
+def test_columns_are_known_by_what_they_are_called(kind: Kind, name: str) -> None:
+    assert kind_of(name) is kind
+
+
+def test_what_repeats_another_column_is_left_out() -> None:
+    fields = recognise(["last_name", "sex", "race_code", "race_desc", "county_id", "county_desc", "state", "zip_code"])
+    assert [field.attribute for field in fields] == ["last_name", "sex", "race_code", "zip_code"]
+    # where nothing else tells a place, a state does
+    assert [field.attribute for field in recognise(["name", "state", "county_desc"])] == ["name", "state", "county_desc"]
+    assert [field.attribute for field in recognise(["name", "race_desc"], {"race_desc": Kind.IGNORED})] == ["name"]
+
+
+def test_a_name_beside_a_surname_is_the_given_name() -> None:
+    both = (Kind.FULL, Kind.FAMILY)
+    assert prepared(both, [("Ada", "lovelace"), ("Ada Lovelace", "lovelace"), ("Lovelace", "lovelace")], "given") == ["ada", "ada", None]
+    assert prepared((Kind.FULL, Kind.GIVEN), [("Müller", "anna")], "family") == ["muller"]
+
+
+def test_a_suffix_of_its_own_tells_generations_apart() -> None:
+    names = [("smith", "jr."), ("smith jr", None), ("smith", "iii"), ("smith", "phd"), ("smith", None)]
+    assert prepared((Kind.FAMILY, Kind.SUFFIX), names, "generation") == ["2", "2", "3", None, None]
+
+
+def test_an_age_counts_where_there_is_no_birth_date() -> None:
+    assert prepared([Kind.AGE], [("42",), ("42.0",), ("7 years",), ("431",), ("n/a",), (None,)], "age") == [42, 42, 7, None, None, None]
+    assert prepared([Kind.AGE, Kind.BIRTH_DATE], [("42", "1980-01-01")], "dob") == ["19800101"]
