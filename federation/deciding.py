@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from connectors.spi.errors import C360Error
 from federation.state import project_secret
 from identity.crosswalk import Crosswalk, LinkTable
 from identity.errors import DecisionExpired, DecisionTable, KeyType
@@ -33,6 +35,30 @@ def project_decisions(project: Project) -> Decisions:
 def project_entries(project: Project) -> Decisions:
     """What was decided so far, even if it contradicts itself: for showing. Raises: DecisionsFile."""
     return read_entries(project.model.decisions)
+
+
+def standings(project: Project, decisions: Decisions) -> tuple[str, ...]:
+    """Of each entry: withdrawn; expired; holds, if the version that serves says so; waits, for the next resolve; "no record", if that
+    version does not have both records. In a crosswalk that is broken, or imported, none holds."""
+    from identity.evidence.reading import evidence_of
+    from identity.stewardship.standing import WAITS, standing
+
+    active = {decision.id for decision in decisions.active()}
+    crosswalk = None
+    with suppress(C360Error):
+        crosswalk = project.store.current()
+
+    def of(decision: Decision) -> str:
+        if decision.id in decisions.withdrawn:
+            return "withdrawn"
+        if decision.id not in active:
+            return "expired"
+        if crosswalk is not None and project.model.crosswalk is None:
+            with suppress(C360Error):
+                return standing(evidence_of(crosswalk, decision.entity, decision.space), decision, project_secret(project.model))[0]
+        return WAITS
+
+    return tuple(map(of, decisions.entries))
 
 
 def decide_records(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from identity.stewardship.contradictions import refuse_contradictions
 from identity.stewardship.decisions import DIFFERENT, PIN, SAME, Decision
 from identity.stewardship.doubts import DOUBTFUL
 from identity.stewardship.labels import UNSURE, read_labels
+from identity.stewardship.standing import GONE, WAITS, standing
 from identity.versions.models import in_use
 
 if TYPE_CHECKING:
@@ -62,13 +63,12 @@ def _decisions(project: Project, crosswalk: Crosswalk | None) -> Iterator[Findin
         evidence = evidence_of(crosswalk, *place)
         near, inside = evidence.near(), evidence.inside()
         for decision in (d for d in active if (d.entity, d.space) == place):
-            recs = [evidence.rec_of(name, secret) for name in decision.records]
-            known = [rec for rec in recs if rec is not None]
-            if len(known) < len(recs):
+            stands, recs = standing(evidence, decision, secret)
+            if stands == GONE:
                 gone.append(decision)
-            elif not _in_force(evidence, decision, known):
+            elif stands == WAITS:
                 waiting.append(decision)
-            elif decision.verdict != PIN and _doubted(decision, known, near if decision.verdict == DIFFERENT else inside, evidence):
+            elif decision.verdict != PIN and _doubted(decision, recs, near if decision.verdict == DIFFERENT else inside, evidence):
                 doubted.append(decision)
     where = Path(project.model.decisions).name
     told = (
@@ -91,14 +91,7 @@ def _decisions(project: Project, crosswalk: Crosswalk | None) -> Iterator[Findin
             yield Finding(NOTE, code, where, f"{_counted(len(found), 'decision')} {said}: {_named(found)}", hint)
 
 
-def _in_force(evidence: StoredEvidence, decision: Decision, recs: list[int]) -> bool:
-    ids = {member.id360 for member in evidence.named(recs).values()}
-    if decision.verdict == PIN:
-        return decision.id360 in ids
-    return (len(ids) == 1) == (decision.verdict == SAME)
-
-
-def _doubted(decision: Decision, recs: list[int], pairs: Pairs, evidence: StoredEvidence) -> bool:
+def _doubted(decision: Decision, recs: Sequence[int], pairs: Pairs, evidence: StoredEvidence) -> bool:
     """Whether the pair itself is scored as the opposite."""
     if evidence.document.engine != MODEL:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -42,15 +43,19 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         raise click.UsageError(f"`{verdict}` takes {expected.get(verdict, 'two records: source.table:key')}")
     if verdict != "list" and not reason:
         raise click.UsageError("a decision needs a --reason")
-    from federation.deciding import decide_records, other_bearers, project_entries, undo_decision, unknown_records
+    from federation.deciding import decide_records, other_bearers, project_entries, standings, undo_decision, unknown_records
 
     project = app.project()
     if verdict == "list":
         entries = project_entries(project)
-        _list(entries, output)
+        states = standings(project, entries)
+        _list(entries, states, output)
+        if waiting := states.count("waits"):
+            app.say(f"{waiting:,} wait{'s' * (waiting == 1)} for the next `c360 resolve`; `c360 plan` shows what changes")
         _say_contradiction(app, entries)
     elif verdict == "undo":
-        app.say(f"withdrawn: {undo_decision(project, what[0], reason=str(reason), by=by)}")
+        withdrawn = undo_decision(project, what[0], reason=str(reason), by=by)
+        app.say(f"withdrawn: {withdrawn}, from the next `c360 resolve` or `c360 plan` on")
         _say_contradiction(app, project_entries(project))
     else:
         other = _id360(what[1]) if verdict == "pin" else record_of(project, what[1])
@@ -63,8 +68,8 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
             app.say(f"decided already: {made}, by {made.by} on {made.at:%Y-%m-%d}; nothing was added")
         else:
             app.say(f"decided: {made}; it holds from the next `c360 resolve` or `c360 plan` on")
-            withdrawn = project_entries(project).withdrawn
-            for former in (d for d in held if d.id in withdrawn):
+            replaced = project_entries(project).withdrawn
+            for former in (d for d in held if d.id in replaced):
                 app.say(f"it replaces {former.id}, which held {_term(former)}; this one holds {_term(made)}")
         if isinstance(other, int) and (bearing := other_bearers(project, one, other)):
             held_by = f"{bearing:,} other record{'s' * (bearing != 1)}"
@@ -95,9 +100,7 @@ def _id360(text: str) -> int:
     return int(text)
 
 
-def _list(decisions: Decisions, output: str) -> None:
-    holds = {d.id for d in decisions.active()}
-    states = ["holds" if d.id in holds else "withdrawn" if d.id in decisions.withdrawn else "expired" for d in decisions.entries]
+def _list(decisions: Decisions, states: Sequence[str], output: str) -> None:
     if output == "json":
         import json
 

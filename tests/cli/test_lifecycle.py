@@ -96,6 +96,29 @@ def test_different_is_honoured_and_undone(cli: Cli, mine: Path) -> None:
     assert id_of(cli, mine, "crm.contact:1") == id_of(cli, mine, "shop.customer:C-1001")
 
 
+def test_the_list_tells_what_the_version_that_serves_says_and_what_waits(cli: Cli, mine: Path) -> None:
+    def states() -> list[str]:
+        return [entry["state"] for entry in json.loads(cli("decide", "list", "-o", "json", project=mine).out)]
+
+    cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "asked her", project=mine)
+    cli("decide", "different", "crm.contact:1", "crm.contact:999", "--reason", "to come", project=mine)
+    cli("decide", "pin", "crm.contact:3", id_of(cli, mine, "crm.contact:3"), "--reason", "printed", project=mine)
+    assert states() == ["waits", "no record", "holds"]
+    listed = cli("decide", "list", project=mine)
+    assert re.search(r"^ +1  [0-9a-f]{8}  waits +same crm.contact:1", listed.out, re.MULTILINE)
+    assert listed.err == "1 waits for the next `c360 resolve`; `c360 plan` shows what changes\n"
+    cli("plan", project=mine)
+    assert states()[0] == "waits", "a plan does not serve"
+    cli("apply", project=mine)
+    assert states() == ["holds", "no record", "holds"] and "wait" not in cli("decide", "list", project=mine).err
+    assert "from the next `c360 resolve` or `c360 plan` on" in cli("decide", "undo", 1, "--reason", "no", project=mine).err
+    cli("rollback", project=mine)
+    cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "again", project=mine)
+    assert states() == ["withdrawn", "no record", "holds", "waits"]
+    (mine / ".c360" / "crosswalk" / "current").write_text("v000009.duckdb 7\n")
+    assert states() == ["withdrawn", "waits", "waits", "waits"], "a broken crosswalk is no reason to hide what was decided"
+
+
 def test_a_pin_keeps_an_id(cli: Cli, mine: Path) -> None:
     ada, other = id_of(cli, mine, "crm.contact:1"), id_of(cli, mine, "crm.contact:2")
     for id360 in (ada, other):
@@ -170,7 +193,7 @@ def test_what_is_decided_already_is_not_added_and_records_that_are_not_there_are
     assert "already" not in until.err and "which held for ever; this one holds until 2999-01-01 00:00 UTC" in until.err
     assert "decided already" in cli(*same, "--until", "2999-01-01", project=mine).err
     listed = cli("decide", "list", project=mine).lines
-    assert [line.split()[2] for line in listed] == ["withdrawn", "holds"], "the other moment replaces the former"
+    assert [line.split()[2] for line in listed] == ["withdrawn", "waits"], "the other moment replaces the former"
     assert "which held until 2999" in cli(*same, project=mine).err and cli("resolve", project=mine).code == 0
     waits = cli("decide", "different", "crm.contact:1", "crm.contact:999", "--reason", "r", project=mine)
     assert waits.code == 0 and "decided: " in waits.err and "no record crm.contact:999 in the crosswalk yet" in waits.err
