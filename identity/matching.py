@@ -19,6 +19,7 @@ import numpy.typing as npt
 from identity.cardinality import NO_VALUE, Limited
 from identity.clustering import Ints
 from identity.constraints import NOBODY, Floats, Pairs, constrained, no_pairs
+from identity.loading import RECORD, Loaded
 from identity.model import AtMost, MatchKey, MatchRule
 from identity.model_use import BlockingYield, ModelUse
 from identity.scratch import literal
@@ -49,6 +50,18 @@ class Records:
     """Of each record set, in that order: `source.table`."""
     release: Callable[[Iterable[MatchKey]], None] = lambda keys: None
     """Told by an engine that it will read no other columns than those of some keys again: the others need not be held any longer."""
+
+    @classmethod
+    def of(cls, con: duckdb.DuckDBPyConnection, loaded: Sequence[Loaded], columns: Mapping[MatchKey, str]) -> Records:
+        """What `load_all` read, nothing decided yet."""
+        return cls(
+            con,
+            RECORD,
+            loaded[-1].first + loaded[-1].count,
+            columns,
+            sources=tuple((one.records.source, one.first) for one in loaded),
+            tables=tuple(one.records.label for one in loaded),
+        )
 
     def once(self, names: Sequence[str]) -> Ints | None:
         """Of each record the first of `names` (source, or source.table) that it is of, NOBODY for none; None if there are no names."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from identity.engines import Engines
-from identity.loading import RECORD, Progress, drop_all, load_all
+from identity.loading import Progress, drop_all, load_all
 from identity.matching import Records
 from identity.model import MatchRule, RecordSet
 from identity.model_use import ModelUse
@@ -35,11 +35,7 @@ def retrain(
             needed = engines.needs(rules.get(entity, ()), entity)
             columns = {key: f"n{i}" for i, key in enumerate(needed)}
             loaded = load_all(con, list(group), columns, progress)
-            sources = tuple((one.records.source, one.first) for one in loaded)
-            tables = tuple(one.records.label for one in loaded)
-            count = loaded[-1].first + loaded[-1].count
-            record = Records(con, RECORD, count, columns, sources=sources, tables=tables)
-            found = engines.match(record, rules.get(entity, ()), entity, space)
+            found = engines.match(Records.of(con, loaded, columns), rules.get(entity, ()), entity, space)
             used += [found.model] if found.model else []
             drop_all(con, loaded)
         engines.save()

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import duckdb
@@ -88,18 +88,15 @@ class Run:
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
         loaded = load_all(self.con, group, columns, self.progress)
         fits = column_fits(self.con, loaded, columns, self.engine.kinds(entity) if isinstance(self.engine, Engines) else {})
-        count = loaded[-1].first + loaded[-1].count
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         bound = bind(self.con, here, loaded, self.secret)
-        sources = tuple((one.records.source, one.first) for one in loaded)
-        tables = tuple(one.records.label for one in loaded)
 
         def release(needed: Iterable[MatchKey]) -> None:
             if self.indexing is None:  # the index holds hashes of them all
                 keep_only(self.con, loaded, columns, {*identifiers.values(), *needed})
 
-        record = Records(self.con, RECORD, count, columns, bound.must, bound.cannot, sources, tables, release)
-        found = self.engine.match(record, rules, entity, space)
+        records = replace(Records.of(self.con, loaded, columns), must=bound.must, cannot=bound.cannot, release=release)
+        found = self.engine.match(records, rules, entity, space)
         with ThreadPoolExecutor(1) as beside:  # evidence is gathered by one core, and asks nothing of the database
             evidence = beside.submit(gather_evidence, found)
             ids = self._identify(entity, space, loaded, found, bound)

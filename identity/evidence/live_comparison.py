@@ -11,7 +11,7 @@ import numpy as np
 from identity.engines import Engines
 from identity.evidence.waterfall import Unmet, Waterfall, score, waterfall
 from identity.evidence.writing import Document
-from identity.loading import RECORD, load_all
+from identity.loading import load_all
 from identity.matching import Records, keyed_hash
 from identity.model import MatchRule, RecordSet
 from identity.probabilistic.blocking import BlockingRule, rule_size, rules_for
@@ -43,7 +43,7 @@ def compare_live(
         loaded = load_all(con, sets, columns, quiet)
         if sum(one.count for one in loaded) != 2:
             return None
-        records = Records(con, RECORD, 2, columns, sources=tuple((one.records.source, one.first) for one in loaded))
+        records = Records.of(con, loaded, columns)
         unmet = [_rule_unmet(con, rule, records, document, engines.secret) for rule in rules]
         settings, trained = engines.settings(entity), engines.frozen(entity, space)
         if settings is None or trained is None:
