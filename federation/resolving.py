@@ -97,7 +97,7 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
         raise CrosswalkImport("a project that imports its crosswalk has nothing to plan", hint="`c360 resolve` publishes the import")
     engines = engines_of(project)
     decisions = read_decisions(project.model.decisions)
-    made = plan(*_records(project), matcher=engines, decisions=decisions, **_options(project, progress))
+    made = plan(*_records(project), matcher=engines, decisions=decisions, index=project.model.incremental, **_options(project, progress))
     if engines.fresh:
         drop_unused(project.store, made.models)
     return made

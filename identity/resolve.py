@@ -58,7 +58,8 @@ def resolve(
     `identifiers[entity][name]` are the identifiers to store: values in normal form, of the attribute named. `matcher` replaces
     the engine (default: ExactRules, with `cap` the most records that a value may link). `progress(source.table, rows)` is
     called per batch read. `memory_limit` bounds DuckDB; nothing is spilled. `decisions` are those that hold (Decisions.active).
-    With `index` an index is left, upon which `identity.incremental.resolving` builds; `matcher` is an Engines then.
+    With `index` an index is left, upon which `identity.incremental.resolving` builds; `matcher` is an Engines then. `instead` is handed
+    what was resolved and the whole file of the version, on disk, which is then not published.
 
     Raises: UnknownNormalForm, WeakSecret, DuplicateKeys, KeyType, ResolveMemory, ResolveRunning, MissingEncryption,
     CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, ContradictoryDecisions, DecisionTable, and what the sources raise.
@@ -74,7 +75,7 @@ def resolve(
         run = Run(con, draft, secret, engine, progress or quiet, decisions, weigh=instead is not None)
         if index and isinstance(engine, Engines):
             engine.index = True
-            writer = IndexWriter.begin(con, store, draft.version)
+            writer = (BesideIndex if instead else IndexWriter).begin(con, store, draft.version)
             run.indexing = Indexing(writer, engine, digests(decisions))
         run.resolve(records, rules, stored)
         if isinstance(engine, Engines):
@@ -83,6 +84,13 @@ def resolve(
             run.indexing.close(expected(con, records, rules, stored, engine), records)
         done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))
     return done[0].report
+
+
+class BesideIndex(IndexWriter):
+    """An index of a version that does not serve yet: that of the version which does stays beside it."""
+
+    def close(self, meta: Mapping[str, str], keep: Sequence[Path] = ()) -> None:
+        super().close(meta, [*keep, *self.path.parent.glob("index-*.duckdb")])
 
 
 @dataclass(frozen=True, slots=True)

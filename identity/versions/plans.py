@@ -2,6 +2,7 @@
 
 DIR/plan-000008.duckdb   the draft: exactly the version that `apply` publishes
 DIR/plan-000008.json     what it would change, upon which version, and the draft's checksum; holds ids and counts, no keys
+DIR/index-000008.duckdb  where asked for: what the resolve after `apply` builds upon (identity.incremental.record_index)
 
 There is one plan at a time; a new one replaces it. It can be applied while the version that it builds upon serves.
 """
@@ -33,8 +34,8 @@ from identity.versions.store import CrosswalkStore, sync
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What applying would do. `base` is the version that it builds upon, None for none; `decisions` the digest of those it honours;
-    `size` and `sha256` are of the draft, `models` the digests of the models that it was made with. `riskiest` are at most ten merges,
-    worst first."""
+    `size` and `sha256` are of the draft, `models` the digests of the models that it was made with; `index` is the SHA-256 of the index that
+    was made with it, "" if none was. `riskiest` are at most ten merges, worst first."""
 
     version: int
     base: int | None
@@ -46,6 +47,7 @@ class Plan:
     changes: Changes
     riskiest: tuple[RiskyMerge, ...]
     models: dict[str, str] = field(default_factory=dict)
+    index: str = ""
 
 
 def plan(
@@ -99,6 +101,9 @@ def apply(store: CrosswalkStore, decisions: Decisions | None = None, models: Pat
                 raise _damaged(kept(store, digest))
         if models:
             put_into_use(store, models, found.models)  # before: interrupted now, the next `apply` goes on
+        index = store.index_path(found.version)
+        if index.is_file() and _digest(index) != found.index:  # of a later plan, which came to no end
+            index.unlink()
         store.publish(file, found.version)
         told.unlink(missing_ok=True)
     return found
@@ -111,7 +116,11 @@ def _keep(store: CrosswalkStore, done: Resolved, file: Path, decisions: str, now
     found = changes(done.con, done.draft.previous, new)
     done.con.execute("DETACH new")
     base = done.draft.previous.version if done.draft.previous else None
-    made = Plan(new.version, base, now, decisions, file.stat().st_size, _digest(file), done.report, found, done.risky, new.models)
+    index = store.index_path(new.version)
+    made = Plan(
+        new.version, base, now, decisions, file.stat().st_size, _digest(file), done.report, found, done.risky, new.models,
+        _digest(index) if index.is_file() else "",
+    )  # fmt: skip
     for old in store.directory.glob("plan-*"):
         old.unlink()
     draft, told = _files(store, made.version)

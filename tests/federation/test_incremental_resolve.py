@@ -11,6 +11,7 @@ from faker import Faker
 
 import c360
 from federation.cli.app import run
+from identity.errors import StalePlan
 
 PROJECT = """
 version: 1
@@ -84,6 +85,23 @@ def test_a_resolve_looks_at_what_changed(project: Path) -> None:
         assert opened.resolve(full=True).touched is None
         assert links(opened) == found
         assert "index" in str(sorted(p.name for p in opened.store.directory.iterdir()))
+
+
+def test_a_plan_brings_its_index_along_and_a_resolve_before_it_is_applied_does_not_miss_its_own(project: Path) -> None:
+    with c360.connect(project) as opened:
+        opened.resolve()
+        opened.plan()
+        change(project)
+        between = opened.resolve()
+        assert between.touched is not None and between.touched.new == 1, "the plan took nothing from the version that serves"
+        with pytest.raises(StalePlan):
+            opened.apply()
+        opened.plan()
+        assert opened.apply().version == 3
+        after = opened.resolve()
+        assert after.touched is not None and (after.touched.new, after.touched.changed, after.touched.gone) == (0, 0, 0)
+        opened.rollback()
+        assert opened.resolve().whole_because.startswith("the version that serves left no index")
 
 
 def test_the_command_says_what_it_looked_at(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

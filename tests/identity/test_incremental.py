@@ -23,6 +23,7 @@ from identity.probabilistic.kinds import recognise
 from identity.report import ResolveReport
 from identity.resolve import resolve
 from identity.stewardship.decisions import SAME, Decision, RecordName
+from identity.versions.plans import apply, pending, plan
 from identity.versions.store import CrosswalkStore
 
 MODEL = MatchModel(recognise(ATTRIBUTES), block_cap=8)
@@ -332,3 +333,43 @@ def test_old_indexes_go(tmp_path: Path, models: Path) -> None:
         both.go_on(world)
     assert sorted(path.name for path in both.little.directory.glob("index-*")) == [f"index-00000{n}.duckdb" for n in (1, 3, 4)]
     assert not list(both.whole.directory.glob("index-*"))
+
+
+def test_a_plan_that_is_applied_brings_an_index_along(tmp_path: Path, models: Path, any_share: None) -> None:
+    both = Both(tmp_path, models)
+    world = {(SOURCES[i % 2], i): row for i, row in enumerate(strangers(300, 60))}
+    both.start(world)
+    ways: dict[str, Any] = {"matcher": both.engines(), "index": True, "identifiers": IDENTIFIERS}
+    world["shop", 1000] = {**world["crm", 0], "phone": None}
+    for store in (both.whole, both.little):
+        plan(sets(world), both.rules, store, SECRET, **ways)
+    world["shop", 1001] = {**world["crm", 2], "phone": None}
+    for store in (both.whole, both.little):
+        assert store.index_path(1).is_file(), "what serves has its own still"
+        apply(store)
+        assert store.current() is not None and store.current().version == 2
+    report = both.go_on(world)
+    assert report.touched is not None and (report.touched.new, report.touched.changed, report.touched.gone) == (1, 0, 0)
+
+
+def test_an_index_of_another_plan_than_the_one_applied_is_not_built_upon(
+    tmp_path: Path, models: Path, any_share: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Both(tmp_path, models)
+    world = {(SOURCES[i % 2], i): row for i, row in enumerate(strangers(300, 60))}
+    both.start(world)
+    ways: dict[str, Any] = {"index": True, "identifiers": IDENTIFIERS}
+    made = plan(sets(world), both.rules, both.little, SECRET, matcher=both.engines(), **ways)
+    assert made.index and plan(sets(world), both.rules, both.whole, SECRET, matcher=both.engines(), identifiers=IDENTIFIERS).index == ""
+    world["shop", 1000] = {**world["crm", 0], "phone": None}
+    with monkeypatch.context() as power_cut, pytest.raises(KeyboardInterrupt):
+        power_cut.setattr("identity.versions.plans.changes", interrupted)
+        plan(sets(world), both.rules, both.little, SECRET, matcher=both.engines(), **ways)
+    assert both.little.index_path(2).is_file() and pending(both.little) == made
+    assert apply(both.little).version == 2 and not both.little.index_path(2).is_file()
+    with pytest.raises(NoIndex, match="left no index"):
+        incremental(sets(world), both.rules, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
