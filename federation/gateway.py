@@ -24,6 +24,7 @@ from connectors.spi.errors import InternalError
 from federation.bounds import bounded
 from federation.errors import FunctionRefused, NotOneSelect, NotSupported, QuerySyntax, UnknownColumn, UnknownObject
 from federation.parameters import PREFIX, by_position, one_instant
+from views.duckdb_sql import read
 from views.functions import AGGREGATES, SCALAR, STABLE, TABLES, WINDOWS, functions_in
 from views.relations import View
 
@@ -110,7 +111,7 @@ def parse(sql: str) -> exp.Query:
         raise QuerySyntax("the query holds a NUL or half a surrogate pair", hint="bind such a text as a parameter, or leave it out")
     reading = _READING.set(True)
     try:
-        trees = [t for t in sqlglot.parse(sql, read="duckdb") if t is not None]
+        trees = [t for t in read(sql) if t is not None]
     except (ParseError, TokenError) as error:
         raise QuerySyntax(_spot(error, sql), hint="the dialect is DuckDB's; only SELECT is understood") from error
     except RecursionError as error:
@@ -273,6 +274,9 @@ def _merge_keys(select: exp.Select) -> None:
                     equal[name].set("this", exp.Coalesce(this=keys[0].copy(), expressions=[k.copy() for k in keys[1:]]))
                 if (join.args.get("kind") or "").upper() not in ("SEMI", "ANTI"):
                     keys.append(equal[name].expression.copy())
+        if using and using[-1] in equal and (join.method or "").upper() == "ASOF":  # all are equal but the last, which is not later
+            last = equal[using[-1]]
+            last.replace(exp.GTE(this=last.this, expression=last.expression))
         outer = outer or join.side.upper() in ("RIGHT", "FULL")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from views import functions
+from views.duckdb_sql import read
 from views.errors import BadExpression, UnknownAttribute, did_you_mean
 from views.model import Location
 from views.project_file import Node
@@ -40,7 +40,7 @@ def parse_scalar(node: Node, *, stable: bool = False) -> exp.Expr:
     """
     text = _as_sql(node.value)
     try:
-        trees = sqlglot.parse(text, dialect="duckdb")
+        trees = read(text)
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         at = node.offset(max(0, int(first.get("col") or 1) - len(str(first.get("highlight") or " "))))

@@ -92,8 +92,8 @@ _OPERATORS = (exp.Connector, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Exists
 """sqlglot's functions that are written as operators or syntax; what is inside them is visited on its own."""
 
 _SYNTAX = _names("""
-    and all any as between by case char decimal distinct else enum filter from group ilike in interval is like not numeric on or over
-    select similar struct then to union using values varchar when where within
+    and all any as between by case char decimal distinct else enum filter from group grouping grouping_id ilike in interval is like not
+    numeric on or over select similar struct then to union using values varchar when where within
 """)
 """Words that a bracket follows without making a call."""
 

@@ -127,6 +127,8 @@ SELECT p.sku, i.id360 FROM product p CROSS JOIN individual i WHERE p.category = 
 SELECT * FROM (SELECT id360, status FROM support_case) NATURAL JOIN (SELECT id360, status FROM consent)
 -- title: asof join
 SELECT o.sales_order_id, c.case_id FROM sales_order o ASOF JOIN support_case c ON o.id360 = c.id360 AND o.ordered_at >= c.opened_at WHERE c.priority = 'high'
+-- title: asof join by USING, whose last column may be earlier on the right
+SELECT o.id360, o.sales_order_id, c.case_id FROM (SELECT id360, sales_order_id, ordered_at AS moment FROM sales_order) o ASOF LEFT JOIN (SELECT id360, case_id, opened_at AS moment FROM support_case) c USING (id360, moment)
 -- title: asof join in a derived table, filtered above it
 SELECT * FROM (SELECT o.sales_order_id, c.satisfaction, c.priority AS p FROM sales_order o ASOF JOIN support_case c ON o.ordered_at >= c.opened_at) t WHERE t.p = 'high'
 -- title: lateral subquery with a limit
@@ -167,6 +169,8 @@ SELECT status, count(*), sum(items) FROM sales_order GROUP BY status HAVING stat
 SELECT * FROM (SELECT status, channel, count(*) AS n FROM sales_order GROUP BY ALL) t WHERE status = 'paid' AND n > 1
 -- title: filter on the empty group of a rollup
 SELECT * FROM (SELECT status, sum(items) AS n FROM sales_order GROUP BY ROLLUP (status)) t WHERE status IS NULL
+-- title: which columns a grouping set leaves out
+SELECT status, channel, grouping(status) AS g, grouping_id(status, channel) AS b, count(*) AS n FROM sales_order GROUP BY CUBE (status, channel)
 -- title: aggregates of every kind
 SELECT sum(total_amount), avg(items), min(ordered_at), max(status), count(DISTINCT id360), count(*) FILTER (WHERE status = 'paid') FROM sales_order
 -- title: distinct
