@@ -102,3 +102,22 @@ def rules_table(capabilities: Capabilities) -> str:
 )
 def test_the_capability_tables_are_those_of_the_code(capabilities: Capabilities) -> None:
     assert rules_table(capabilities) in (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8"), rules_table(capabilities)
+
+
+def test_the_code_map_names_every_module() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+)`", text[text.index("## Code map") : text.index("## Layers")]))
+    modules = {
+        f"{path.name}/" if path.is_dir() else path.stem
+        for package in ("federation", "views", "identity", "connectors")
+        for path in (ROOT / package).iterdir()
+        if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").exists()
+    }
+    assert modules <= named, f"not in the code map: {sorted(modules - named)}"
+    assert {word for word in named if word.endswith("/")} <= modules, "packages that are gone"
+
+
+def test_the_tests_that_hold_invariants_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+(?:\.py)?)`", text)
+    assert named and not [path for path in named if not (ROOT / path).exists()]
