@@ -94,6 +94,7 @@ class ResolveReport:
     whole_because: str = ""
     households: tuple[HouseholdCount, ...] = ()
     fits: tuple[ColumnFit, ...] = ()
+    unchanged: bool = False
 
     @property
     def odd_columns(self) -> tuple[ColumnFit, ...]:

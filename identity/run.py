@@ -150,7 +150,9 @@ class Run:
             firsts = np.array([one.first for one in loaded], np.int64)
             merging = Merging(entity, space, before, np.asarray(by_cluster[clusters], np.int64), firsts, found.edges)
             self.risky = sorted([*self.risky, *riskiest(merging)], key=lambda m: (-m.risk, m.id360))[:MOST]
-        return np.asarray(by_cluster[clusters], np.int64)
+        ids = np.asarray(by_cluster[clusters], np.int64)
+        self.sizes["moved"] += int((ids != before).sum())
+        return ids
 
     def _count(self, by_cluster: Ints, members: Ints, minted: Ints, merged: Ints) -> None:
         self.sizes.update(ids=len(by_cluster), minted=len(minted), merged=len(merged), singletons=int((members == 1).sum()))
@@ -205,11 +207,13 @@ class Run:
         retired = self.con.execute(
             f"SELECT count(*) FROM new.id_history WHERE retired_run = {self.draft.version:d} AND {OF_RECORDS}"
         ).fetchall()[0][0]
+        links = sum(source.records for source in self.sources)
+        before = sum(link.links for link in self.draft.previous.links) if self.draft.previous else NO_ID
         return ResolveReport(
             run=self.draft.version,
             version=self.draft.version,
             sources=tuple(self.sources),
-            links=sum(source.records for source in self.sources),
+            links=links,
             ids=self.sizes["ids"],
             minted=self.sizes["minted"],
             merged=self.sizes["merged"],
@@ -226,4 +230,5 @@ class Run:
             models=tuple(self.models),
             households=tuple(self.households),
             fits=tuple(self.fits),
+            unchanged=links == before and not self.sizes["moved"],
         )

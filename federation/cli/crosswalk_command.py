@@ -65,12 +65,15 @@ def _list(store: CrosswalkStore) -> None:
     current = store.current()
     if current is None:
         return
-    runs = {run: told for run, *told in current.reader.execute("SELECT run, epoch(finished_at), ids, restores FROM xw.run").fetchall()}
+    told = "SELECT run, epoch(finished_at), ids, minted, retired, restores FROM xw.run"
+    runs = {run: counts for run, *counts in current.reader.execute(told).fetchall()}
     for kept in store.versions():
         said = [str(kept)]
         if kept in runs:  # a version made after the one that serves is not in its list
-            finished, ids, restores = runs[kept]
-            said.append(f"{datetime.fromtimestamp(finished, UTC):%Y-%m-%d %H:%M} UTC  {ids:,} ids")
+            finished, ids, minted, retired, restores = runs[kept]
+            changed = ", ".join(f"{count:,} {what}" for count, what in ((minted, "new"), (retired, "retired")) if count)
+            told_ids = f"{ids:,} ids" + (f" ({changed})" if changed else "")
+            said.append(f"{datetime.fromtimestamp(finished, UTC):%Y-%m-%d %H:%M} UTC  {told_ids}")
             said += [f"the links of version {restores}"] if restores is not None else []
         said += [f"serves, {sum(t.links for t in current.links):,} links"] if current.version == kept else []
         click.echo("  ".join(said))

@@ -110,6 +110,7 @@ def lines(report: ResolveReport) -> list[str]:
     retired = max(0, report.retired - report.merged)  # ids that were merged are told once, as in a plan
     gone = f"{report.merged:,} merged into others, {retired:,} retired"
     said.append(f"ids: {report.minted:,} new, {gone}, {report.singletons:,} of one record only")
+    said += ["nothing changed: no record came, went or got another id"] if report.unchanged else []
     for model in report.models:
         said += model_lines(model)
         said += blocking_lines([b for b in report.blocking if (b.entity, b.space) == (model.entity, model.space)])

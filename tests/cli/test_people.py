@@ -74,6 +74,8 @@ def test_resolve_again_keeps_ids_and_says_so(cli: Cli, sample: Path) -> None:
     said = cli("resolve", project=sample)
     assert said.code == 0 and said.err == ""  # progress is for terminals
     assert "ids: 0 new, 0 merged into others, 0 retired" in said.out and "crm.contact" in said.out
+    assert "nothing changed: no record came, went or got another id" in said.lines
+    assert cli("crosswalk", project=sample).lines[0].endswith(" UTC  9 ids (9 new)")
     assert "serves, 15 links" in cli("crosswalk", project=sample).lines[-1]
     assert cli("crosswalk", "use", 1, project=sample).code == 0
     assert re.fullmatch(

@@ -76,10 +76,13 @@ class Both:
 
     def go_on(self, world: World, some: list[RecordSet] | None = None) -> ResolveReport:
         ways: dict[str, Any] = {"identifiers": IDENTIFIERS, "decisions": self.decisions}
+        before = self.whole.current()
         whole = resolve(sets(world), self.rules, self.whole, SECRET, matcher=self.engines(), **ways)
         report = incremental(some or sets(world), self.rules, self.little, SECRET, engines=self.engines(), **ways)
         assert report.ignored_decisions == whole.ignored_decisions
         self.same()
+        now = self.whole.current()
+        assert before is not None and now is not None and report.unchanged == whole.unchanged == (links(before) == links(now))
         return report
 
     def same(self) -> None:

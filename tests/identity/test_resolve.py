@@ -149,6 +149,27 @@ def test_a_rebuild_keeps_every_id_and_growth_keeps_the_old_ones(store: Crosswalk
     assert grown[("crm", -1)] not in first.values()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_resolve_that_changes_nothing_says_so_and_no_other_does(store: CrosswalkStore, seed: int) -> None:
+    tables = some_tables(seed)
+    rng = random.Random(seed)
+    before = None
+    for _ in range(12):
+        report = resolve([record_set(rows, source) for source, rows in tables.items()], RULES, store, SECRET)
+        crosswalk = store.current()
+        assert crosswalk is not None
+        found = ids_of(crosswalk)
+        assert report.unchanged == (found == before)
+        before, rows = found, tables[rng.choice(["crm", "shop", "support"])]
+        change = rng.choice(["nothing", "gone", "new", "moved"])
+        if change == "gone":
+            rows.pop(rng.randrange(len(rows)))
+        elif change == "new":
+            rows.append({"k0": max(row["k0"] for row in rows) + 1, "email": "p1@x.com", "phone": None})
+        elif change == "moved":
+            rows[rng.randrange(len(rows))] |= {"email": f"p{rng.randrange(40)}@x.com", "phone": None}
+
+
 def test_a_merge_redirects_and_a_split_mints(store: CrosswalkStore) -> None:
     a, b = "a@x.de", "b@x.de"
     tables = {"crm": [{"k0": 1, "email": a, "phone": None}, {"k0": 2, "email": a, "phone": None}, {"k0": 3, "email": b, "phone": None}]}
