@@ -73,6 +73,8 @@ class Shell:
             except EOFError:
                 return failures + (self.answered(typed) if typed.strip() else 0)
             except KeyboardInterrupt:
+                if not watched:
+                    raise  # nobody is there to type the next line
                 click.echo()
                 typed = ""
                 continue

@@ -31,6 +31,18 @@ def test_an_error_does_not_end_the_shell_but_its_exit_code_tells(typed) -> None:
     assert "[C360_UNKNOWN_COLUMN]" in said.err and "there is no `.nonsense`" in said.err and "say .timer on, or .timer off" in said.err
 
 
+def test_ctrl_c_ends_a_shell_that_reads_from_a_pipe(cli: Cli, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(io.StringIO):
+        def readline(self, *_: object) -> str:  # type: ignore[override]
+            if not (line := super().readline()):
+                raise KeyboardInterrupt
+            return line
+
+    monkeypatch.setattr("sys.stdin", Slow(".output csv\nSELECT 1 AS one;\n"))
+    said = cli("shell", project=sample)
+    assert said.out == "one\n1\n" and "interrupted" in said.err and said.code == 130
+
+
 def test_dot_commands(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "x.csv"
     explained = ".explain on\nSELECT count(*) FROM case;\n.explain off\n"
