@@ -7,7 +7,6 @@ never a row's value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,34 +16,23 @@ from connectors.spi import Connector, Deadline, Table
 from connectors.spi.errors import C360Error, InternalError, SchemaDrift
 from federation.errors import MappingFailed, NoCrosswalk
 from federation.findings import NOTE, PROBLEM, Finding, problem
+from federation.identifier_search import COLUMNAR
+from federation.key_counts import count_keys
+from federation.lag import lag_of
 from federation.matched_columns import refuse_types, unfit
 from federation.resolving import record_reader, record_set, stored_identifiers
 from federation.stewardship_checks import stewardship
 from federation.watermarks import watermark_column
 from identity.crosswalk import Crosswalk
 from identity.personal import personal_keys
-from identity.scratch import key_type, registered, scratch
 from views.errors import did_you_mean
 from views.model import ForeignKey, Identifier, Mapping
 
 if TYPE_CHECKING:
     from federation.project import Project
 
-SCANNED_WELL = frozenset({"files", "duckdb"})
-"""Kinds whose tables are columnar: they find a key without an index."""
 WORTH_AN_INDEX = 10_000
 PING_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class KeyCount:
-    """Of a mapped table's rows: how many, without a key, with a key that another has, and not in the crosswalk (None: not looked up)."""
-
-    rows: int
-    nulls: int
-    repeated: int
-    repeated_rows: int
-    unlinked: int | None
 
 
 Told = Callable[[str], None]
@@ -230,40 +218,15 @@ def _keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> It
 
 def _lag(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> Iterator[Finding]:
     """What the source's own statistics say, where keys are not to be counted."""
-    from federation.lag import lag_of
-
     found = lag_of(project, mapping, crosswalk)
     if found.linked is not None and found.far:
         said = f"has {found.about} rows, and crosswalk version {crosswalk.version if crosswalk else 0} {found.linked:,} links"
         yield Finding(NOTE, "C360_CROSSWALK_LAG", _where(mapping), said, "run `c360 resolve`; `c360 crosswalk status --exact` counts")
 
 
-def count_keys(project: Project, mapping: Mapping, crosswalk: Crosswalk | None) -> KeyCount:
-    """Read the key columns of a mapped table, and nothing else of it, and count."""
-    records = record_set(project, mapping, ())
-    columns = [f"k{i}" for i in range(len(mapping.key))]
-    some_null, named = " OR ".join(f"{c} IS NULL" for c in columns), ", ".join(columns)
-    link = crosswalk.link_of(mapping.object, mapping.space, mapping.source, mapping.table) if crosswalk is not None else None
-    with scratch("1GiB", 2) as con, registered(con, "read", records.read()):
-        typed = ", ".join(f"k{i}::{key_type(c.type)} AS k{i}" for i, c in enumerate(records.key))
-        con.execute(f"CREATE TABLE found AS SELECT {typed} FROM read")
-        (counts,) = con.execute(f"SELECT count(*), count(*) FILTER ({some_null}) FROM found").fetchall()
-        (repeated,) = con.execute(
-            "SELECT count(*), coalesce(sum(n), 0) FROM "
-            f"(SELECT count(*) AS n FROM found WHERE NOT ({some_null}) GROUP BY {named} HAVING n > 1)"
-        ).fetchall()
-        unlinked = None
-        if link is not None and crosswalk is not None and len(link.columns) == len(columns):
-            crosswalk.attach(con, "xw")
-            ((unlinked,),) = con.execute(
-                f"SELECT count(*) FROM found ANTI JOIN xw.main.{link.name} USING ({named}) WHERE NOT ({some_null})"
-            ).fetchall()
-    return KeyCount(counts[0], counts[1], repeated[0], int(repeated[1]), unlinked)
-
-
 def _unindexed(mapping: Mapping, source: Connector) -> Iterator[Finding]:
     """Columns by which one person's rows are fetched, and no index leads to."""
-    if source.kind in SCANNED_WELL:
+    if source.kind in COLUMNAR:  # it finds a key without an index
         return
     statistics = source.statistics(mapping.table)
     if statistics.rows is not None and statistics.rows < WORTH_AN_INDEX:

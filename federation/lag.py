@@ -13,8 +13,8 @@ from sqlglot import exp
 
 from connectors.spi import Connector, Deadline
 from connectors.spi.errors import C360Error
-from federation.checks import count_keys
 from federation.identifier_search import COLUMNAR, FILTERED_COLUMNS, FILTERED_WHOLE, READ_WHOLE
+from federation.key_counts import count_keys
 from federation.passes.push_filters import push_filters
 from federation.passes.push_top import push_top
 from federation.query import Query, Relation, Scan

@@ -151,7 +151,7 @@ class Run:
         if isinstance(error, C360Error):
             return error
         if isinstance(error, duckdb.OutOfMemoryException):
-            return _over_memory()
+            return over_memory()
         return InternalError(f"{type(error).__name__} in the trusted room", hint="run again; report it if it stays")
 
     # -- going -----------------------------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ class Run:
             self._held += size
             held = self._held
         if held > self._memory:
-            raise _over_memory()
+            raise over_memory()
 
     def _fetch(self, source: str, fetches: list[Fetch], before: Future[None] | None) -> None:
         """Ask one source its fragments, in turn, after those of the stage before: a session is one thread's at a time.
@@ -362,7 +362,8 @@ def _timed_out() -> QueryTimeout:
     return QueryTimeout("the query ran out of its time", hint="narrow it, or give it more: timeout=… (on the command line --timeout)")
 
 
-def _over_memory() -> OverMemory:
+def over_memory() -> OverMemory:
+    """What a query is told that needs more than its budget, in whichever room."""
     return OverMemory(
         "the query needs more memory than its budget; nothing is spilled to disk",
         hint="narrow it (a filter, fewer columns), or raise `settings.memory`",

@@ -14,13 +14,13 @@ import pyarrow as pa
 from connectors.spi import Deadline
 from connectors.spi.errors import C360Error, InternalError
 from federation import parameters
-from federation.errors import MissingParameter, OverMemory, QueryFailed
+from federation.errors import MissingParameter, QueryFailed
 from federation.inbox import Stopped
 from federation.planner import Prepared
 from federation.report import Report, size_of
 from federation.result import Result
 from federation.rooms import place, stream
-from federation.run import Run, cause_of
+from federation.run import Run, cause_of, over_memory
 from federation.virtual_table import VirtualTable
 from federation.wording import said
 from views.expand import Views
@@ -257,9 +257,7 @@ def _told(error: BaseException, run: Run) -> C360Error:
     if run.error is not None:
         return run.error
     if isinstance(error, duckdb.OutOfMemoryException):
-        return OverMemory(
-            "the query needs more memory than its budget; nothing is spilled to disk", hint="narrow it, or raise `settings.memory`"
-        )
+        return over_memory()
     if isinstance(error, duckdb.InterruptException):
         return run.raised(error)
     if isinstance(error, duckdb.FatalException | duckdb.InternalException):
