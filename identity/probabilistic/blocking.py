@@ -23,6 +23,8 @@ CAP = 100
 
 _SKELETON = "left({0}, 1) || REGEXP_REPLACE(TRANSLATE({0}[2:], 'cqzvdgj', 'kksftkk'), '[aeiouyhw]', '', 'g')"
 _FLAT = "coalesce(unit, '')"
+_DOUBLE = ("double_name",)
+"""In place of `several`: each of the words of a family name."""
 _ORDERED = ("least(given, family)", "greatest(given, family)")
 
 
@@ -42,6 +44,8 @@ class BlockingRule:
 
     def rows(self, table: str) -> str:
         """`table` with a row for each value that may agree."""
+        if self.several == _DOUBLE:
+            return f"(SELECT * REPLACE (unnest(coalesce(string_split(trim(double_name), ' '), [family])) AS family) FROM {table})"
         return each_value(table, self.several, self.columns)
 
 
@@ -109,8 +113,12 @@ _WEAK_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("given name, birth month", ("given1", "dob[1:6]"), "given1 dob"),
     ("city, birth month", ("city", "dob[1:6]"), "city dob"),
     ("initial, sound, birthday", ("left(given, 1)", _SKELETON.format("family"), "dob[5:8]"), "given family dob"),
+    ("family name, initial", ("family", "left(given, 1)"), "family given"),
+    ("given name, initial of family name", ("given1", "left(family, 1)"), "given1 family"),
+    ("initials, postcode", ("left(given, 1)", "left(family, 1)", "postcode"), "given family postcode"),
     ("sound of name", (_SKELETON.format("given"), _SKELETON.format("family")), "given family"),
 )
+_PART_OF_NAME = BlockingRule("given name, part of family name", ("given1", "family"), frozenset(("given1", "family")), several=_DOUBLE)
 RULE_BITS = 6
 """Bits for the number of a rule beside that of a pair."""
 WEAK_UP_TO = 100_000
@@ -134,7 +142,8 @@ def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
         for name, parts, needs in needed
         if needs <= have
     )
-    return tuple(replace(rule, several=several_of(rule.columns, columns)) for rule in (*rules, _NAME) if rule.columns <= have)
+    found = [replace(rule, several=several_of(rule.columns, columns)) for rule in (*rules, _NAME) if rule.columns <= have]
+    return (*found, _PART_OF_NAME) if weak and {*_PART_OF_NAME.columns, *_DOUBLE} <= have else tuple(found)
 
 
 def refinements(rule: BlockingRule, columns: Sequence[str]) -> tuple[str, ...]:

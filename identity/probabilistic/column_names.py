@@ -74,7 +74,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "email",
         r"(.*_)?e_?mail(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business))?|e?_?mail(_?id)?"
-        r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|mailadresse|emailadresse|adresse_e?_?mail|pochta)",
+        r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|(e_?)?mail_?adress?e?s?|adresse_e?_?mail|pochta)",
     ),
     (
         "phone",
