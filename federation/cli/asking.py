@@ -1,4 +1,4 @@
-"""What the commands that ask have in common: the query's text, its parameters, on whose behalf."""
+"""What the commands that ask have in common: the query's text, its parameters, on whose behalf; how a record is named."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from federation.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,3 +99,20 @@ def _typed(name: str, type_: str, text: str) -> object:
         return _TYPES[type_](text)
     except (ValueError, KeyError, InvalidOperation) as error:
         raise click.UsageError(f"parameter `{name}`: that is no {type_}") from error
+
+
+def record_of(project: Project, text: str) -> tuple[Any, ...]:
+    """The record that `source.table:key` names; a comma parts a key only where the table's has several parts. Raises click.UsageError."""
+    if (found := named_record(project, text)) is None:
+        raise click.UsageError(f"a record is named source.table:key (crm.contact:42), not `{text}`")
+    return found
+
+
+def named_record(project: Project, text: str) -> tuple[Any, ...] | None:
+    """As `record_of`; None if the text names no record."""
+    place, _, key = text.partition(":")
+    source, _, table = place.partition(".")
+    if not (key and table and source):
+        return None
+    composite = any(len(m.key) > 1 for m in project.model.mappings if (m.source, m.table) == (source, table))
+    return (source, table, *(key.split(",") if composite else [key]))

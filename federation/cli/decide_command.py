@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from federation.cli.asking import record_of
 from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
-    from federation.project import Project
     from identity.stewardship.decisions import Decision, Decisions
 
 HOW_MANY = {"same": 2, "different": 2, "pin": 2, "list": 0, "undo": 1}
@@ -82,16 +82,6 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
 
 def _term(decision: Decision) -> str:
     return f"until {decision.until:%Y-%m-%d %H:%M} UTC" if decision.until else "for ever"
-
-
-def record_of(project: Project, text: str) -> tuple[Any, ...]:
-    """The record that `source.table:key` names. Raises click.UsageError."""
-    place, colon, key = text.partition(":")
-    source, dot, table = place.partition(".")
-    if not (colon and dot and key):
-        raise click.UsageError(f"a record is named source.table:key (crm.contact:42), not `{text}`")
-    composite = any(len(m.key) > 1 for m in project.model.mappings if (m.source, m.table) == (source, table))
-    return (source, table, *(key.split(",") if composite else [key]))
 
 
 def _id360(text: str) -> int:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from federation.cli.asking import as_whom
-from federation.cli.decide_command import record_of
+from federation.cli.asking import as_whom, record_of
 from federation.cli.shared import App, command
 
 if TYPE_CHECKING:

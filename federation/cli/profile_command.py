@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from federation.cli.asking import as_whom
+from federation.cli.asking import as_whom, named_record
+from federation.cli.remarks import said_gaps
 from federation.cli.shared import App, colour, command, interruptible, stop_queries
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def profile(
         return
     for line in lines(found, provenance):
         click.echo(line)
-    if found.missing:
-        click.echo("incomplete: no answer from " + ", ".join(f"{s} ({code})" for s, code in found.missing.items()), err=True)
+    for line in said_gaps(found.report):
+        click.echo(line, err=True)
     app.say(f"{found.report.total_ms:,.1f} ms")
 
 
@@ -77,20 +78,13 @@ def who_of(text: str, project: Project) -> Who:
     name, equals, value = text.partition("=")
     if equals and re.fullmatch(r"[A-Za-z_]\w*", name):
         return {name: value}
-    place, colon, key = text.partition(":")
-    source, dot, table = place.partition(".")
-    if colon and dot and key:
-        if source not in project.model.sources:
+    if (record := named_record(project, text)) is not None:
+        if record[0] not in project.model.sources:
             from federation.errors import UnknownObject
 
-            raise UnknownObject(f"there is no source `{source}`", hint=f"sources: {', '.join(project.model.sources)}")
-        return (source, table, *key.split(",")) if _composite(project, source, table) else (source, table, key)
+            raise UnknownObject(f"there is no source `{record[0]}`", hint=f"sources: {', '.join(project.model.sources)}")
+        return record
     raise click.UsageError(f"WHO is an id360, an identifier (email=ada@example.org) or a source key (crm.contact:42), not `{text}`")
-
-
-def _composite(project: Project, source: str, table: str) -> bool:
-    """Whether the table's key has several parts: only then a comma parts them."""
-    return any(len(m.key) > 1 for m in project.model.mappings if (m.source, m.table) == (source, table))
 
 
 def lines(found: Profile, provenance: bool) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from federation.cli.decide_command import record_of
+from federation.cli.asking import record_of
 from federation.cli.shared import App, command
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
 @click.pass_obj
-def report(app: App, html: Path | None, labels: Path | None, output: str) -> None:  # fmt: skip
+def report(app: App, html: Path | None, labels: Path | None, output: str) -> None:
     """Report how good the crosswalk is, and where it may be wrong.
 
     It holds counts, scores and id360s; no key and no value of a record.

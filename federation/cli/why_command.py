@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from federation.cli.decide_command import record_of
+from federation.cli.asking import record_of
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
