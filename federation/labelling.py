@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from federation.explaining import current
+from federation.python_values import dicts_of
 from federation.state import project_secret
 from identity.errors import LabelsFile, NoEvidence
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
@@ -106,7 +107,7 @@ def live_rows(session: Session, question: Question) -> list[dict[str, Any]]:
     entity = question.a.table.entity
     ids = sorted({question.a.id360, question.b.id360})
     marks = ", ".join("?" * len(ids))
-    found = session.sql(f"SELECT * FROM {entity}_record WHERE id360 IN ({marks})", ids).arrow().to_pylist()
+    found = dicts_of(session.sql(f"SELECT * FROM {entity}_record WHERE id360 IN ({marks})", ids).arrow())
     keyed = {(row["source"], row["source_table"], row["key"]): row for row in found}
     return [keyed.get((m.table.source, m.table.table, key_as_text(m)), {}) for m in (question.a, question.b)]
 

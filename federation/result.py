@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from federation.errors import OverRows
+from federation.python_values import values_of
 from federation.report import Report
 
 if TYPE_CHECKING:
@@ -104,13 +105,13 @@ class Result:
         return polars.from_arrow(self.arrow())  # type: ignore[return-value]
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """As Python tuples."""
-        columns = [c.to_pylist() for c in self.arrow().columns]
+        """As Python tuples. A date or moment that Python cannot hold (before Christ, 'infinity') comes as text."""
+        columns = [values_of(c) for c in self.arrow().columns]
         return list(zip(*columns, strict=True)) if columns else []
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row, or None after the last."""
-        columns = [c.to_pylist() for c in self.arrow().slice(self._fetched, 1).columns]  # by position: two may have one name
+        columns = [values_of(c) for c in self.arrow().slice(self._fetched, 1).columns]  # by position: two may have one name
         self._fetched += 1
         return next(zip(*columns, strict=True), None)
 
@@ -138,7 +139,7 @@ class Result:
     def _repr_html_(self) -> str:
         """The first rows for a notebook, with what it cost."""
         shown = self.arrow().slice(0, 20)
-        rows = zip(*(column.to_pylist() for column in shown.columns), strict=True)  # by position: two may have one name
+        rows = zip(*(values_of(column) for column in shown.columns), strict=True)  # by position: two may have one name
         head = "".join(f"<th>{html.escape(n)}</th>" for n in shown.column_names)
         body = "".join("<tr>" + "".join(f"<td>{_cell(v)}</td>" for v in row) + "</tr>" for row in rows)
         sources = ", ".join(f"{html.escape(f.source)} {f.rows:,} rows" for f in self.report.fragments if f.asked)

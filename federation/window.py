@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from federation.inbox import Stopped
 from federation.planner import Prepared
+from federation.python_values import dicts_of, values_of
 from federation.report import Report
 from federation.run import Run, cause_of
 from identity.crosswalk import Crosswalk, SourceKey
@@ -61,7 +62,7 @@ def read_window(session: Session, id360: int, extent: Extent, report: Report, un
     bound = {"id": 0, "since": _SOME_TIME}
     prepared = session.project.planner.prepare_window(statements, bound, session.views, crosswalk, partial=extent.partial)
     run, tables = run_all(session, prepared, {"id": id360, "since": extent.since}, report, extent, unresolved)
-    rows = tables[0].to_pylist()
+    rows = dicts_of(tables[0])
     events = _newest(tables[1], id360, extent.since, extent.max_events) if len(tables) > 1 else []
     shown = crosswalk is not None and not session.views.closed(CROSSWALK)
     records = _records(prepared, run, crosswalk) if shown and crosswalk is not None else ()
@@ -107,7 +108,7 @@ def _records(prepared: Prepared, run: Run, crosswalk: Crosswalk) -> tuple[Source
     for lookup in prepared.plan.lookups:
         link = tables.get(lookup.table)
         if link is not None and link.entity == ENTITY:
-            keys = zip(*(column.to_pylist() for column in run.links(lookup.slot).columns[: lookup.keys]), strict=True)
+            keys = zip(*(values_of(column) for column in run.links(lookup.slot).columns[: lookup.keys]), strict=True)
             found += [SourceKey(link.entity, link.space, link.source, link.table, key) for key in keys]
     return tuple(found)
 
@@ -143,4 +144,4 @@ def _newest(events: pa.Table, id360: int, since: dt.datetime | None, most: int) 
         within = pc.and_(within, pc.greater_equal(events["at"], pa.scalar(since, events.schema.field("at").type)))
     events = events.filter(within)
     order = [("at", "descending"), ("kind", "ascending"), ("source", "ascending"), ("summary", "ascending")]
-    return events.drop_columns(["id360"]).sort_by(order).slice(0, most).to_pylist()  # type: ignore[no-any-return]
+    return dicts_of(events.drop_columns(["id360"]).sort_by(order).slice(0, most))

@@ -13,38 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from federation.python_values import values_of
+
 
 def rows_of(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     """The rows of a batch as Python values. By position: an answer may hold two columns of one name."""
-    return zip(*(_column(c) for c in batch.columns), strict=True) if batch.num_columns else iter([()] * batch.num_rows)
-
-
-def _column(column: pa.Array) -> list[Any]:
-    """The values of a column. A timestamp that Python's datetime cannot hold (infinity, the year 300 000) comes as Arrow's text."""
-    try:
-        return column.to_pylist()  # type: ignore[no-any-return]
-    except (ValueError, OverflowError):
-        return [_scalar(scalar) for scalar in column]
-
-
-def _scalar(scalar: pa.Scalar) -> Any:
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError):
-        return _far(scalar)
-
-
-def _far(scalar: pa.Scalar) -> str:
-    """A moment that a datetime cannot hold, as DuckDB writes it."""
-    if isinstance(scalar, pa.TimestampScalar | pa.Date32Scalar):
-        most = 2**63 - 1 if isinstance(scalar, pa.TimestampScalar) else 2**31 - 1
-        if abs(scalar.value) == most:
-            return "infinity" if scalar.value > 0 else "-infinity"
-    import duckdb
-
-    with duckdb.connect() as con:
-        con.register("far", pa.table({"x": pa.array([scalar])}))
-        return str(con.execute("SELECT x::VARCHAR FROM far").fetchall()[0][0])
+    return zip(*(values_of(c) for c in batch.columns), strict=True) if batch.num_columns else iter([()] * batch.num_rows)
 
 
 def _duration(value: pa.MonthDayNano) -> str:
