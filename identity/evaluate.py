@@ -37,6 +37,8 @@ from identity.versions.store import CrosswalkStore
 
 DOUBTFUL = 0.01
 """Calibration is measured over pairs above this score: the many far below it are right and would hide the rest."""
+_ROW = "row in the file"
+"""What the number of a record's row is called: no column of a table is."""
 SECRET = b"an evaluation keeps nothing it could protect"
 
 
@@ -104,8 +106,8 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
     place = source or next((c for c in columns if c.lower() == "source"), None)
     fields = recognise(c for c in columns if c not in (truth, place))
     names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
-    order = f"{_text(place)}, row" if place else "row"
-    given = con.execute(f"SELECT {_text(truth)} AS t, row FROM given ORDER BY {order}").fetchnumpy()
+    order = f"{_text(place)}, {identifier(_ROW)}" if place else identifier(_ROW)
+    given = con.execute(f"SELECT {_text(truth)} AS t, {identifier(_ROW)} AS row FROM given ORDER BY {order}").fetchnumpy()
     engine = _Watched(Settings(uses(fields)), SECRET)
     with tempfile.TemporaryDirectory() as folder:
         sets = [_record_set(con, Path(folder) / f"{i}.parquet", name, place, fields) for i, name in enumerate(names)]
@@ -153,15 +155,24 @@ def _peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str, source: str | None) -> list[str]:
-    file = literal(str(path))
-    parquet = (
-        f"CREATE VIEW given AS SELECT * EXCLUDE file_row_number, file_row_number AS row FROM read_parquet({file}, file_row_number = true)"
-    )
-    csv = f"CREATE TABLE given AS SELECT *, row_number() OVER () - 1 AS row FROM read_csv({file}, all_varchar = true)"
+def _load(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """CREATE given: the file, its rows numbered."""
+    file, number = literal(str(path)), identifier(_ROW)
+    if path.suffix == ".parquet":
+        numbered = f"SELECT * EXCLUDE file_row_number, file_row_number AS {number}"
+        con.execute(f"CREATE VIEW given AS {numbered} FROM read_parquet({file}, file_row_number = true)")
+        return
+    rows = f"CREATE TABLE given AS SELECT *, row_number() OVER () - 1 AS {number} FROM read_csv({file}, all_varchar = true"
     try:
-        con.execute(parquet if path.suffix == ".parquet" else csv)
-        columns = [row[0] for row in con.execute("DESCRIBE given").fetchall() if row[0] != "row"]
+        con.execute(f"{rows})")
+    except duckdb.InvalidInputException:  # most files that are not in UTF-8 are in Latin-1
+        con.execute(f"{rows}, encoding = 'latin-1')")
+
+
+def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str, source: str | None) -> list[str]:
+    try:
+        _load(con, path)
+        columns = [name for name, *_ in con.execute("DESCRIBE given").fetchall() if name != _ROW]
     except duckdb.Error as cause:
         if not path.exists():
             raise UnreadableTable(f"{path}: no such file", hint="give the path of a CSV with a header, or of a Parquet file") from cause
@@ -180,7 +191,7 @@ def _text(column: str | None) -> str:
 
 def _record_set(con: duckdb.DuckDBPyConnection, path: Path, name: str, place: str | None, fields: tuple[Field, ...]) -> RecordSet:
     """The records of one source, as a file of its own: a source gives only what is its own."""
-    picked = ", ".join(["row AS k0", *(f"{identifier(f.attribute)}::VARCHAR AS {identifier(f.attribute)}" for f in fields)])
+    picked = ", ".join([f"{identifier(_ROW)} AS k0", *(f"{identifier(f.attribute)}::VARCHAR AS {identifier(f.attribute)}" for f in fields)])
     where = f"WHERE {_text(place)} = {literal(name)}" if place else ""
     con.execute(f"COPY (SELECT {picked} FROM given {where}) TO {literal(str(path))} (FORMAT parquet)")
 

@@ -1,0 +1,36 @@
+"""Labelled tables as they come: any spelling of columns, any separator, in UTF-8 or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from identity.errors import UnreadableTable
+from identity.evaluate import evaluate
+
+PEOPLE = [("1", "José", "Müller"), ("1", "Jose", "Müller"), ("2", "Zoë", "Brontë"), ("3", "Ann", "Hathaway"), ("3", "Ann", "Hathaway")]
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(",", "utf-8"), (";", "latin-1"), ("\t", "utf-8-sig")])
+def test_separators_and_encodings(tmp_path: Path, separator: str, encoding: str) -> None:
+    rows = [("truth", "first name", "Last-Name"), *PEOPLE]
+    path = tmp_path / "people.csv"
+    path.write_text("".join(separator.join(row) + "\n" for row in rows), encoding=encoding)
+    reached = evaluate(path, "truth")
+    assert reached.fields == {"first name": "given_name", "Last-Name": "family_name"}
+    assert (reached.records, reached.clusters) == (5, 3)
+
+
+def test_a_column_may_be_called_row(tmp_path: Path) -> None:
+    """Rows that are in another order than the column says."""
+    path = tmp_path / "people.csv"
+    lines = [f"{9 - i},{','.join(person)}\n" for i, person in enumerate(PEOPLE)]
+    path.write_text("row,truth,first_name,last_name\n" + "".join(lines))
+    assert evaluate(path, "truth").f1 == 1.0
+
+
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "people.parquet").write_bytes(b"\xff\x00 no table")
+    with pytest.raises(UnreadableTable):
+        evaluate(tmp_path / "people.parquet", "truth")
