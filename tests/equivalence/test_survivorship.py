@@ -99,6 +99,7 @@ def ties(rules: Survivorship, attribute: str, records: list[Row], best: Row) -> 
 
 def test_how_many_records_and_the_latest(world: World, people: dict[int, list[Row]]) -> None:
     answer = world.project.session("root").sql("SELECT id360, records, last_updated_at FROM individual").fetchall()
+    assert {id360 for id360, _, _ in answer} == set(people)
     for id360, records, latest in answer:
         assert records == len(people[id360])
         assert latest == max((r["updated_at"] for r in people[id360] if r["updated_at"]), default=None)
