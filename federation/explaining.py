@@ -15,7 +15,7 @@ from federation.state import project_secret
 from identity.crosswalk import Crosswalk
 from identity.errors import UnknownId360
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
-from identity.evidence.why import ClusterEvidence, PairEvidence, Why, why, why_cluster
+from identity.evidence.why import ClusterEvidence, PairEvidence, Why, best_pair, why, why_cluster
 from identity.households.reading import HouseholdEvidence, why_household
 from identity.model import RecordSet
 from identity.stewardship.review import KINDS, Queue, ordered, review
@@ -35,10 +35,28 @@ def why_records(project: Project, a: Key, b: Key, *, live: bool = True) -> Why:
     mapping, other = mappings_of(project, [a, b])
     evidence = evidence_of(crosswalk, mapping.object, mapping.space)
     one, two = evidence.find(a[0], a[1], a[2:]), evidence.find(b[0], b[1], b[2:])
-    found = why(evidence, one, two, project_decisions(project).active())
+    found = why(evidence, one, two, project_decisions(project).active(), project_secret(project.model))
     if found.direct is None and not found.path and live and one.rec != two.rec:
         return replace(found, direct=_live(project, evidence, (mapping, other), (one, two)))
     return found
+
+
+def why_people(project: Project, one: int, other: int) -> Why | ClusterEvidence | HouseholdEvidence:
+    """Why two ids (of now, or merged) are two people: as `why_records` of the pair of their records that speaks most for one person.
+
+    If they are one by now, how it hangs together. Raises: NoCrosswalk, UnknownId360; what `why_records` raises.
+    """
+    crosswalk = current(project)
+    a, b = crosswalk.canonical(one), crosswalk.canonical(other)
+    if a == b:
+        return why_id360(project, a)
+    for place in places_with_evidence(crosswalk):
+        if pair := best_pair(evidence_of(crosswalk, *place), a, b):
+            first, second = ((m.table.source, m.table.table, *m.key) for m in pair)
+            return why_records(project, first, second)
+    for id360 in (a, b):
+        why_id360(project, id360)
+    raise UnknownId360(f"{one} and {other} are not two ids of one entity and space", hint="`c360 why ID360` shows each")
 
 
 def why_id360(project: Project, id360: int) -> ClusterEvidence | HouseholdEvidence:
@@ -48,9 +66,9 @@ def why_id360(project: Project, id360: int) -> ClusterEvidence | HouseholdEviden
     """
     crosswalk = current(project)
     now = crosswalk.canonical(id360)
-    decisions = project_decisions(project).active()
+    decisions, secret = project_decisions(project).active(), project_secret(project.model)
     for place in places_with_evidence(crosswalk):
-        if found := why_cluster(evidence_of(crosswalk, *place), now, decisions):
+        if found := why_cluster(evidence_of(crosswalk, *place), now, decisions, secret):
             return found
         if household := why_household(evidence_of(crosswalk, *place), now):
             return household

@@ -129,16 +129,16 @@ class Project:
 
         return decide_records(self, verdict, a, b, reason=reason, by=by, until=until)
 
-    def why(self, a: Key | int, b: Key | None = None) -> Why | ClusterEvidence | HouseholdEvidence:
+    def why(self, a: Key | int, b: Key | int | None = None) -> Why | ClusterEvidence | HouseholdEvidence:
         """Why records ("crm", "contact", 42) and ("shop", "customer", "C-3") are one person, or are not: the pairs that lead from one
-        to the other, each with its evidence. Of an id360 alone: how its records hang together; of a household's id: who is of it, and by
-        which pairs of records. See federation.explaining."""
-        from federation.explaining import why_id360, why_records
+        to the other, each with its evidence. Of two id360s: the same of the best pair of their records. Of one alone: how its records hang
+        together; of a household's id: who is of it, and by which pairs of records. See federation.explaining."""
+        from federation.explaining import why_id360, why_people, why_records
 
-        if isinstance(a, int):
-            return why_id360(self, a)
-        if b is None:
-            raise TypeError("why() takes two records, or one id360")
+        if isinstance(a, int) and (b is None or isinstance(b, int)):
+            return why_id360(self, a) if b is None else why_people(self, a, b)
+        if isinstance(a, int) or b is None or isinstance(b, int):
+            raise TypeError("why() takes two records, two id360s, or one id360")
         return why_records(self, a, b)
 
     def review(self, limit: int = 20, kinds: Collection[str] = ()) -> Queue:

@@ -59,10 +59,7 @@ def changed(found: Changes) -> list[str]:
     """What is different between two versions, for people."""
     if found.nothing:
         return ["nothing changes: every record keeps its id"]
-    said = [
-        f"{found.merged:,} merged, {found.split:,} split off, {found.minted - found.split:,} of new records, {found.retired:,} retired; "
-        f"{found.moved:,} records change their id"
-    ]
+    said = [counted(found)]
     width = max((len(f"{t.source}.{t.table}") for t in found.tables), default=0)
     said += [
         f"  {f'{t.source}.{t.table}':{width}}  {t.before:>10,} → {t.after:,} records (+{t.added:,} −{t.removed:,}), {t.moved:,} changing id"
@@ -70,7 +67,7 @@ def changed(found: Changes) -> list[str]:
     ]
     said += [
         f"  households of {h.entity}{f' ({h.space})' if h.space else ''}: {h.before:,} → {h.after:,}; "
-        f"{h.came:,} people come into one, {h.left:,} leave for none, {h.moved:,} move"
+        f"of the people {h.came:,} come into one, {h.left:,} leave for none, {h.moved:,} move"
         for h in found.households
     ]
     said += _listed("merged", found.merged, found.merges, "into") + _listed("split off", found.split, found.splits, "to")
@@ -81,6 +78,14 @@ def changed(found: Changes) -> list[str]:
         before, after = (sum(n for size, n in s.items() if size > sizes[SHOWN - 1]) for s in (found.sizes_before, found.sizes_after))
         said.append(f"  {'more':>12}  {before:>6,} → {after:,}  (at most {sizes[-1]:,})")
     return said
+
+
+def counted(found: Changes) -> str:
+    """How many ids and records are different between two versions."""
+    return (
+        f"{found.merged:,} merged, {found.split:,} split off, {found.minted - found.split:,} of new records, {found.retired:,} retired; "
+        f"{found.moved:,} records change their id"
+    )
 
 
 def _listed(word: str, count: int, moved: tuple[Moved, ...], how: str) -> list[str]:

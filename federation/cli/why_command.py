@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,13 +32,15 @@ def why(app: App, a: str, b: str | None, output: str, html: Path | None) -> None
     \b
     c360 why crm.contact:17 shop.customer:C-3
     c360 why 123456789012345                  how a person's records hang together; of a household's id, who is of it
+    c360 why 123456789012345 234567890123456  why these are two people: by the pair that speaks most for one
     """
     project = app.project()
-    if b is None and not a.isdigit():
-        raise click.UsageError("name two records (source.table:key), or one id360")
-    found = interruptible(
-        lambda: project.why(int(a)) if b is None else project.why(record_of(project, a), record_of(project, b)), project.close
-    )
+    named = [what for what in (a, b) if what is not None]
+    ids = [int(what) for what in named if what.isdigit()]
+    if (not ids and b is None) or len(ids) == 1 < len(named):
+        raise click.UsageError("name two records (source.table:key), two id360s, or one")
+    asked: list[Any] = list(ids) or [record_of(project, what) for what in named]
+    found = interruptible(lambda: project.why(*asked), project.close)
     if html is not None:
         from federation.pages import write_page
         from federation.why_page import why_page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,9 @@ from identity.evidence.reading import Member, Pairs, StoredEvidence
 from identity.evidence.waterfall import Unmet, Waterfall, waterfall
 from identity.households.reading import Together, together
 from identity.matching import OUTVOTED
-from identity.stewardship.decisions import PIN, Decision
+from identity.stewardship.decisions import Decision
+from identity.stewardship.review import record_name
+from identity.stewardship.standing import in_force
 
 _NOTHING: tuple[int, tuple[str, str] | None] = (0, None)
 CERTAIN = 1e6
@@ -93,8 +95,9 @@ class ClusterEvidence:
     decisions: tuple[str, ...]
 
 
-def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Decision] = ()) -> Why:
-    """Why two records are one, or are not. Their own pair is None in the answer if nothing was kept of it."""
+def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Sequence[Decision] = (), secret: bytes = b"") -> Why:
+    """Why two records are one, or are not. Their own pair is None in the answer if nothing was kept of it. Under the project's `secret`
+    decisions name records whose keys are personal."""
     members = {m.rec: m for m in evidence.members(a.id360)}
     inside = evidence.inside(min(members))
     pair = (min(a.rec, b.rec), max(a.rec, b.rec))
@@ -118,10 +121,11 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Iterable[Deci
         told = ()
         household = together(evidence, evidence.members(a.id360), others)
     own = _told(evidence, direct, members)
+    kept_apart = told_limit(limit) if limit else ""
     touched = {str(members[rec]) for rec in (a.rec, b.rec)} | {name for step in told for name in (step.a, step.b)}
     return Why(
         evidence.entity, evidence.space, str(a), str(b), a.id360, b.id360, told, own[0] if own else None, across,
-        _decisions(decisions, touched), household, told_limit(limit) if limit else "", *hidden,
+        _decisions(evidence, decisions, [m for m in members.values() if str(m) in touched], secret), household, kept_apart, *hidden,
     )  # fmt: skip
 
 
@@ -132,8 +136,8 @@ def unkept(mine: Sequence[Member], theirs: Sequence[Member], near: Pairs) -> tup
     return len(mine) * len(theirs) - len(kept), example
 
 
-def why_cluster(evidence: StoredEvidence, id360: int, decisions: Iterable[Decision] = ()) -> ClusterEvidence | None:
-    """How the records of an id hang together; None if it has none here."""
+def why_cluster(evidence: StoredEvidence, id360: int, decisions: Sequence[Decision] = (), secret: bytes = b"") -> ClusterEvidence | None:
+    """How the records of an id hang together; None if it has none here. `secret` as in `why`."""
     members = {m.rec: m for m in evidence.members(id360)}
     if not members:
         return None
@@ -153,7 +157,8 @@ def why_cluster(evidence: StoredEvidence, id360: int, decisions: Iterable[Decisi
         evidence.entity, evidence.space, id360, tuple(str(m) for m in members.values() if m.id360 == id360),
         _told(evidence, inside.where(tree[np.argsort(weight[tree], kind="stable")]), members), bridge, parts, len(scored),
         len(joining) / possible if possible else 1.0, float(scored.mean()) if len(scored) else None,
-        _told(evidence, beyond, members), _decisions(decisions, {str(m) for m in members.values() if m.id360 == id360}),
+        _told(evidence, beyond, members),
+        _decisions(evidence, decisions, [m for m in members.values() if m.id360 == id360], secret),
     )  # fmt: skip
 
 
@@ -213,10 +218,28 @@ def _told(evidence: StoredEvidence, pairs: Pairs, members: dict[int, Member]) ->
     return tuple(found)
 
 
-def _decisions(decisions: Iterable[Decision], records: set[str]) -> tuple[str, ...]:
+def _decisions(evidence: StoredEvidence, decisions: Sequence[Decision], members: Sequence[Member], secret: bytes) -> tuple[str, ...]:
     """Those about these records only: a decision on one of them and a stranger explains nothing here."""
-    return tuple(
-        f"{d.id}: {d.verdict} {d.a} {d.b or d.id360} · {d.reason} ({d.by}, {d.at:%Y-%m-%d})"
-        for d in decisions
-        if (str(d.a) in records and (d.verdict == PIN or str(d.b) in records))
-    )
+    here = [d for d in decisions if (d.entity, d.space) == (evidence.entity, evidence.space)]
+    ids = {record_name(member, secret): member.id360 for member in members} if here else {}
+    found = []
+    for d in here:
+        if ids.keys() >= set(d.records):
+            until = f" until {d.until:%Y-%m-%d}" if d.until else ""
+            waits = "" if in_force(d, {ids[record] for record in d.records}) else "; it waits for the next resolve"
+            found.append(f"{d.id}: {d.verdict} {d.a} {d.b or d.id360}{until} · {d.reason} ({d.by}, {d.at:%Y-%m-%d}){waits}")
+    return tuple(found)
+
+
+def best_pair(evidence: StoredEvidence, one: int, other: int) -> tuple[Member, Member] | None:
+    """Of two ids the pair of records that speaks most for one person; the first of each if nothing is kept. None if one has none here."""
+    mine, theirs = evidence.members(one), evidence.members(other)
+    if not mine or not theirs:
+        return None
+    near = evidence.near(mine[0].rec)
+    near = near.where(near.beyond == theirs[0].rec)
+    if not len(near):
+        return mine[0], theirs[0]
+    best = int(np.argmax(near.odds))
+    by_rec = {member.rec: member for member in (*mine, *theirs)}
+    return by_rec[int(near.left[best])], by_rec[int(near.right[best])]

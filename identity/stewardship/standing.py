@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from identity.evidence.reading import StoredEvidence
 from identity.stewardship.decisions import PIN, SAME, Decision
@@ -16,6 +16,9 @@ def standing(evidence: StoredEvidence, decision: Decision, secret: bytes) -> tup
     recs = [rec for rec in found if rec is not None]
     if len(recs) < len(found):
         return GONE, recs
-    ids = {member.id360 for member in evidence.named(recs).values()}
-    says_so = decision.id360 in ids if decision.verdict == PIN else (len(ids) == 1) == (decision.verdict == SAME)
-    return (HOLDS if says_so else WAITS), recs
+    return (HOLDS if in_force(decision, {member.id360 for member in evidence.named(recs).values()}) else WAITS), recs
+
+
+def in_force(decision: Decision, ids: Collection[int]) -> bool:
+    """Whether a version says what a decision says, whose records have these ids in it."""
+    return decision.id360 in ids if decision.verdict == PIN else (len(ids) == 1) == (decision.verdict == SAME)

@@ -60,7 +60,9 @@ def test_decide_plan_apply_and_roll_back(cli: Cli, mine: Path) -> None:
     assert id_of(cli, mine, str(ada)) == id_of(cli, mine, str(other)), "any old id finds its profile"
     again = cli("apply", project=mine)
     assert again.code == 1 and "[C360_NO_PLAN]" in again.err
-    assert "version 3 serves, with the links of version 1" in cli("rollback", project=mine).err
+    back = cli("rollback", project=mine).err
+    assert "version 3 serves, with the links of version 1" in back and "0 merged, 1 split off" in back
+    assert "1 decision is not in force in it, but from the next resolve on" in back
     assert (id_of(cli, mine, "crm.contact:1"), id_of(cli, mine, "crm.contact:2")) == (ada, other)
     shown = cli("crosswalk", "show", max(ada, other), project=mine).out + cli("crosswalk", "show", min(ada, other), project=mine).out
     assert "restored" in shown and "merged into" in shown and "took over" in shown and "crm.contact:1\n" in shown
@@ -79,6 +81,13 @@ def test_an_old_id_finds_its_profile_through_chains_and_rollbacks(cli: Cli, mine
     assert len({id_of(cli, mine, str(i)) for i in people}) == 2
     cli("rollback", project=mine)
     assert [id_of(cli, mine, str(i)) for i in people] == people
+
+
+def test_going_back_to_what_was_the_same_is_told(cli: Cli, mine: Path) -> None:
+    cli("resolve", project=mine)
+    said = cli("rollback", project=mine).err
+    assert "nothing changes: version 1 said of every record what version 2 said; `c360 crosswalk` lists the others" in said
+    assert "decision" not in said
 
 
 def test_different_is_honoured_and_undone(cli: Cli, mine: Path) -> None:

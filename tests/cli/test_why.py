@@ -14,6 +14,7 @@ from people_project import people_project, values
 
 import c360
 from federation.cli.app import run
+from identity.evidence.why import Why
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +87,48 @@ def test_how_a_person_hangs_together(cli: Cli, people: Path) -> None:
 def test_what_a_steward_decided_is_shown(cli: Cli, tmp_path: Path) -> None:
     people_project(tmp_path)
     assert cli("resolve", project=tmp_path).code == 0
-    cli("decide", "different", "crm.contact:7", "shop.customer:C-7", "--reason", "twins", "--by", "mia", project=tmp_path)
+    twins = ("crm.contact:7", "shop.customer:C-7", "--reason", "twins", "--by", "mia", "--until", "2999-01-01")
+    cli("decide", "different", *twins, project=tmp_path)
+    assert "; it waits for the next resolve\n" in cli("why", "crm.contact:7", "shop.customer:C-7", project=tmp_path).out
     assert cli("resolve", project=tmp_path).code == 0
     said = cli("why", "crm.contact:7", "shop.customer:C-7", project=tmp_path).out
-    assert "are two people" in said and "different crm.contact:7 shop.customer:C-7 · twins (mia" in said
+    assert "are two people" in said and "different crm.contact:7 shop.customer:C-7 until 2999-01-01 · twins (mia" in said
+    assert "waits" not in said
     cli("decide", "same", "crm.contact:150", "crm.contact:151", "--reason", "asked her", "--by", "mia", project=tmp_path)
     assert cli("resolve", project=tmp_path).code == 0
     said = cli("why", "crm.contact:150", "crm.contact:151", project=tmp_path).out
     assert "are one person" in said and "by decision" in said and "asked her" in said
+
+
+def test_a_decision_on_personal_keys_is_shown_by_its_hash(cli: Cli, tmp_path: Path) -> None:
+    rows = people_project(tmp_path)
+    file = tmp_path / "c360.yml"
+    file.write_text(file.read_text().replace("key: no,", "key: email,"))
+    assert "keys are personal (" in cli("resolve", project=tmp_path).out
+    pair = ("crm.contact:7", f"shop.customer:{rows[6]['email']}")
+    cli("decide", "different", *pair, "--reason", "twins", project=tmp_path)
+    for asked in (pair, (json.loads(cli("why", *pair, "-o", "json", project=tmp_path).out)["id360_a"],)):
+        said = cli("why", *asked, project=tmp_path).out
+        assert "different crm.contact:7 shop.customer:#" in said and "twins" in said and said.endswith("it waits for the next resolve\n")
+
+
+def test_two_ids_are_explained_by_the_pair_that_speaks_most_for_one_person(cli: Cli, tmp_path: Path) -> None:
+    people_project(tmp_path, 300, doubtful=True)
+    assert cli("resolve", project=tmp_path).code == 0
+    item = json.loads(cli("review", "--kind", "near-match", "-o", "json", project=tmp_path).out)[0]
+    said = cli("why", *item["ids"], project=tmp_path)
+    assert said.code == 0 and said.out == cli("why", item["a"], item["b"], project=tmp_path).out
+    cli("decide", "same", item["a"], item["b"], "--reason", "asked", project=tmp_path)
+    assert cli("resolve", project=tmp_path).code == 0
+    assert "what holds them together" in cli("why", *item["ids"], project=tmp_path).out, "one of them leads to the other by now"
+    strangers = [cli("why", f"crm.contact:{n}", "-o", "json", project=tmp_path).code for n in (1, 2)]
+    assert strangers == [2, 2] and cli("why", item["ids"][0], "crm.contact:1", project=tmp_path).code == 2
+    assert "[C360_UNKNOWN_ID360]" in cli("why", item["ids"][0], 1, project=tmp_path).err
+    with c360.connect(tmp_path) as project:
+        one, other = (project.session().profile(("crm", "contact", n)).id360 for n in (8, 9))
+        assert one is not None and other is not None
+        told = project.why(one, other)
+        assert isinstance(told, Why) and told.direct is not None and told.direct.live, "nothing was kept: two of them are compared now"
 
 
 def test_a_page_is_one_file_without_network(cli: Cli, people: Path, tmp_path: Path) -> None:
