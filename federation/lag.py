@@ -33,6 +33,7 @@ LARGE_ROWS, LARGE_SHARE = 1000, 0.1
 SECONDS = 60.0
 AHEAD = dt.timedelta(days=1)
 """Clocks and time zones of sources differ by less. What is dated later is no change that happened: 2099-12-31, a slip of the pen."""
+_FIRST, _LAST = (pa.scalar(moment, pa.timestamp("us")) for moment in (dt.datetime.min, dt.datetime.max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,5 +175,6 @@ def _latest(
     moments = pa.chunked_array([b.column(0) for b in run.reader(prepared.plan.relations[0])] or [[]], pa.timestamp("us"))
     if until is not None:  # a source that does not compare gives all
         moments = moments.filter(pc.less_equal(moments, pa.scalar(until.replace(tzinfo=None), pa.timestamp("us"))))
-    latest = pc.max(moments).as_py()
+    moments = moments.filter(pc.greater(moments, _FIRST))  # '-infinity' is none
+    latest = pc.max(pc.min_element_wise(moments, _LAST)).as_py()
     return latest.replace(tzinfo=dt.UTC) if latest is not None else None

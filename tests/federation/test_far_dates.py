@@ -25,7 +25,7 @@ identity: {secret: "${env:FAR_SECRET:-sixteen bytes at least}", individual: {rul
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[c360.Project]:
     with duckdb.connect(str(tmp_path / "s.duckdb")) as con:
-        con.execute("CREATE TABLE person (id BIGINT PRIMARY KEY, mail TEXT, born DATE, changed TIMESTAMPTZ)")
+        con.execute("CREATE TABLE person (id BIGINT PRIMARY KEY, mail TEXT, born DATE, changed TIMESTAMP)")
         con.execute("""INSERT INTO person VALUES (1, 'a@x.example', '0044-03-15 (BC)', '2024-01-01'),
             (2, 'b@x.example', 'infinity', '-infinity'),
             (3, 'c@x.example', '12000-01-01', '20000-01-01'), (4, 'd@x.example', '1990-01-01', '2024-01-01')""")
@@ -61,3 +61,8 @@ def test_they_are_found_and_compared(project: c360.Project) -> None:
     session = project.session()
     assert session.sql("SELECT email FROM individual WHERE birth_date = DATE '12000-01-01'").fetchall() == [("c@x.example",)]
     assert session.sql("SELECT email FROM individual_record WHERE birth_date < DATE '0001-01-01'").fetchall() == [("a@x.example",)]
+
+
+def test_how_far_the_crosswalk_lags_is_told_all_the_same(project: c360.Project) -> None:
+    (table,) = project.lag(exact=True).tables
+    assert (table.rows, table.covered) == (4, True)  # the last change that a calendar knows, of 2024
