@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from identity.model import AtMost, Households, MatchModel, MatchRule
 from views import rules
 from views.checker import checked, rest
 from views.errors import Problems, WrongValue, raise_together
@@ -15,7 +16,7 @@ from views.fields import EntityFields, IdentityFields, ProjectFields, SourceFiel
 from views.households import households, view_name
 from views.mappings import build_mappings, check_timezone
 from views.match_models import at_most, match_model
-from views.model import AtMost, Households, Mapping, MatchModel, MatchRule, Model, SourceConfig, Survivorship
+from views.model import Mapping, Model, SourceConfig, Survivorship
 from views.objects import project_objects
 from views.project_file import Node, read_project
 from views.secrets import Secret, options, secret

@@ -11,7 +11,7 @@ from sqlglot import exp
 from views.errors import BadLink, Conflict, MissingField, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.expressions import parse_scalar
 from views.fields import MappingFields, PersonFields
-from views.model import ForeignKey, Identifier, Link, Location, Mapping, ObjectType, OwnKey, SourceConfig
+from views.model import ForeignKey, Identifier, Link, Location, Mapping, ObjectType, OwnKey, SourceConfig, object_named
 from views.project_file import Node
 
 
@@ -39,7 +39,7 @@ def build_mappings(
 def _mapping(
     fields: MappingFields, node: Node, objects: MappingOf[str, ObjectType], sources: MappingOf[str, SourceConfig], problems: Problems
 ) -> Mapping:
-    object_ = objects.get(fields.object) or next((o for o in objects.values() if fields.object in o.aliases), None)
+    object_ = object_named(objects, fields.object)
     if object_ is None:
         hint = did_you_mean(fields.object, objects, "define it under `objects:`")
         raise UnknownName(f"there is no object `{fields.object}`", node.find("object").at, hint=hint)

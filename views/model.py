@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from identity.model import AtMost as AtMost
-from identity.model import Households as Households
-from identity.model import MatchKey as MatchKey
-from identity.model import MatchModel as MatchModel
-from identity.model import MatchRule as MatchRule
+from identity.model import AtMost, Households, MatchModel, MatchRule
 
 if TYPE_CHECKING:
     from views.secrets import Secret
@@ -242,7 +238,12 @@ class Model:
 
     def object_named(self, name: str) -> ObjectType | None:
         """The object of that name or alias, whether mapped or not; None if there is none."""
-        return self.objects.get(name) or next((o for o in self.objects.values() if name in o.aliases), None)
+        return object_named(self.objects, name)
 
     def mappings_of(self, object_: str) -> tuple[Mapping, ...]:
         return tuple(m for m in self.mappings if m.object == object_)
+
+
+def object_named(objects: MappingOf[str, ObjectType], name: str) -> ObjectType | None:
+    """The object of that name or alias; None if there is none."""
+    return objects.get(name) or next((o for o in objects.values() if name in o.aliases), None)

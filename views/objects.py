@@ -8,10 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
-from sqlglot import exp
 
 from identity.errors import UnknownNormalForm
-from identity.normalise import normalised
+from identity.normalise import check_normal_form
 from views.errors import BadLink, Conflict, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean, raise_together
 from views.expressions import over_attributes, parse_scalar
 from views.fields import AttributeFields, ObjectFields, TimelineFields
@@ -104,7 +103,7 @@ def _attribute(name: str, fields: AttributeFields, node: Node) -> Attribute:
     type_ = TYPES.get(fields.type) or fields.type.upper().replace(" ", "")
     normal = fields.normal or (fields.identifier if fields.identifier in ("email", "phone") else NORMAL.get(type_, "exact"))
     try:
-        normalised(normal, exp.column(name))
+        check_normal_form(normal)
     except UnknownNormalForm as error:
         raise WrongValue(error.message, node.find("normal").at, hint=error.hint) from error
     return Attribute(name, type_, fields.description, fields.references, fields.identifier, normal)

@@ -10,11 +10,11 @@ from sqlglot import exp
 
 from identity.errors import UnknownNormalForm
 from identity.model import MatchKey, MatchRule
-from identity.normalise import normalised
+from identity.normalise import check_normal_form
 from views.errors import Conflict, MissingField, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.expressions import over_attributes, parse_scalar
 from views.fields import EntityFields, NamedRuleFields, PolicyFields, SettingsFields, SurvivorshipFields
-from views.model import Mapping, ObjectType, Policy, Rule, SourceConfig, Survivorship
+from views.model import Mapping, ObjectType, Policy, Rule, SourceConfig, Survivorship, object_named
 from views.project_file import Node
 
 Objects = MappingOf[str, ObjectType]
@@ -77,7 +77,7 @@ def _match_key(attribute: str, normal: str, node: Node, index: int, object_: Obj
         raise UnknownAttribute(f"`{object_.name}` has no attribute `{attribute}`", at, hint=hint)
     normal = normal or object_.attributes[attribute].normal
     try:
-        normalised(normal, exp.column(attribute))
+        check_normal_form(normal)
     except UnknownNormalForm as error:
         raise WrongValue(f"`{attribute}`: {error.message}", node.find(attribute).at, hint=error.hint) from error
     return MatchKey(attribute, normal)
@@ -158,7 +158,7 @@ def _policy(fields: PolicyFields, node: Node, objects: Objects, problems: Proble
 DENIED_ONLY = re.compile(r"^(raw(\.[^.]+){0,3}|crosswalk)$")
 """What can be denied but not filtered: raw tables (all, of one source, or one) and the crosswalk; households too."""
 
-TIMELINE = ("at", "kind", "source", "summary", "details")
+TIMELINE_ATTRIBUTES = ("at", "kind", "source", "summary", "details")
 """What a policy on the timeline can speak of."""
 
 
@@ -172,10 +172,10 @@ def _bound(
             return None
         return name, frozenset()
     if name == "timeline":
-        return name, frozenset(TIMELINE)
+        return name, frozenset(TIMELINE_ATTRIBUTES)
     if name.endswith("_record") and (record := objects.get(name.removesuffix("_record"))) and record.entity:
         return name, frozenset(record.attributes) | {"source", "source_table"}
-    object_ = objects.get(name) or next((o for o in objects.values() if name in o.aliases), None)
+    object_ = object_named(objects, name)
     if object_ is None:
         problems.add(UnknownName(f"there is no object `{name}`", node.at, hint=did_you_mean(name, objects)))
         return None

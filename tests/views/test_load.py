@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from identity.model import MatchKey
 from views.errors import MissingSecret
 from views.load import load
-from views.model import ForeignKey, Identifier, Mapping, MatchKey, Model, OwnKey, Rule
+from views.model import ForeignKey, Identifier, Mapping, Model, OwnKey, Rule
 
 GOOD = Path(__file__).parent / "good"
 
