@@ -32,7 +32,7 @@ class Doubts:
 
     `cluster` and `beyond` are the smallest records of the two clusters (the same if they are one), `odds` how likely these are one person;
     `records` are those at stake, `unsure` from 0 to 1; `why` names for each pair what made it one of this kind. Of refused merges `by` is
-    what would have made one (a rule; MODEL), and `votes` (n, 3) are as in between.Votes; of bridges `part` is the smaller part's records.
+    what would have made one (a rule; MODEL), and `votes` are those of all pairs; of bridges `part` is the smaller part's records.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Doubts:
     why: tuple[str, ...]
     part: Ints | None = None
     by: tuple[str, ...] | None = None
-    votes: Ints | None = None
+    votes: tuple[Votes, ...] | None = None
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Doubts:
         """Some of them."""
@@ -59,7 +59,7 @@ class Doubts:
 
     def votes_on(self, i: int) -> Votes | None:
         """Of a merge that other pairs refused: how all of them vote."""
-        return Votes(*self.votes[i].tolist()) if self.votes is not None and self.why[i] == OUTVOTED else None
+        return self.votes[i] if self.votes is not None and self.why[i] == OUTVOTED else None
 
 
 def doubts(evidence: StoredEvidence) -> Iterator[Doubts]:
@@ -92,7 +92,7 @@ def _apart(evidence: StoredEvidence, near: Pairs) -> Iterator[Doubts]:
     least = np.where(outvoted & ~np.isnan(odds), 0.0, LEAST_REFUSED)
     odds = np.where(outvoted, np.minimum(odds, 0.0), odds)
     found = _doubts(REFUSED, scored, odds, np.maximum(np.nan_to_num(entropy(odds)), least), sizes, limits)
-    yield replace(found, by=tuple(document.rules[rule] for rule in refused.rule.tolist()), votes=likely.votes(scored))
+    yield replace(found, by=tuple(document.rules[rule] for rule in refused.rule.tolist()), votes=tuple(likely.votes(scored)))
     near = near.where((probability(likely.odds(near)) >= DOUBTFUL[0]) & ~np.isin(likely.codes(near), likely.codes(refused)))
     codes = likely.codes(near)
     order = np.lexsort((near.right, near.left, -near.odds, codes))

@@ -44,6 +44,6 @@ def test_a_percentage_over_several_pairs_says_so() -> None:
     )
     alone = Item("near match", "individual", "", 2, 0.5, 0.4, "crm.contact:1", "crm.contact:2", (1, 2), "", (), of_pair=0.4)
     assert lines(1, alone)[0] == "  1  near match 40%: crm.contact:1 – crm.contact:2"
-    other = replace(item, posterior=0.4, votes=Votes(1, 3, 2), detail="5 records would be one; …")
+    other = replace(item, posterior=0.4, votes=Votes(1, 3, 2, 5.6, -7.0), detail="5 records would be one; …")
     assert lines(1, other)[0] == "  1  refused merge 98% by this pair alone: crm.contact:1 – crm.contact:2", "not a mean that may deny it"
     assert lines(1, replace(other, of_pair=None))[0] == "  1  refused merge: crm.contact:1 – crm.contact:2", "a rule asked for it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -215,12 +216,14 @@ def test_the_best_of_many_pairs_is_good_by_chance() -> None:
     odds = Between(near, sizes, 9).odds(near)
     assert odds.tolist() == pytest.approx([-30 / 9, -30 / 9, 0.0]) and entropy(odds)[0] < 0.5 < entropy(odds)[2]
     by_rule = Pairs(cluster, left, right, beyond, cluster, cluster, cluster, np.array([0.0, np.nan, 0.0]))
-    votes = [Votes(*row) for row in Between(near, sizes, 9).votes(by_rule).tolist()]
-    assert votes == [Votes(1, 1, 7), Votes(1, 2, 6), Votes(1, 0, 0)], "a rule speaks for each, though the odds do not"
-    assert str(votes[1]) == "1 of the 9 pairs speaks for one person, 2 against, nothing was kept of 6"
+    rule = 12 / math.log(2)
+    votes = Between(near, sizes, 9).votes(by_rule)
+    assert votes[1] == Votes(1, 2, 6, round(rule, 2), -9.0), "a rule speaks for the pair, though no odds do"
+    assert [(v.speak_for, v.against, v.not_kept) for v in votes] == [(1, 1, 7), (1, 2, 6), (1, 0, 0)]
+    assert str(votes[1]) == "1 of the 9 pairs speaks for one person (+17.3 bits), 2 against (-9.0), nothing was kept of 6"
     known = Between(near, sizes, 9, compared=True)
-    assert Votes(*known.votes(by_rule).tolist()[1]) == Votes(1, 8, 0) and known.odds(near)[0] == pytest.approx(-79 / 9)
-    assert str(Votes(2, 0, 0)) == "2 of the 2 pairs speak for one person"
+    assert known.votes(by_rule)[1] == Votes(1, 8, 0, round(rule, 2), -69.0) and known.odds(near)[0] == pytest.approx(-79 / 9)
+    assert str(Votes(2, 0, 0, 3.0, 0.0)) == "2 of the 2 pairs speak for one person (+3.0 bits)"
 
 
 def test_no_pair_counts_for_more_than_where_people_are_put_together() -> None:
@@ -247,9 +250,11 @@ def test_what_other_pairs_outweigh_is_told_by_their_votes_and_not_by_a_mean_that
     rules = {"individual": (MatchRule("email", (MatchKey("email", "email"),)),)}
     resolve([people_set([*made, {**first, "phone": None}, other, third])], rules, store, SECRET, matcher=engine())
     (found,) = (item for item in review(evidence(store), SECRET, limit=100, kinds=[REFUSED]) if item.why == "other pairs")
-    assert found.of_pair is not None and found.of_pair > 0.99 and found.votes == Votes(1, 2, 0) and found.by == "model"
+    assert found.of_pair is not None and found.of_pair > 0.99 and found.by == "model"
+    assert found.votes is not None and (found.votes.speak_for, found.votes.against, found.votes.not_kept) == (1, 2, 0)
+    assert found.votes.bits_for == round(8 / math.log(2), 2) and found.votes.bits_for + found.votes.bits_against < 0
     assert found.posterior is not None and found.posterior < 0.5, "the limit that refused it says no"
-    told = "the other pairs between the two outweigh it: 1 of the 3 pairs speaks for one person, 2 against"
+    told = "the other pairs between the two outweigh it: 1 of the 3 pairs speaks for one person (+11.5 bits), 2 against (-20.0)"
     assert found.detail == f"4 records would be one; {told}"
     (suspect,) = (s for s in condition(evidence(store)).over_split if s.why.startswith("100% likely one person, by their best pair"))
     assert suspect.why.endswith(told) and suspect.odds is not None and suspect.odds > 7
