@@ -115,6 +115,8 @@ _WEAK_RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("initial, sound, birthday", ("left(given, 1)", _SKELETON.format("family"), "dob[5:8]"), "given family dob"),
     ("family name, initial", ("family", "left(given, 1)"), "family given"),
     ("given name, initial of family name", ("given1", "left(family, 1)"), "given1 family"),
+    ("given name, end of family name", ("given1", "right(family, 3)"), "given1 family"),
+    ("family name, end of given name", ("family", "right(given, 3)"), "family given"),
     ("initials, postcode", ("left(given, 1)", "left(family, 1)", "postcode"), "given family postcode"),
     ("sound of name", (_SKELETON.format("given"), _SKELETON.format("family")), "given family"),
 )

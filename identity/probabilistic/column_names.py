@@ -32,7 +32,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"(last|first)?_?(updated|modified|created|seen).*|.*_(updated|modified|created)_(at|on|date)|household.*|cluster.*|entity.*"
         r"|unique_id|row(_?(id|num|number|no|nr))?|rec(ord)?_?(id|no|num|number)|id|_?id|index|idx|uuid|guid|pk|sk|(primary_|row_"
         r"|record_)?(key|hash)|enterprise_?id|data_?set|source.*|website|web|.*url|homepage|lat|lon|lng|latitude|longitude|fips"
-        r"|last_login|(tax_|survey_|fiscal_)?(year|month|quarter)|tax_form",
+        r"|last_login|(tax_|survey_|fiscal_)?(year|month|quarter|day)|tax_form",
     ),
     ("text", rf"{_RELATIVE}_(\d_)?(contact_)?(.*_)?(sur|last|first|given|maiden|full|birth|middle)?_?(name|initial)s?"),
     ("ignored", rf"{_RELATIVE}_.+|employer_(?!name$).+|employers_.+"),

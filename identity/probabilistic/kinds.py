@@ -51,6 +51,7 @@ class Field:
     kind: Kind
 
 
+_PARTS = {"year": Kind.BIRTH_YEAR, "month": Kind.BIRTH_MONTH, "day": Kind.BIRTH_DAY}
 _PLACES = (Kind.CITY, Kind.POSTCODE, Kind.ADDRESS)
 
 
@@ -68,28 +69,39 @@ def kind_of(name: str) -> Kind:
 def recognise(names: Iterable[str], declared: Mapping[str, Kind] | None = None) -> tuple[Field, ...]:
     """The fields among `names`, in their order; `declared` kinds come first. Ignored ones are left out.
 
-    Of a code and its meaning (race_code, race_desc) only the first counts. States and counties count where nothing else tells a place.
+    Of a code and its meaning (race_code, race_desc) only the first counts. States and counties count where nothing else tells a place;
+    year, month and day, all three, are of birth where nothing else is.
 
     >>> [field.attribute for field in recognise(["last_name", "race_code", "race_desc", "state", "zip"])]
     ['last_name', 'race_code', 'zip']
     >>> [field.attribute for field in recognise(["last_name", "state"])]
     ['last_name', 'state']
+    >>> [field.kind.value for field in recognise(["Year", "Month", "Day"])], recognise(["year", "month"]), recognise(["day", "dob"])[1:]
+    (['birth_year', 'birth_month', 'birth_day'], (), ())
     """
     said = declared or {}
-    fields = {name: Field(name, said.get(name) or kind_of(name)) for name in names}
-    placed = any(field.kind in _PLACES for field in fields.values())
+    kinds = {name: said.get(name) or kind_of(name) for name in names}
+    kinds |= {name: kind for name, kind in _seen_together(kinds).items() if name not in said}
+    return tuple(Field(name, kind) for name, kind in kinds.items() if kind is not Kind.IGNORED)
+
+
+def _seen_together(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """What columns are by the others that there are, where that is something else."""
+    every, found = set(kinds.values()), dict[str, Kind]()
+    words = {name: _words(name) for name in kinds}
+    if every.isdisjoint((Kind.BIRTH_DATE, *_PARTS.values())) and _PARTS.keys() <= set(words.values()):
+        found |= {name: _PARTS[called] for name, called in words.items() if called in _PARTS}
+    placed = not every.isdisjoint(_PLACES)
     meanings: set[str] = set()
-    for name in fields:
-        if name in said:
-            continue
-        words = _words(name)
-        meaning = LABEL.sub("", words)
-        if not placed and AREA.fullmatch(meaning):
-            fields[name] = Field(name, Kind.TEXT)
-        if fields[name].kind is Kind.TEXT and meaning in meanings:
-            fields[name] = Field(name, Kind.IGNORED)
+    for name, kind in kinds.items():
+        meaning = LABEL.sub("", words[name])
+        area = not placed and AREA.fullmatch(meaning) is not None
+        if (kind is Kind.TEXT or area) and meaning in meanings:
+            found[name] = Kind.IGNORED
+        elif area:
+            found[name] = Kind.TEXT
         meanings.add(meaning)
-    return tuple(field for field in fields.values() if field.kind is not Kind.IGNORED)
+    return found
 
 
 def _words(name: str) -> str:
