@@ -92,10 +92,10 @@ def _mapping(
     if table.required:
         yield Finding(NOTE, "C360_KEY_ONLY", _where(mapping), f"answers by {', '.join(table.required)} only: its rows were not checked")
         return
-    if project.model.objects[mapping.object].entity:
+    if project.model.is_resolved(mapping):
         refuse_types(project, mapping, stored_identifiers(project.model))
     yield from _fits(project, mapping, sample)
-    if project.model.objects[mapping.object].entity:
+    if project.model.is_resolved(mapping):
         for found in personal_keys([record_set(project, mapping, ())]):
             hint = "encrypt the crosswalk (identity: encryption_key), or map another key"
             yield Finding(
@@ -103,7 +103,7 @@ def _mapping(
             )
     if keys and not _enforced(project, mapping, table, source):
         yield from _keys(project, mapping, crosswalk)
-    if not keys and project.model.objects[mapping.object].entity:
+    if not keys and project.model.is_resolved(mapping):
         yield from _lag(project, mapping, crosswalk)
 
 
@@ -143,7 +143,7 @@ def _fits(project: Project, mapping: Mapping, sample: int) -> Iterator[Finding]:
     """Map some rows, and look at what is matched. If that fails, map them attribute by attribute, to name the one."""
     found = _sampled(project, mapping, tuple(mapping.attributes), sample)
     if isinstance(found, pa.Table):
-        if project.model.objects[mapping.object].entity:
+        if project.model.is_resolved(mapping):
             yield from unfit(project, mapping, stored_identifiers(project.model), found, whole=found.num_rows < sample)
         return
     named = False
@@ -190,7 +190,7 @@ def _sampled(project: Project, mapping: Mapping, attributes: tuple[str, ...], sa
 
 def _enforced(project: Project, mapping: Mapping, table: Table, source: Connector) -> bool:
     """Whether the source itself holds the key to be unique and not NULL, and nothing else is to be learnt from its rows."""
-    if project.model.objects[mapping.object].entity:
+    if project.model.is_resolved(mapping):
         return False  # how many are not linked yet is to be counted
     columns = {c.name.lower(): c for c in table.columns}
     nullable = any(columns[k.lower()].nullable for k in mapping.key)
@@ -254,7 +254,7 @@ def _looked_up(mapping: Mapping) -> Iterator[tuple[str, str]]:
 
 def _unresolved(project: Project, crosswalk: Crosswalk | None) -> Iterator[Finding]:
     """Mapped tables and identifiers that the crosswalk does not know, or knows by another key."""
-    if crosswalk is None and any(project.model.objects[m.object].entity for m in project.model.mappings):
+    if crosswalk is None and project.model.resolved:
         yield Finding(PROBLEM, NoCrosswalk.code, "crosswalk", "there is none yet: no row has an id360", "run `c360 resolve`")
     if crosswalk is None:
         return

@@ -128,7 +128,7 @@ def undo_decision(project: Project, which: str, *, reason: str, by: str | None =
 
 def mappings_of(project: Project, records: list[Key]) -> list[Mapping]:
     """The mapping of each record's table, all of one entity and space. Raises: DecisionTable."""
-    resolved = [m for m in project.model.mappings if project.model.objects[m.object].entity]
+    resolved = project.model.resolved
     found = [{(m.object, m.space): m for m in resolved if (m.source, m.table) == record[:2]} for record in records]
     for record, places in zip(records, found, strict=True):
         if not places:

@@ -104,7 +104,7 @@ def lag(project: Project, *, exact: bool = False, sources: frozenset[str] | None
     """
     crosswalk = project.store.current()
     model = project.model
-    mappings = [m for m in model.mappings if model.objects[m.object].entity and (sources is None or m.source in sources)]
+    mappings = [m for m in model.resolved if sources is None or m.source in sources]
     tables = tuple(lag_of(project, m, crosswalk, exact=exact) for m in mappings)
     return Lag(crosswalk.version if crosswalk else None, crosswalk.resolved_at if crosswalk else None, tables)
 

@@ -142,10 +142,9 @@ def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[Ma
     """What is resolved, by which rules, into what, under which secret."""
     model = project.model
     stored = stored_identifiers(model)
-    mappings = [m for m in model.mappings if model.objects[m.object].entity]
-    for mapping in mappings:
+    for mapping in model.resolved:
         refuse_types(project, mapping, stored)
-    sets = [record_set(project, m, _given(m, _needed(model, m.object, stored))) for m in mappings]
+    sets = [record_set(project, m, _given(m, _needed(model, m.object, stored))) for m in model.resolved]
     return sets, model.rules, project.store, project_secret(model)
 
 
@@ -166,7 +165,7 @@ def engines_of(project: Project) -> Engines:
         at_most=model.at_most,
         households=model.households,
     )
-    engines.check((m.object, m.space) for m in model.mappings if model.objects[m.object].entity)
+    engines.check((m.object, m.space) for m in model.resolved)
     return engines
 
 
@@ -185,7 +184,7 @@ def _options(project: Project, progress: Callable[[str, int], None] | None) -> d
 def _imported(project: Project, progress: Callable[[str, int], None] | None) -> ResolveReport:
     """Publish the project's existing crosswalk instead of resolving."""
     model = project.model
-    keys = {(m.source, m.table): _key(project, m) for m in model.mappings if model.objects[m.object].entity}
+    keys = {(m.source, m.table): _key(project, m) for m in model.resolved}
     report = import_crosswalk(project.store, Path(str(model.crosswalk)), project_secret(model), keys=keys, progress=progress)
     project.forget_plans()
     return report

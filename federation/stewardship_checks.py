@@ -26,6 +26,7 @@ from identity.stewardship.doubts import DOUBTFUL
 from identity.stewardship.labels import UNSURE, read_labels
 from identity.stewardship.standing import GONE, WAITS, standing
 from identity.versions.models import in_use
+from views.model import Mapping
 
 if TYPE_CHECKING:
     from federation.project import Project
@@ -54,7 +55,7 @@ def stewardship(project: Project, crosswalk: Crosswalk | None) -> Iterator[Findi
 def _decisions(project: Project, crosswalk: Crosswalk | None) -> Iterator[Finding]:
     active = project_decisions(project).active()
     refuse_contradictions(active)
-    check_places(active, [_place(*place) for place in _resolved(project)])
+    check_places(active, [_place(mapping) for mapping in project.model.resolved])
     if crosswalk is None or not active:
         return
     secret = project_secret(project.model)
@@ -106,15 +107,10 @@ def _named(found: Iterable[Decision]) -> str:
     return ", ".join(ids[:LISTED]) + (f" and {len(ids) - LISTED} more" if len(ids) > LISTED else "")
 
 
-def _resolved(project: Project) -> Iterator[tuple[str, str, str, str, tuple[str, ...]]]:
-    for m in project.model.mappings:
-        if project.model.objects[m.object].entity:
-            yield m.object, m.space, m.source, m.table, m.key
-
-
-def _place(entity: str, space: str, source: str, table: str, key: tuple[str, ...]) -> RecordSet:
+def _place(mapping: Mapping) -> RecordSet:
     """A mapped table by name: what only its source can tell is not asked."""
-    return RecordSet(entity, space, source, table, tuple(KeyColumn(name, "") for name in key), (), _unread)
+    key = tuple(KeyColumn(name, "") for name in mapping.key)
+    return RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, (), _unread)
 
 
 def _unread() -> pa.RecordBatchReader:

@@ -240,6 +240,14 @@ class Model:
         """The object of that name or alias, whether mapped or not; None if there is none."""
         return object_named(self.objects, name)
 
+    @property
+    def resolved(self) -> tuple[Mapping, ...]:
+        """The mappings whose records are resolved: those of entities."""
+        return tuple(m for m in self.mappings if self.is_resolved(m))
+
+    def is_resolved(self, mapping: Mapping) -> bool:
+        return bool(self.objects[mapping.object].entity)
+
     def mappings_of(self, object_: str) -> tuple[Mapping, ...]:
         return tuple(m for m in self.mappings if m.object == object_)
 
