@@ -64,7 +64,7 @@ def pair_section(pair: PairEvidence, before: str = "") -> str:
         parts.append(figure(waterfall_picture(fall)))
         if silent := told_silent(fall):
             parts.append(f'<p class="note">{escape(f"Nothing either way: {silent}")}</p>')
-        parts.append(table(["it would be otherwise with", "bits"], [[f"{f.factor}: {f.level}", f.odds] for f in fall.flips]))
+        parts.append(table(["this pair would say otherwise with", "bits"], [[f"{f.factor}: {f.level}", f.odds] for f in fall.flips]))
     unmet = [[u.rule, ", ".join(u.differ), ", ".join(u.lack)] for u in pair.unmet]
     return "\n".join([*parts, table(["rule that did not apply", "differs", "missing"], unmet)])
 

@@ -139,7 +139,7 @@ def pair_lines(pair: PairEvidence) -> list[str]:
         said.append("  compared because of: " + "; ".join(pair.proposed[:SHOWN_RULES]) + (f" and {more} more" if more > 0 else ""))
     said += _bars(pair)
     if pair.waterfall is not None and pair.waterfall.flips:
-        said.append("  it would be otherwise with")
+        said.append("  this pair would say otherwise with")
         said += [f"    {flip.factor}: {flip.level} ({flip.odds:+.1f} bits)" for flip in pair.waterfall.flips]
     if pair.unmet:
         said.append("  nearest to linking them, or having them compared:" if pair.waterfall else "  nearest to linking them:")
