@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError
+from sqlglot.tokenizer_core import TokenType
 
 
 class AsWritten(DuckDB):
@@ -23,8 +24,26 @@ class AsWritten(DuckDB):
 
 def read(sql: str) -> list[exp.Expr | None]:
     """The statements of a text. Raises sqlglot's ParseError and TokenError."""
-    trees = sqlglot.parse(sql, read=AsWritten)
+    trees = sqlglot.parse(_apart(sql), read=AsWritten)
     return [None if tree is None else _bare_words_are_names(tree.transform(_as_duckdb, copy=False)) for tree in trees]
+
+
+_UNIT = re.compile(
+    r"(microsecond|millisecond|second|minute|hour|day|week|month|quarter|year|decade|century|centurie|millenni(um|a))s?", re.I
+)
+
+
+def _apart(sql: str) -> str:
+    """A text with brackets around a constant that is added to an interval: sqlglot would take both for one interval, as in
+    `at - INTERVAL 1 DAY + '2 hours'::INTERVAL`, and subtract the two hours as well."""
+    if "interval" not in sql.lower():
+        return sql
+    tokens = DuckDB().tokenize(sql)
+    for before, plus, constant in reversed(list(zip(tokens, tokens[1:], tokens[2:], strict=False))):
+        added = plus.token_type is TokenType.PLUS and constant.token_type in (TokenType.STRING, TokenType.NUMBER)
+        if added and (before.token_type is TokenType.STRING or _UNIT.fullmatch(before.text)):
+            sql = f"{sql[: constant.start]}({sql[constant.start : constant.end + 1]}){sql[constant.end + 1 :]}"
+    return sql
 
 
 def _as_duckdb(node: exp.Expr) -> exp.Expr:

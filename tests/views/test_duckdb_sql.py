@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 from sqlglot.errors import ParseError
-from sqlglot.tokens import Tokenizer, TokenType
+from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokens import Tokenizer
 
 from federation import gateway
 from federation.errors import QueryError
@@ -50,6 +51,12 @@ EXPRESSIONS = """
     [3, 1, 2][-1]
     [x + 1 FOR x IN [1, 2, 3] IF x > 1]
     a.da - DATE '2020-01-01'
+    a.tz - INTERVAL '1 day' + '2 hours'::INTERVAL
+    a.da - INTERVAL 1 MONTH + '2 hours'::INTERVAL
+    INTERVAL 1 MONTH + '2024-01-01'::DATE
+    INTERVAL 1 DAY + 3 * INTERVAL 1 HOUR + a.da
+    a.da + INTERVAL 1 DAY + INTERVAL 2 HOUR
+    a.t || ' INTERVAL ''1 day'' + 3'
     a.tz AT TIME ZONE 'America/New_York'
     a.m::DECIMAL(10, 1)::TEXT
     -(a.i::TEXT::INT)
