@@ -92,18 +92,15 @@ def _mapping(
     if table.required:
         yield Finding(NOTE, "C360_KEY_ONLY", _where(mapping), f"answers by {', '.join(table.required)} only: its rows were not checked")
         return
-    if project.model.is_resolved(mapping):
+    resolved = project.model.is_resolved(mapping)
+    if resolved:
         refuse_types(project, mapping, stored_identifiers(project.model))
     yield from _fits(project, mapping, sample)
-    if project.model.is_resolved(mapping):
-        for found in personal_keys([record_set(project, mapping, ())]):
-            hint = "encrypt the crosswalk (identity: encryption_key), or map another key"
-            yield Finding(
-                NOTE, "C360_PERSONAL_KEYS", _where(mapping), f"its keys are personal ({found.kind}), and the crosswalk holds them", hint
-            )
+    if resolved:
+        yield from _personal(project, mapping)
     if keys and not _enforced(project, mapping, table, source):
         yield from _keys(project, mapping, crosswalk)
-    if not keys and project.model.is_resolved(mapping):
+    elif resolved and not keys:
         yield from _lag(project, mapping, crosswalk)
 
 
@@ -186,6 +183,14 @@ def _sampled(project: Project, mapping: Mapping, attributes: tuple[str, ...], sa
 
 
 # -- keys ------------------------------------------------------------------------------------------------------------------------
+
+
+def _personal(project: Project, mapping: Mapping) -> Iterator[Finding]:
+    """Whether the key itself is a person's, by the form of its values."""
+    for found in personal_keys([record_set(project, mapping, ())]):
+        said = f"its keys are personal ({found.kind}), and the crosswalk holds them"
+        hint = "encrypt the crosswalk (identity: encryption_key), or map another key"
+        yield Finding(NOTE, "C360_PERSONAL_KEYS", _where(mapping), said, hint)
 
 
 def _enforced(project: Project, mapping: Mapping, table: Table, source: Connector) -> bool:
