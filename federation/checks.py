@@ -24,7 +24,7 @@ from federation.resolving import record_reader, record_set, stored_identifiers
 from federation.stewardship_checks import stewardship
 from federation.watermarks import watermark_column
 from identity.crosswalk import Crosswalk
-from identity.personal import personal_keys
+from identity.personal import personal_kind
 from views.errors import did_you_mean
 from views.model import ForeignKey, Identifier, Mapping
 
@@ -187,8 +187,8 @@ def _sampled(project: Project, mapping: Mapping, attributes: tuple[str, ...], sa
 
 def _personal(project: Project, mapping: Mapping) -> Iterator[Finding]:
     """Whether the key itself is a person's, by the form of its values."""
-    for found in personal_keys([record_set(project, mapping, ())]):
-        said = f"its keys are personal ({found.kind}), and the crosswalk holds them"
+    if kind := personal_kind(record_set(project, mapping, ())):
+        said = f"its keys are personal ({kind}), and the crosswalk holds them"
         hint = "encrypt the crosswalk (identity: encryption_key), or map another key"
         yield Finding(NOTE, "C360_PERSONAL_KEYS", _where(mapping), said, hint)
 

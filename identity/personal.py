@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import duckdb
 import pyarrow as pa
 
@@ -18,24 +15,13 @@ _FORMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalKey:
-    """A record set whose key says who it is: `kind` is "email" or "phone" by the form of its values, "declared" by its mapping."""
-
-    records: RecordSet
-    kind: str
-
-
-def personal_keys(records: Sequence[RecordSet], *, sample: int = 1000) -> tuple[PersonalKey, ...]:
-    """The record sets keyed by something personal; reads the keys of up to `sample` rows of each, as `read()` yields them."""
-    found = []
-    for one in records:
-        with scratch("256MiB", 1) as con, registered(con, "read", _first_rows(one, sample)):
-            keys = ", ".join(f"k{i}::{key_type(column.type)} AS k{i}" for i, column in enumerate(one.key))
-            con.execute(f"CREATE TABLE sampled AS SELECT {keys} FROM read")
-            if kind := kind_of_keys(con, "sampled", one):
-                found.append(PersonalKey(one, kind))
-    return tuple(found)
+def personal_kind(records: RecordSet, *, sample: int = 1000) -> str:
+    """What the key of a record set says of who it is: "email" or "phone" by the form of its values, "declared" by its mapping, "" nothing
+    that is known. Reads the keys of up to `sample` rows, as `read()` yields them."""
+    with scratch("256MiB", 1) as con, registered(con, "read", _first_rows(records, sample)):
+        keys = ", ".join(f"k{i}::{key_type(column.type)} AS k{i}" for i, column in enumerate(records.key))
+        con.execute(f"CREATE TABLE sampled AS SELECT {keys} FROM read")
+        return kind_of_keys(con, "sampled", records)
 
 
 def _first_rows(records: RecordSet, count: int) -> pa.Table:
