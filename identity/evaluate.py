@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from connectors.spi.errors import C360Error
 from identity.clustering import Ints
 from identity.errors import UnreadableTable
+from identity.evidence.writing import probability
 from identity.matching import Matching, Scored
 from identity.mistakes import Mistake, mistakes
 from identity.model import KeyColumn, RecordSet
@@ -124,7 +125,7 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
 
 def _evaluation(path: Path, found: Matching, scored: Scored, truth: Ints, fields: tuple[Field, ...], seconds: float) -> Evaluation:
     reached = assess(found.labels, truth)
-    scores = 1 / (1 + np.exp2(-np.clip(scored.odds, -50, 50)))
+    scores = probability(scored.odds)
     doubtful = scores > DOUBTFUL
     calibration = expected_calibration_error(scores[doubtful], (truth[scored.left] == truth[scored.right])[doubtful])
     return Evaluation(
