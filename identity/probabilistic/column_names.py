@@ -1,7 +1,7 @@
 """What columns are called, in English and other languages, and what they hold: patterns over the words of a name, joined by "_".
 
-Languages are those of the patterns below: German, French, Spanish, Italian, Portuguese, Dutch, Polish and the Nordic ones; Russian as
-it is written in Latin letters.
+Languages are those of the patterns below: German, French, Spanish, Italian, Portuguese, Dutch, Polish and the Nordic ones; Russian,
+Chinese, Japanese and Korean as `anyascii` writes them in Latin letters (character by character: 姓名 is xing_ming).
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "organisation_name",
         r".*(organi[sz]ation|company|business|employer|org)(_name)?|.*name_org|.*site_name|(legal|trading|account)_name|firma"
-        r"|unternehmen|empresa|societe|entreprise|azienda|bedrijf|firmenname|razon_social|ragione_sociale",
+        r"|unternehmen|empresa|societe|entreprise|azienda|bedrijf|firmenname|razon_social|ragione_sociale"
+        r"|gong_si|hui_she_ming|hoe_sa",
     ),
     ("ignored", r"(.*_)?street_?(type|dir(ection)?|suffix|sufx|prefix|pre|post).*|(apt|apartment|flat|suite|unit)(_.*)?"),
     ("name_suffix", r"(.*_)?(name_)?(suffix|sufx|sfx|generation)(_(name|cd|lbl|code))?"),
@@ -63,9 +64,14 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"(.*_)?(date_?(of_?)?birth|birth_?(date|dt|dttm)|dob(_?(date|dt|dttm|iso))?|d_o_b|birth_?day|b_?day|b_?date|dt_?(of_?)?birth)"
         r"|born|birth|geburts(datum|tag)|geb_?(datum|dat)|(date_?(de_?)?)?naissance|date_?naiss|(fecha_?(de_?)?)?nacimiento|fecha_?nac"
         r"|data_?(di_?)?nascita|(data_?(de_?)?)?nascimento|data_?nasc|dt_?nasc|geboortedatum|data_urodzenia|fodsels(dato|dag)"
-        r"|fodelse(datum|dag)|data_rozhdeniya",
+        r"|fodelse(datum|dag)|data_rozhdeniya"
+        r"|chu_sheng_(ri_qi|nian_yue)|sheng_ri|sheng_nian_yue_ri|saeng_nyeon_wol_il",
     ),
-    ("age", r"(.*_)?age(_(at|in|years?|yrs)(_.*)?)?|(.*_)?(alter|edad|idade|leeftijd|wiek)"),
+    (
+        "age",
+        r"(.*_)?age(_(at|in|years?|yrs)(_.*)?)?|(.*_)?(alter|edad|idade|leeftijd|wiek)"
+        r"|nian_ling|na_i|vozrast",
+    ),
     (
         "ignored",
         r".*e_?mail_?(domain|opt.*|verified|status|type|consent|valid.*)|.*(phone|tel|mobile)_?(type|ext|extension|verified|status"
@@ -74,13 +80,15 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "email",
         r"(.*_)?e_?mail(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business))?|e?_?mail(_?id)?"
-        r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|(e_?)?mail_?adress?e?s?|adresse_e?_?mail|pochta)",
+        r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|(e_?)?mail_?adress?e?s?|adresse_e?_?mail|pochta)"
+        r"|(dian_zi_)?you_(xiang|jian)|meru(adoresu)?|ime_il",
     ),
     (
         "phone",
         rf"(.*_)?(phone|tele?phone|mobile(_?phone)?|cell(_?phone)?|tel|msisdn|whatsapp)(_?{_NO})?(_?\d)?(_(home|work|mobile|cell"
         rf"|primary|main|day|evening|other|{_NO}))?|contact_?{_NO}|telefon(nummer|o|e)?(_?\d)?|tele?foon(nummer)?|handy(nummer)?"
-        r"|mobil(nummer|telefon)?|celular|cellulare|movil|portable|komorka",
+        r"|mobil(nummer|telefon)?|celular|cellulare|movil|portable|komorka"
+        r"|dian_hua(_hao_ma|_fan_hao)?|shou_ji(_hao(_ma)?)?|jeon_hwa(_beon_ho)?|hyu_dae_pon",
     ),
     (
         "identifier",
@@ -88,7 +96,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"|(last_?4_?)?ssn(_?last)?(_?4)?|drivers|(.*_)?(mrn|npi|ncid|tin|ein)|(.*_)?(voter_reg|medicare|medicaid|member(ship)?"
         rf"|loyalty|insurance|policy)_?(card|{_NO}|id)(_{_NO})?|(national_|citizen_|personal_|identity_|identification_)?(id_?(card"
         rf"|{_NO}|document)|identification)(_{_NO})?|(citizen|identity)_{_NO}|dni|nif|nie|curp|rfc|cpf|bsn|pesel|nir|codice_fiscale"
-        r"|person_?nummer|cpr|ahv(_nr)?|aadhaa?r(_.*)?|cedula|snils|emirates_id|steuer_?(id|nummer)",
+        r"|person_?nummer|cpr|ahv(_nr)?|aadhaa?r(_.*)?|cedula|snils|emirates_id|steuer_?(id|nummer)"
+        r"|shen_fen_zheng(_hao(_ma)?)?|inn",
     ),
     (
         "middle_name",
@@ -99,18 +108,21 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         "full_name",
         r"(full|complete|person|customer|contact|primary|display|client|patient|pat|voter|member|employee|subscriber|applicant"
         r"|participant)?_?names?(_full|_1)?|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo|nome_completo"
-        r"|nom_complet|(voll|gesamt)name|imie_i_nazwisko",
+        r"|nom_complet|(voll|gesamt)name|imie_i_nazwisko"
+        r"|xing_ming|shi_ming|ming_qian|ming_zi|ileum|seong_myeong|fio",
     ),
     (
         "family_name",
         r"(.*_)?((sur|last|family|fam|l)_?_?name(_?c?_?1)?|surname(_?1)?|lname(_c1)?|name_last|(first_)?surname)|nm_last|last|family"
         r"|(nach|familien|zu)name|nom(_de_famille|_usuel)?|(primer_)?apellidos?(_?1|_paterno)?|cognome|sobrenome|achternaam|nazwisko"
-        r"|(etter|efter|slekts)na[mv]n|familiya",
+        r"|(etter|efter|slekts)na[mv]n|familiya"
+        r"|xing(_shi)?|seong",
     ),
     (
         "given_name",
         r"(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_first)|nm_first|forename|first|given|vornamen?"
-        r"|prenoms?|(primer_)?nombres?(_?1)?(_de_pila)?|nome|voorna(am|men)|roepnaam|imie|(for|fore)na[mv]n|imya",
+        r"|prenoms?|(primer_)?nombres?(_?1)?(_de_pila)?|nome|voorna(am|men)|roepnaam|imie|(for|fore)na[mv]n|imya"
+        r"|ming",
     ),
     (
         "house_number",
@@ -123,19 +135,29 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"|ulica|gat(a|uadress)|ulitsa",
     ),
     ("ignored", r"(ip|mac|web|wallet)_?addr(ess)?|addr(ess)?_?(type|id|since)"),
-    ("address", r"(.*_)?addr(ess)?(_(full|text|raw|string))?|anschrift|adresse|direccion|domicilio|indirizzo|endereco|adres|adress"),
+    (
+        "address",
+        r"(.*_)?addr(ess)?(_(full|text|raw|string))?|anschrift|adresse|direccion|domicilio|indirizzo|endereco|adres|adress"
+        r"|de_zhi|zhu_suo|ju_so",
+    ),
     ("ignored", r"(.*_)?zip_?(code)?_?(plus)?_?4|.*zip_?(code)?_?(ext|plus).*"),
     (
         "postcode",
         r"(.*_)?(post_?_?code|postal(_?code)?|zip(_?code)?_?5?|plz|pin_?code|eircode)(_\w+)?|postleitzahl|(codigo|code"
-        r"|codice)_postale?|cep|cap|cp|postnummer|postnr|kod_pocztowy|indeks",
+        r"|codice)_postale?|cep|cap|cp|postnummer|postnr|kod_pocztowy|indeks"
+        r"|you_(zheng_)?bian(_ma|_fan_hao)?|upyeon_beon_ho",
     ),
     (
         "city",
         r"(.*_)?(city|town|suburb|locality|place|municipality|ort|village|hometown|town_city)(_?name)?|(wohn)?ort|stadt|ville|commune"
-        r"|ciudad|localidad|municipio|poblacion|cidade|comune|citta|(woon)?plaats|miasto|miejscowosc|poststed|gorod",
+        r"|ciudad|localidad|municipio|poblacion|cidade|comune|citta|(woon)?plaats|miasto|miejscowosc|poststed|gorod"
+        r"|cheng_shi|shi_qu_ting_cun|do_si",
     ),
-    ("gender", r"(.*_)?(sex|gender)(_code|_identity|_at_birth)?|geschlecht|sexo?|genero|genre|sexe|sesso|geslacht|plec|kj?on|pol|m_f"),
+    (
+        "gender",
+        r"(.*_)?(sex|gender)(_code|_identity|_at_birth)?|geschlecht|sexo?|genero|genre|sexe|sesso|geslacht|plec|kj?on|pol|m_f"
+        r"|xing_bie|seong_byeol",
+    ),
     (
         "ignored",
         r".*(_type|_country|_state|_region|_role|_key|status|amount|category|date|time|unit.*|flag)|(is|has)_.+|timestamp|registr_dt"

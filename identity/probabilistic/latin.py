@@ -13,6 +13,7 @@ from identity.scratch import registered
 
 TABLE = "latin"
 _UNSPACED = re.compile("[\u3400-\u9fff\uac00-\ud7af]{2,4}")
+_SPACES = re.compile("[\\s\u00b7\u30fb\u2022]+")
 _OTHER_SCRIPT = r"[^\x00-\x{024F}\x{1E00}-\x{1EFF}\x{2000}-\x{206F}]"
 
 
@@ -41,10 +42,13 @@ def in_latin(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[str]
 
 
 def _written(value: str) -> str:
-    """Latin letters in lower case; where a script has no spaces (王伟), a capital begins a word.
+    """Latin letters in lower case; where a name has no spaces (王伟), a capital begins a word, else (山田 太郎) a space does.
 
     Of a name of a few Chinese or Korean characters the first is a name, mostly the family's, and the others are one: xi jinping.
     """
     if _UNSPACED.fullmatch(value):
         return f"{anyascii(value[0])} {anyascii(value[1:])}".lower()
+    parts = _SPACES.split(value.strip())
+    if len(parts) > 1:
+        return " ".join(map(anyascii, parts)).lower()
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", anyascii(value)).lower()

@@ -46,6 +46,32 @@ CALLED = {
 }
 
 
+CALLED_ELSEWHERE = {
+    Kind.FULL: "姓名 氏名 名前 이름 ФИО",
+    Kind.FAMILY: "姓 성",
+    Kind.GIVEN: "名",
+    Kind.BIRTH_DATE: "出生日期 生年月日 생년월일 дата_рождения",
+    Kind.AGE: "年龄 возраст",
+    Kind.PHONE: "电话 手机号 電話番号 전화번호 телефон",
+    Kind.EMAIL: "邮箱 メールアドレス 이메일 почта",
+    Kind.ADDRESS: "地址 住所 주소 адрес",
+    Kind.CITY: "城市 город",
+    Kind.GENDER: "性别 성별 пол",
+    Kind.POSTCODE: "邮编 郵便番号 индекс",
+    Kind.IDENTIFIER: "身份证号 снилс",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in CALLED_ELSEWHERE.items() for name in names.split()])
+def test_columns_are_known_in_other_scripts(kind: Kind, name: str) -> None:
+    assert kind_of(name) is kind
+
+
+def test_a_space_parts_a_name_of_any_script() -> None:
+    names = [("山田 太郎",), ("王伟",), ("阿卜杜勒·热合曼",), ("김 민준",)]
+    assert [str(family)[:5] for family in prepared([Kind.FULL], names, "family")] == ["taila", "wei", "rehem", "minju"]
+
+
 def prepared(kinds: Sequence[Kind], rows: Sequence[Sequence[str | None]], wanted: str) -> list[Any]:
     """Column `wanted` of records that have a value of each of `kinds`, in their normal forms."""
     with duckdb.connect() as con:
