@@ -12,29 +12,39 @@ import numpy.typing as npt
 from identity.clustering import Ints
 from identity.probabilistic.compare import Histogram, levels
 from identity.probabilistic.factors import Factor, Floats, Joint
-from identity.probabilistic.persons import Persons, namesakes, random_pairs
+from identity.probabilistic.persons import Persons, agreeing_pairs, random_pairs
 from identity.probabilistic.prepare import TABLE
 from identity.probabilistic.training import Chance
 
 SAMPLE = 200_000
 EVERY_PAIR = 1_200_000
 """Up to this many pairs all are compared: among so few, matches are no small share of a sample."""
-NAMESAKES = 40_000
-NOBODY: tuple[Ints, Ints, float] = (np.empty(0, np.int64), np.empty(0, np.int64), 0.0)
+KINDRED = 40_000
 
 _PAIRS = "coalesce(sum(n * (n - 1) / 2), 0)"
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """Some of the `total` pairs of records that are kindred; of all of these, so many (`agreeing`) agree exactly, by
+    their place among the levels of a group."""
+
+    left: Ints
+    right: Ints
+    total: float
+    agreeing: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
-    """What counting values says: pairs per factor and level, pairs per bin of a joint factor's parts, and pairs of namesakes."""
+    """What counting values says: pairs per factor and level, pairs per bin of a joint factor's parts, and, per factor, of its kindred."""
 
     total: float
     records: int
     levels: tuple[dict[int, float], ...]
     first: tuple[dict[int, float], ...]
     second: tuple[dict[int, float], ...]
-    namesakes: tuple[Ints, Ints, float]
+    kindred: tuple[tuple[Drawn, ...], ...]
 
 
 def count(con: duckdb.DuckDBPyConnection, factors: Sequence[Factor], records: int) -> Counts:
@@ -42,7 +52,7 @@ def count(con: duckdb.DuckDBPyConnection, factors: Sequence[Factor], records: in
     total = records * (records - 1) / 2
     if total <= EVERY_PAIR:
         nothing: tuple[dict[int, float], ...] = tuple({} for _ in factors)
-        return Counts(total, records, nothing, nothing, nothing, NOBODY)
+        return Counts(total, records, nothing, nothing, nothing, tuple(() for _ in factors))
     joints = [factor.joint for factor in factors]
     return Counts(
         total,
@@ -50,7 +60,7 @@ def count(con: duckdb.DuckDBPyConnection, factors: Sequence[Factor], records: in
         tuple(_counted(con, factor) for factor in factors),
         tuple(_shares(con, joint.same_first) if joint else {} for joint in joints),
         tuple(_shares(con, joint.same_second) if joint else {} for joint in joints),
-        namesakes(con, NAMESAKES) if any(factor.namesakes for factor in factors) else NOBODY,
+        tuple(_kindred(con, factor) for factor in factors),
     )
 
 
@@ -73,8 +83,8 @@ def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
                 pairs[f] = _joint(factor.joint, np.asarray(factor.groups), pairs[f], counts.first[f], counts.second[f])
             for level, counted in counts.levels[f].items():
                 pairs[f][level], unseen[f][level] = counted, 0.5
-        _draw_namesakes(con, persons, factors, pairs, counts.namesakes)
-    return Chance(tuple(pairs), counts.total, tuple(unseen))
+        _add_kindred(con, persons, factors, pairs, counts)
+    return Chance(tuple(pairs), counts.total, tuple(unseen), kindred_apart=not exhaustive)
 
 
 def _estimate(found: npt.NDArray[np.uint8], factor: Factor, scale: float) -> Floats:
@@ -89,27 +99,40 @@ def _counted(con: duckdb.DuckDBPyConnection, factor: Factor) -> dict[int, float]
     return found | {factor.levels.index(level): _agreeing(con, column) for column, level in factor.agreeing.items()}
 
 
-def _draw_namesakes(
-    con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], pairs: list[Floats], drawn: tuple[Ints, Ints, float]
-) -> None:
-    """Too few of the pairs drawn at random are namesakes: where they are a group of their own, draw them by themselves."""
-    left, right, total = drawn
-    chosen = [f for f, factor in enumerate(factors) if factor.namesakes]
-    found = levels(con, persons, [factors[f] for f in chosen], left, right)
-    for i, f in enumerate(chosen):
-        theirs = np.flatnonzero(np.isin(factors[f].groups, factors[f].namesakes))
-        estimate = np.bincount(found[:, i], minlength=len(factors[f].levels)) * (total / max(len(left), 1))
-        pairs[f][theirs] = estimate[theirs]
-        # what was counted were all pairs, namesakes too
-        others = theirs - len(theirs)
-        several = [level for levels_counted in factors[f].counted for level in levels_counted]
-        counted = np.isin(others, [*several, *(factors[f].levels.index(level) for level in factors[f].agreeing.values())])
-        pairs[f][others[counted]] = np.maximum(pairs[f][others[counted]] - estimate[theirs[counted]], 0.0)
+def _kindred(con: duckdb.DuckDBPyConnection, factor: Factor) -> tuple[Drawn, ...]:
+    """Too few of the pairs drawn at random have a name in common: where they are a group of their own, draw them by themselves.
+
+    Exact agreement is counted: among some ten thousand pairs a rare coincidence is not seen, or weighs far too much.
+    """
+    return tuple(
+        Drawn(
+            *agreeing_pairs(con, kin.columns, KINDRED),
+            {factor.levels.index(level) - 1: _agreeing(con, *kin.columns, column) for column, level in factor.agreeing.items()},
+        )
+        for kin in factor.kindred
+    )
 
 
-def _agreeing(con: duckdb.DuckDBPyConnection, column: str) -> float:
-    """Pairs of records with one value in common; by hash, for groups of numbers take half the room and time of groups of texts."""
-    counted = f"SELECT count(*)::DOUBLE AS n FROM {TABLE} WHERE {column} IS NOT NULL GROUP BY hash({column}) HAVING n > 1"
+def _add_kindred(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[Factor], pairs: list[Floats], counts: Counts) -> None:
+    """Put in what was drawn. Pairs that agree on more are not of a group, nor are any of them of those that have nothing in common."""
+    for f, factor in enumerate(factors):
+        more: dict[int, float] = {}
+        counted = np.array(
+            sorted({*(level for several in factor.counted for level in several), *map(factor.levels.index, factor.agreeing.values())})
+        )
+        for kin, drawn in reversed(list(zip(factor.kindred, counts.kindred[f], strict=True))):
+            found = levels(con, persons, [factor], drawn.left, drawn.right)[:, 0]
+            own = _estimate(found, factor, drawn.total / max(len(found), 1))[list(kin.levels)]
+            for place, agreeing in drawn.agreeing.items():
+                own[place], more[place] = max(agreeing - more.get(place, 0.0), 0.0), agreeing
+            pairs[f][list(kin.levels)] = own
+            pairs[f][counted] = np.maximum(pairs[f][counted] - own[counted - 1], 0.0)
+
+
+def _agreeing(con: duckdb.DuckDBPyConnection, *columns: str) -> float:
+    """Pairs of records with the same values; by hash, for groups of numbers take half the room and time of groups of texts."""
+    known = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    counted = f"SELECT count(*)::DOUBLE AS n FROM {TABLE} WHERE {known} GROUP BY hash({', '.join(columns)}) HAVING n > 1"
     return float(con.execute(f"SELECT {_PAIRS} FROM ({counted})").fetchall()[0][0])
 
 

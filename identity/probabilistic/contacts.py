@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from identity.probabilistic.factors import Factor, missing, one_off, simple
+from identity.probabilistic.factors import Factor, Kindred, missing, one_off, simple
+from identity.probabilistic.nicknames import PAIRS, WIDTH
 from identity.probabilistic.several import best_level
 from identity.probabilistic.sharing import counted_apart
 
@@ -13,55 +14,75 @@ _ONE_OR_SEVERAL = ("", OF_SEVERAL)
 """Pairs of which one has several values are groups of their own: something of them agrees more often, among matches and by chance."""
 
 _LEVELS = (
-    ("same", 0.62, 1e-6, 1e-5),
-    ("same name part", 0.05, 1e-6, 1e-4),
-    ("same name part, as the name has it", 0.04, 1e-4, 3e-2),
-    ("same beyond the name", 0.04, 1e-4, 1e-3),
-    ("close", 0.06, 1e-4, 2e-2),
-    ("both as the name has it", 0.05, 0.3, 0.3),
-    ("different", 0.14, 0.7, 0.65),
+    ("same", 0.62, 1e-6, 3e-6, 1e-5),
+    ("same name part", 0.05, 1e-6, 1e-5, 1e-4),
+    ("same name part, as the name has it", 0.04, 1e-4, 1e-3, 3e-2),
+    ("same beyond the name", 0.04, 1e-4, 1e-3, 1e-3),
+    ("close", 0.06, 1e-4, 1e-3, 2e-2),
+    ("both as the name has it", 0.05, 0.3, 0.3, 0.3),
+    ("different", 0.14, 0.7, 0.7, 0.65),
 )
+"""Level, its share among matches, and at random: of any two people, of two of one given name, of two of one name."""
 
-
-_NAMESAKES = (
-    "CASE WHEN l.given = r.given THEN l.family = r.family OR jaro_winkler_similarity(l.family, r.family) >= 0.92 "
-    "WHEN l.family = r.family THEN jaro_winkler_similarity(l.given, r.given) >= 0.92 ELSE false END"
+_GIVEN, _BOTH = ("given",), ("given", "family")
+_COMMON_NAME = (
+    "CASE WHEN l.given = r.given "
+    "THEN CASE WHEN l.family = r.family OR jaro_winkler_similarity(l.family, r.family) >= 0.92 THEN 2 ELSE 1 END "
+    "WHEN l.family = r.family THEN CASE WHEN starts_with(l.given, r.given) OR starts_with(r.given, l.given) "
+    f"OR l.nick * {WIDTH} + r.nick IN (FROM {PAIRS}) OR jaro_winkler_similarity(l.given, r.given) >= 0.92 THEN 2 ELSE 0 END "
+    "WHEN l.given = r.family AND l.family = r.given THEN 2 ELSE 0 END"
 )
+"""What of their names two people have in common: nothing to speak of, the given name, both."""
+
+_OTHER_DIGITS = (
+    "REGEXP_FULL_MATCH(l.residue || r.residue, '[0-9]+') AND (LENGTH(l.residue) < 4 OR damerau_levenshtein(l.residue, r.residue) > 1)"
+)
+"""Of addresses that are close: all that either says beyond a name are digits, and those are others (no typing mistake in a year)."""
 
 
 def email_factor(names: bool, values: int = 1) -> Factor:
-    """What is known of two people of one name is already in their addresses: pairs of namesakes are a group of their own.
+    """What is known of two people of one name is already in their addresses: pairs with a name in common are groups of their own.
 
     `values`: how many a record may have.
     """
-    count = len(_LEVELS)
     kinds = _ONE_OR_SEVERAL[: min(values, 2)]
-    same_name = f"CASE WHEN {_NAMESAKES} THEN {len(kinds) * count} ELSE 0 END" if names else "0"
+    count, size = len(_LEVELS), len(_LEVELS) * len(kinds)
+    in_common = f"({_COMMON_NAME}) * {size}" if names else "0"
     alike = (
         f"CASE WHEN l.email = r.email THEN 1 "
+        f"WHEN l.local = r.local AND {_one_name('l')} AND {_one_name('r')} THEN CASE WHEN LENGTH(l.residue) > 1 THEN 4 ELSE 6 END "
         f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 THEN 2 ELSE 3 END "
         f"WHEN LENGTH(l.residue) > 1 AND l.residue = r.residue THEN 4 "
-        f"WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 AND {_like('local')} >= 0.92 THEN 5 "
+        f"WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 AND {_like('local')} >= 0.92 "
+        f"THEN CASE WHEN {_OTHER_DIGITS} THEN 7 ELSE 5 END "
         f"WHEN l.ep < -2 AND {_like('domain')} >= 0.9 AND {_like('email')} >= 0.9 THEN 5 "
         f"WHEN LENGTH(l.residue) <= 1 AND LENGTH(r.residue) <= 1 THEN 6 ELSE 7 END"
     )
-    levels = [f"{level[0]}{kind}" for kind in kinds for level in _LEVELS]
-    match, random, as_the_name = (share * len(kinds) for share in list(zip(*_LEVELS, strict=True))[1:])
-    groups = [nth for nth in range(1, 2 * len(kinds) + 1) for _ in _LEVELS]
+    told = ("", ", as is the given name", ", as is the name")
+    levels = [f"{level[0]}{kind}{name}" for name in told for kind in kinds for level in _LEVELS]
+    _, match, *random = (share * len(kinds) for share in zip(*_LEVELS, strict=True))
+    groups = [nth for nth in range(1, len(told) * len(kinds) + 1) for _ in _LEVELS]
     rare: dict[tuple[int, ...], str] = {(1, 1 + count): counted_apart("email", values, "1", count)} if values > 1 else {}
     local = counted_apart("local", values, _BY_RESIDUE, count, less="email") if values > 1 else _SAME_LOCAL
+    own = [tuple(range(1 + nth * size, 1 + (nth + 1) * size)) for nth in range(len(told))]
     return Factor(
         "e-mail",
         ("email",),
-        f"CASE WHEN {missing('email')} THEN 0 ELSE {same_name} + {best_level(alike, 'email', values, count)} END",
-        ("missing", *levels, *(f"{level}, as is the name" for level in levels)),
+        f"CASE WHEN {missing('email')} THEN 0 ELSE {in_common} + {best_level(alike, 'email', values, count)} END",
+        ("missing", *levels),
         (0, *groups),
-        (1.0, *match, *match),
-        (1.0, *random, *as_the_name),
+        (1.0, *match, *match, *match),
+        (1.0, *(share for shares in random for share in shares)),
         agreeing={} if rare else {"email": "same"},
         counted={**rare, tuple(nth * count + level for nth in range(len(kinds)) for level in (2, 3)): local},
-        namesakes=tuple(range(len(kinds) + 1, 2 * len(kinds) + 1)) if names else (),
+        kindred=(Kindred(_GIVEN, own[1]), Kindred(_BOTH, own[2])) if names else (),
     )
+
+
+def _one_name(side: str = "", nth: str = "") -> str:
+    """Whether the part before the @ is one of the names, and digits at most: of two people of that name it says no more than the digits."""
+    alias = f"{side}." if side else ""
+    return f"REGEXP_REPLACE({alias}local{nth}, '[^a-z]+', '', 'g') IN ({alias}given1, {alias}family)"
 
 
 def _like(column: str) -> str:

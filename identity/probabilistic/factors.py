@@ -47,6 +47,14 @@ class Joint:
 
 
 @dataclass(frozen=True, slots=True)
+class Kindred:
+    """Pairs that agree on `columns` and on nothing that later ones name: they are drawn by themselves, into `levels` of their own."""
+
+    columns: tuple[str, ...]
+    levels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Factor:
     """One factor. A pair that has none of the columns `keys` on both sides is at level 0, whatever `sql` would say.
 
@@ -55,8 +63,7 @@ class Factor:
     `match` and `random` are how often each level is expected among matches and among pairs drawn at random, before any data:
     within a group they are weighed as counts of `PRIOR` pairs. `agreeing`: a column, and the level of those with one value in it.
     `counted`: levels too rare for a sample, and the query over the prepared table for their pairs (rows of level, pairs).
-    `namesakes`: the groups of pairs that agree on both names, which are drawn by themselves, their levels behind those of all others and
-    in the same order.
+    `kindred`: further groups, of pairs that have a name in common, for which its levels are repeated: behind all others, in their order.
     `alike`: the share of a household that agrees although its members are different people; at most `most_alike` is learned.
     """
 
@@ -73,7 +80,7 @@ class Factor:
     agreeing: dict[str, str] = field(default_factory=dict)
     counted: dict[tuple[int, ...], str] = field(default_factory=dict)
     joint: Joint | None = None
-    namesakes: tuple[int, ...] = ()
+    kindred: tuple[Kindred, ...] = ()
 
     @property
     def columns(self) -> list[str]:

@@ -125,9 +125,10 @@ def random_pairs(count: int, wanted: int, seed: int = 360) -> tuple[Ints, Ints]:
     return left, right
 
 
-def namesakes(con: duckdb.DuckDBPyConnection, wanted: int, seed: int = 361) -> tuple[Ints, Ints, float]:
-    """Pairs of records of one given and family name, drawn evenly, with how many there are in all; always the same ones."""
-    found = con.execute(f"SELECT rec, hash(given, family) AS h FROM {TABLE} WHERE given IS NOT NULL AND family IS NOT NULL").fetchnumpy()
+def agreeing_pairs(con: duckdb.DuckDBPyConnection, columns: Sequence[str], wanted: int, seed: int = 361) -> tuple[Ints, Ints, float]:
+    """Pairs of records that agree on some columns, drawn evenly, with how many there are in all; always the same ones."""
+    known = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    found = con.execute(f"SELECT rec, hash({', '.join(columns)}) AS h FROM {TABLE} WHERE {known}").fetchnumpy()
     recs, keys = np.asarray(found["rec"], np.int64), np.asarray(found["h"], np.uint64)
     recs = recs[np.lexsort((recs, keys))]
     sizes = np.unique(keys, return_counts=True)[1]

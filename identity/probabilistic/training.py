@@ -61,11 +61,13 @@ class Chance:
     """What is known of pairs at random: `pairs[f][level]` of all pairs of records, estimated; `total` is their number.
 
     `unseen[f][level]` is half of what one pair more would have made of it: where a sample shows none, there may be so many.
+    `kindred_apart`: the levels of kindred were counted among pairs that agree exactly on their columns, who nearly do are among others.
     """
 
     pairs: tuple[Floats, ...]
     total: float
     unseen: tuple[Floats, ...]
+    kindred_apart: bool = False
 
 
 def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: int) -> Model:
@@ -80,6 +82,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
     n_match, n_household = 0.3 * records, 0.1 * records
     counts = seen.counts.astype(np.float64)
     before = np.zeros(len(counts))
+    agree = _agreeing(factors, seen.patterns) if chance.kindred_apart else {}
     for _ in range(ROUNDS):
         shares = (n_match, n_household, max(chance.total - n_match - n_household, 1.0))
         model = Model(tuple(match), tuple(household), tuple(random), shares)
@@ -94,7 +97,8 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
             column, size = seen.patterns[:, f], len(factor.levels)
             matches = np.bincount(column, of_match, size)
             mates = np.bincount(column, of_household, size)
-            taken.append(np.asarray(matches + mates, np.float64))
+            exact = _as_counted(factor, column, agree)
+            taken.append(np.asarray(matches + mates if exact is column else np.bincount(exact, of_match + of_household, size), np.float64))
             match[f] = _within(matches + PRIOR * prior[f], grouped[f])
             household[f] = _within(mates + PRIOR * household[f], grouped[f])
         random = _random(chance, taken, expected, grouped, factors)
@@ -103,6 +107,33 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
             break
         before = weights[0]
     return model
+
+
+def _agreeing(factors: Sequence[Factor], patterns: npt.NDArray[np.uint8]) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:
+    """Which patterns are of records that agree on some columns: the first of a joint factor, or both."""
+    found: dict[tuple[str, ...], npt.NDArray[np.bool_]] = {}
+    for f, factor in enumerate(factors):
+        joint = factor.joint
+        if joint is not None and joint.same_first and joint.same_second:
+            first, second = joint.same_first[0], joint.same_second[0]
+            part = patterns[:, f] // joint.second
+            found[(first,)] = (part > 0) & (part <= joint.same[0])
+            found[(first, second)] = np.isin(patterns[:, f], _both_same(joint))
+    return found
+
+
+def _as_counted(
+    factor: Factor, column: npt.NDArray[np.uint8], agree: dict[tuple[str, ...], npt.NDArray[np.bool_]]
+) -> npt.NDArray[np.uint8]:
+    """The level of each pattern by what its records agree on exactly (see `Chance.kindred_apart`)."""
+    if not agree or not factor.kindred:
+        return column
+    size = len(factor.kindred[0].levels)
+    place = (column - 1) % size
+    found = 1 + place
+    for kin in factor.kindred:
+        found = np.where(agree[kin.columns], kin.levels[0] + place, found)
+    return np.where(column == 0, column, found).astype(np.uint8)
 
 
 def _within(values: Floats, groups: npt.NDArray[np.int64]) -> Floats:
@@ -133,7 +164,7 @@ def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
     left = np.maximum(pairs - away, 0.0)
     first, second = (np.maximum(table[1:, 1:].sum(axis) - gone[1:, 1:].sum(axis), 0.1 * table[1:, 1:].sum(axis)) for axis in (1, 0))
     both = np.outer(first, second) / max(first.sum(), 1.0)
-    counted = [level for levels in joint.counted for level in levels if level < size]
+    counted = _both_same(joint)
     # by chance both parts agree at least as often as if they knew nothing of each other, however much of it matches seem to explain
     agree = first[: joint.same[0]].sum() * second[: joint.same[1]].sum() / max(first.sum(), 1.0)
     kept = left[counted] + max(agree - left[counted].sum(), 0.0) * pairs[counted] / max(pairs[counted].sum(), 1.0)
@@ -141,6 +172,11 @@ def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
     left[counted] = kept
     left[list(joint.never)] = 0.0
     return left
+
+
+def _both_same(joint: Joint) -> list[int]:
+    """The levels at which both parts are the same."""
+    return [level for levels in joint.counted for level in levels if level < joint.first * joint.second]
 
 
 def _household(factor: Factor, learned: Floats, random: Floats, groups: npt.NDArray[np.int64]) -> Floats:
