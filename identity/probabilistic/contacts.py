@@ -50,8 +50,9 @@ def email_factor(names: bool, values: int = 1) -> Factor:
     in_common = f"({_COMMON_NAME}) * {size}" if names else "0"
     alike = (
         f"CASE WHEN l.email = r.email THEN 1 "
-        f"WHEN l.local = r.local AND {_one_name('l')} AND {_one_name('r')} THEN CASE WHEN LENGTH(l.residue) > 1 THEN 4 ELSE 6 END "
-        f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 THEN 2 ELSE 3 END "
+        f"WHEN l.local = r.local AND {_one_name('l')} AND {_one_name('r')} "
+        f"THEN CASE WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 THEN 4 ELSE 6 END "
+        f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 THEN 2 ELSE 3 END "
         f"WHEN LENGTH(l.residue) > 1 AND l.residue = r.residue THEN 4 "
         f"WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 AND {_like('local')} >= 0.92 "
         f"THEN CASE WHEN {_OTHER_DIGITS} THEN 7 ELSE 5 END "

@@ -159,7 +159,7 @@ def _mailbox(nth: str) -> str:
 
 
 def _residue(columns: Columns, local: str) -> str:
-    """What the part of an e-mail address before the @ says beyond the name: its digits, and its letters unless they are the name's.
+    """What the part of an e-mail address before the @ says beyond name and birth date: its digits and letters, unless they are of these.
 
     Letters are the name's if they are close to it as people write it in addresses (jsmith, john.smith, smithj), typing mistakes
     in either included.
@@ -174,7 +174,11 @@ def _residue(columns: Columns, local: str) -> str:
     # most addresses hold a name as it is, which is quickly seen
     held = " OR ".join(f"(LENGTH({name}) > 2 AND contains({local}, {name}))" for name in known)
     own = f"CASE WHEN {held} THEN '' WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
-    return f"REGEXP_EXTRACT({local}, '[0-9]+') || {own}"
+    digits = f"REGEXP_EXTRACT({local}, '[0-9]+')"
+    if "dob" in columns:
+        of_birth = "dob", "left(dob, 4)", "dob[3:4]", "dob[5:8]", "dob[7:8] || dob[5:6]"
+        digits = f"CASE WHEN {digits} IN ({', '.join(of_birth)}) THEN '' ELSE {digits} END"
+    return f"{digits} || {own}"
 
 
 def _place(raw: Mapping[Kind, str], addresses: Sequence[str]) -> dict[str, str]:
