@@ -40,6 +40,14 @@ _OTHER_DIGITS = (
 """Of addresses that are close: all that either says beyond a name are digits, and those are others (no typing mistake in a year)."""
 
 
+_LETTERS = "REGEXP_REPLACE(l.local, '[^a-z]+', '', 'g')"
+_BY_ONE_NAME = (
+    f"WHEN l.local = r.local AND {_LETTERS} IN (l.given1, l.family) AND {_LETTERS} IN (r.given1, r.family) "
+    "THEN CASE WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 THEN 4 ELSE 6 END "
+)
+"""Of two people of one name, addresses that are this name say no more than their digits."""
+
+
 def email_factor(names: bool, values: int = 1) -> Factor:
     """What is known of two people of one name is already in their addresses: pairs with a name in common are groups of their own.
 
@@ -50,8 +58,7 @@ def email_factor(names: bool, values: int = 1) -> Factor:
     in_common = f"({_COMMON_NAME}) * {size}" if names else "0"
     alike = (
         f"CASE WHEN l.email = r.email THEN 1 "
-        f"WHEN l.local = r.local AND {_one_name('l')} AND {_one_name('r')} "
-        f"THEN CASE WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 THEN 4 ELSE 6 END "
+        f"{_BY_ONE_NAME if names else ''}"
         f"WHEN l.local = r.local THEN CASE WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 THEN 2 ELSE 3 END "
         f"WHEN LENGTH(l.residue) > 1 AND l.residue = r.residue THEN 4 "
         f"WHEN LENGTH(l.residue) > 1 AND LENGTH(r.residue) > 1 AND {_like('local')} >= 0.92 "
@@ -78,12 +85,6 @@ def email_factor(names: bool, values: int = 1) -> Factor:
         counted={**rare, tuple(nth * count + level for nth in range(len(kinds)) for level in (2, 3)): local},
         kindred=(Kindred(_GIVEN, own[1]), Kindred(_BOTH, own[2])) if names else (),
     )
-
-
-def _one_name(side: str = "", nth: str = "") -> str:
-    """Whether the part before the @ is one of the names, and digits at most: of two people of that name it says no more than the digits."""
-    alias = f"{side}." if side else ""
-    return f"REGEXP_REPLACE({alias}local{nth}, '[^a-z]+', '', 'g') IN ({alias}given1, {alias}family)"
 
 
 def _like(column: str) -> str:
