@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from federation.deciding import Key, mappings_of, project_decisions
-from federation.errors import NoCrosswalk
-from federation.state import project_secret
-from identity.crosswalk import Crosswalk
+from federation.state import project_secret, serving
 from identity.errors import UnknownId360
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.evidence.why import ClusterEvidence, PairEvidence, Why, best_pair, why, why_cluster
@@ -31,7 +29,7 @@ def why_records(project: Project, a: Key, b: Key, *, live: bool = True) -> Why:
     Of a pair that the crosswalk kept nothing of, the two records are read from their sources now and compared (`live` False: not).
     Raises: NoCrosswalk, NoEvidence, UnknownRecord, DecisionTable; for a live comparison what the sources raise.
     """
-    crosswalk = current(project)
+    crosswalk = serving(project)
     mapping, other = mappings_of(project, [a, b])
     evidence = evidence_of(crosswalk, mapping.object, mapping.space)
     one, two = evidence.find(a[0], a[1], a[2:]), evidence.find(b[0], b[1], b[2:])
@@ -46,7 +44,7 @@ def why_people(project: Project, one: int, other: int) -> Why | ClusterEvidence 
 
     If they are one by now, how it hangs together. Raises: NoCrosswalk, UnknownId360; what `why_records` raises.
     """
-    crosswalk = current(project)
+    crosswalk = serving(project)
     a, b = crosswalk.canonical(one), crosswalk.canonical(other)
     if a == b:
         return why_id360(project, a)
@@ -64,7 +62,7 @@ def why_id360(project: Project, id360: int) -> ClusterEvidence | HouseholdEviden
 
     Raises: NoCrosswalk, NoEvidence, UnknownId360.
     """
-    crosswalk = current(project)
+    crosswalk = serving(project)
     now = crosswalk.canonical(id360)
     decisions, secret = project_decisions(project).active(), project_secret(project.model)
     for place in places_with_evidence(crosswalk):
@@ -80,18 +78,10 @@ def review_project(project: Project, limit: int = 20, kinds: Collection[str] = (
 
     Raises: NoCrosswalk, DecisionsFile.
     """
-    crosswalk, decisions = current(project), project_decisions(project).active()
+    crosswalk, decisions = serving(project), project_decisions(project).active()
     secret = project_secret(project.model)
     parts = [review(evidence_of(crosswalk, *p), secret, decisions, limit, kinds or KINDS) for p in places_with_evidence(crosswalk)]
     return ordered([item for part in parts for item in part], sum((part.totals for part in parts), Counter()), limit)
-
-
-def current(project: Project) -> Crosswalk:
-    """The crosswalk that serves. Raises: NoCrosswalk."""
-    found = project.store.current()
-    if found is None:
-        raise NoCrosswalk("there is no crosswalk yet", hint="run `c360 resolve`")
-    return found
 
 
 def _live(project: Project, evidence: StoredEvidence, mappings: Sequence[Mapping], members: Sequence[Member]) -> PairEvidence | None:

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from federation.explaining import current
 from federation.python_values import dicts_of
-from federation.state import project_secret
+from federation.state import project_secret, serving
 from identity.errors import LabelsFile, NoEvidence
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.stewardship.condition import Condition, condition
@@ -45,7 +44,7 @@ class Labelling:
 
     def __init__(self, project: Project, entity: str | None = None, space: str = "") -> None:
         """Raises: NoCrosswalk, NoEvidence, LabelsFile."""
-        crosswalk = current(project)
+        crosswalk = serving(project)
         self.project = project
         places = [p for p in places_with_evidence(crosswalk) if entity in (None, p[0]) and (entity is None or p[1] == space)]
         if not places:
@@ -165,7 +164,7 @@ def quality(
     `truth` is a CSV of more labels, of which nothing is kept: columns a, b, verdict, or record, person (any text that tells people apart);
     its records are named as `parse` reads them. Raises: NoCrosswalk, NoEvidence, LabelsFile, UnknownRecord.
     """
-    places = places_with_evidence(current(project))
+    places = places_with_evidence(serving(project))
     found: list[tuple[Condition, Estimate | None]] = []
     for place in places or ((None, ""),):
         labelling = Labelling(project, *place)

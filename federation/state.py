@@ -1,4 +1,4 @@
-"""What lies in a project's state directory besides the crosswalk: the secret, the models in use."""
+"""What lies in a project's state directory: the secret, the models in use, the crosswalk that serves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from federation.errors import NoCrosswalk
+from identity.crosswalk import Crosswalk
 from views.model import Model
 
 if TYPE_CHECKING:
@@ -36,3 +38,11 @@ def project_secret(model: Model) -> bytes:
 def models_folder(project: Project) -> Path:
     """Where the models in use are."""
     return Path(project.model.state) / "models"
+
+
+def serving(project: Project) -> Crosswalk:
+    """The version of the crosswalk that serves. Raises: NoCrosswalk, before the first; what `CrosswalkStore.current` raises."""
+    found = project.store.current()
+    if found is None:
+        raise NoCrosswalk("there is no crosswalk yet", hint="run `c360 resolve`")
+    return found

@@ -54,7 +54,7 @@ def crosswalk(app: App, action: str, numbers: tuple[int, ...], exact: bool, outp
         restored = project.rollback(numbers[0])
         app.say(f"version {restored.version} serves, with the links of version {restored.restores}")
     elif action == "show":
-        _show(_current(store), numbers[0])
+        _show(project, numbers[0])
     elif action == "as-of":
         _records(store.at(numbers[0]), numbers[1])
     else:
@@ -81,9 +81,10 @@ def _list(store: CrosswalkStore) -> None:
 
 def _status(project: Project, exact: bool, output: str) -> None:
     from federation.cli.shared import interruptible
+    from federation.state import serving
     from federation.wording import age
 
-    _current(project.store)
+    serving(project)
     found = interruptible(lambda: project.lag(exact=exact), project.close)
     if output == "json":
         import json
@@ -113,18 +114,11 @@ def _lag(table: TableLag) -> str:
     return ", ".join(told) + (": far behind, run `c360 resolve`" if table.far else "")
 
 
-def _current(store: CrosswalkStore) -> Crosswalk:
-    current = store.current()
-    if current is None:
-        from federation.errors import NoCrosswalk
-
-        raise NoCrosswalk("there is no crosswalk yet", hint="run `c360 resolve`")
-    return current
-
-
-def _show(crosswalk: Crosswalk, id360: int) -> None:
+def _show(project: Project, id360: int) -> None:
+    from federation.state import serving
     from identity.versions.lineage import lineage
 
+    crosswalk = serving(project)
     found = lineage(crosswalk, id360)
     now = "nobody's now" if found.now is None else "is in use" if found.now == id360 else f"leads to {found.now}"
     click.echo(f"{id360} ({found.entity}{f', {found.space}' if found.space else ''}) {now}")

@@ -64,9 +64,10 @@ def test_a_live_comparison_gives_what_the_resolve_gave(people: Path) -> None:
     """Held against the pairs that are kept."""
     from federation import explaining
     from federation.deciding import mappings_of
+    from federation.state import serving
 
     with c360.connect(people) as project:
-        evidence = explaining.evidence_of(explaining.current(project), "individual", "")
+        evidence = explaining.evidence_of(serving(project), "individual", "")
         for n in range(1, 12):
             a, b = ("crm", "contact", str(n)), ("shop", "customer", f"C-{n}")
             kept = explaining.why_records(project, a, b).direct
