@@ -61,6 +61,16 @@ def standings(project: Project, decisions: Decisions) -> tuple[str, ...]:
     return tuple(map(of, decisions.entries))
 
 
+def lingering(project: Project, decisions: Decisions) -> tuple[Decision, ...]:
+    """Those that hold no longer, and none in their stead, although the version that serves was made with them."""
+    active = decisions.active()
+    with suppress(C360Error):
+        if crosswalk := project.store.current():
+            made_with = [decision for decision in decisions.entries if decision.id in crosswalk.decisions]
+            return tuple(decision for decision in made_with if not any(decision.says_of(other) for other in active))
+    return ()
+
+
 def decide_records(
     project: Project, verdict: str, a: Key, b: Key | int, *, reason: str, by: str | None = None, until: datetime | None = None
 ) -> Decision:

@@ -1,7 +1,8 @@
 """The crosswalk as a reader sees it: one DuckDB file per version, opened read-only.
 
     meta(key, value)                            format, version, base (built upon), restores (of a rollback: the version it brings back),
-                                                models (JSON: the digest of each model that it was made with)
+                                                models (JSON: the digest of each model that it was made with), decisions (JSON: the
+                                                id of each that it was made with)
     link_table(name, …)                         which mapped table is in which link table
       link_<…>(k0, …, kn, id360, ord)           a source key, natively typed, and whose it is; `ord` its rank among the table's keys;
                                                 of households the keys are people's id360s (see identity.households.grouping)
@@ -120,6 +121,7 @@ class Crosswalk:
                 )
             self.version = int(meta["version"])
             self.models: dict[str, str] = json.loads(meta.get("models") or "{}")
+            self.decisions: frozenset[str] = frozenset(json.loads(meta.get("decisions") or "[]"))
             self.base, self.restores = (int(meta[name]) if meta[name] else None for name in ("base", "restores"))
             tables = tuple(_link_table(*row) for row in _rows(con, "link_table"))
             self.links = tuple(t for t in tables if not t.entity.startswith(HOUSEHOLD_OF))

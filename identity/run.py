@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -201,6 +202,7 @@ class Run:
         base = self.draft.previous.version if self.draft.previous else None
         counts = [report.run, report.links, report.ids, report.minted, report.merged, report.retired, report.seconds]
         self.con.execute("INSERT INTO new.run VALUES (?, now(), ?, ?, ?, ?, ?, ?, ?, NULL)", [*counts, base])
+        self.con.execute("INSERT OR REPLACE INTO new.meta VALUES ('decisions', ?)", [json.dumps(sorted(d.id for d in self.decisions))])
         return report
 
     def _report(self, seconds: float) -> ResolveReport:

@@ -43,7 +43,7 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         raise click.UsageError(f"`{verdict}` takes {expected.get(verdict, 'two records: source.table:key')}")
     if verdict != "list" and not reason:
         raise click.UsageError("a decision needs a --reason")
-    from federation.deciding import decide_records, other_bearers, project_entries, standings, undo_decision, unknown_records
+    from federation.deciding import decide_records, lingering, other_bearers, project_entries, standings, undo_decision, unknown_records
 
     project = app.project()
     if verdict == "list":
@@ -52,6 +52,8 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         _list(entries, states, output)
         if waiting := states.count("waits"):
             app.say(f"{waiting:,} wait{'s' * (waiting == 1)} for the next `c360 resolve`; `c360 plan` shows what changes")
+        for decision in lingering(project, entries):
+            app.say(f"{decision.id} counts in the version that serves, until the next `c360 resolve`")
         _say_contradiction(app, entries)
     elif verdict == "undo":
         withdrawn = undo_decision(project, what[0], reason=str(reason), by=by)

@@ -121,7 +121,7 @@ def _decided(decisions: tuple[str, ...]) -> list[str]:
 def _score(pair: PairEvidence) -> str:
     fall = pair.waterfall
     by = f" by {pair.joined}" if pair.joined not in (None, "model") else ""
-    if fall is None:
+    if fall is None or (by and not fall.steps):  # an exact rules' pair that a decision joined: no rule says anything of it
         return by.strip() or "never compared"
     return f"{fall.odds:+.1f} bits" + (f" ({fall.posterior:.1%})" if fall.posterior is not None else "") + by
 
@@ -159,7 +159,7 @@ def _bars(pair: PairEvidence) -> list[str]:
     from identity.evidence.waterfall import told_silent
 
     fall = pair.waterfall
-    if fall is None:
+    if fall is None or not fall.steps:
         return []
     ends = [0.0, *(start + bits for _, start, bits in fall.steps)]
     low, high = min(ends), max(*ends, 1.0)

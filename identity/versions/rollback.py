@@ -47,7 +47,7 @@ def rollback(store: CrosswalkStore, to: int | None = None, *, memory_limit: str 
         copy_evidence(con)
         copy_mates(con)
         _remember(con, draft, restored, store)
-        con.execute("INSERT OR REPLACE INTO new.meta SELECT key, value FROM old.meta WHERE key = 'models'")
+        con.execute("INSERT OR REPLACE INTO new.meta SELECT key, value FROM old.meta WHERE key IN ('models', 'decisions')")
         con.execute(_RUN, [draft.version, time.monotonic() - started, restored.base, restored.version])
     found = store.current()
     assert found is not None

@@ -120,8 +120,17 @@ def test_the_list_tells_what_the_version_that_serves_says_and_what_waits(cli: Cl
     assert states()[0] == "waits", "a plan does not serve"
     cli("apply", project=mine)
     assert states() == ["holds", "no record", "holds"] and "wait" not in cli("decide", "list", project=mine).err
+    made = json.loads(cli("decide", "list", "-o", "json", project=mine).out)[0]["id"]
+    said = cli("why", "crm.contact:1", "crm.contact:2", project=mine).out
+    assert "crm.contact:1 – crm.contact:2  by decision\n" in said and "+0.0" not in said
     assert "from the next `c360 resolve` or `c360 plan` on" in cli("decide", "undo", 1, "--reason", "no", project=mine).err
+    lingers = f"{made} counts in the version that serves, until the next `c360 resolve`"
+    assert lingers in cli("decide", "list", project=mine).err
     cli("rollback", project=mine)
+    assert made not in cli("decide", "list", project=mine).err, "the version restored was made without it"
+    cli("rollback", "--to", 2, project=mine)
+    assert lingers in cli("decide", "list", project=mine).err
+    cli("rollback", "--to", 1, project=mine)
     cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "again", project=mine)
     assert states() == ["withdrawn", "no record", "holds", "waits"]
     (mine / ".c360" / "crosswalk" / "current").write_text("v000009.duckdb 7\n")
