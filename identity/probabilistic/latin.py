@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -13,17 +13,18 @@ from identity.scratch import registered
 
 TABLE = "latin"
 _UNSPACED = re.compile("[\u3400-\u9fff\uac00-\ud7af]{2,4}")
+_EAST_ASIAN = re.compile("[\u3040-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7af\\s]+")
 _SPACES = re.compile("[\\s\u00b7\u30fb\u2022]+")
 _OTHER_SCRIPT = r"[^\x00-\x{024F}\x{1E00}-\x{1EFF}\x{2000}-\x{206F}]"
 
 
-def in_latin(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[str]) -> str:
-    """A FROM clause with `record`, its `columns` of names in Latin letters.
+def in_latin(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[str], whole: Collection[str] = ()) -> str:
+    """A FROM clause with `record`, its `columns` of names in Latin letters; those in `whole` are whole names: family name last.
 
     >>> con = duckdb.connect()
-    >>> _ = con.execute("CREATE TABLE r AS SELECT * FROM (VALUES (0, 'ada'), (1, '王伟'), (2, 'борис')) AS t(rec, n)")
-    >>> con.execute(f"SELECT n FROM {in_latin(con, 'r', ['n'])} ORDER BY rec").fetchall()
-    [('ada',), ('wang wei',), ('boris',)]
+    >>> _ = con.execute("CREATE TABLE r AS SELECT n, n AS w, rec FROM (VALUES (0, 'ada'), (1, '王伟'), (2, 'борис')) AS t(rec, n)")
+    >>> con.execute(f"SELECT n, w FROM {in_latin(con, 'r', ['n', 'w'], ['w'])} ORDER BY rec").fetchall()
+    [('ada', 'ada'), ('wang wei', 'wei wang'), ('boris', 'boris')]
     """
     # a value of ASCII alone has as many bytes as letters, which is quickly seen
     found = " UNION ".join(
@@ -34,11 +35,26 @@ def in_latin(con: duckdb.DuckDBPyConnection, record: str, columns: Sequence[str]
     values = [value for (value,) in con.execute(found).fetchall()] if columns else []
     if not values:
         return record
-    with registered(con, "values_in_latin", pa.table({"value": values, "latin": [_written(value) for value in values]})):
+    written = {"value": values, "latin": [_written(value) for value in values], "whole": [_family_last(value) for value in values]}
+    with registered(con, "values_in_latin", pa.table(written)):
         con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS SELECT * FROM values_in_latin")
-    replaced = ", ".join(f"COALESCE({TABLE}_{column}.latin, r.{column}) AS {column}" for column in columns)
+    forms = {column: "whole" if column in whole else "latin" for column in columns}
+    replaced = ", ".join(f"COALESCE({TABLE}_{column}.{form}, r.{column}) AS {column}" for column, form in forms.items())
     joins = " ".join(f"LEFT JOIN {TABLE} AS {TABLE}_{column} ON {TABLE}_{column}.value = r.{column}" for column in columns)
     return f"(SELECT r.* REPLACE ({replaced}) FROM {record} AS r {joins})"
+
+
+def _family_last(value: str) -> str:
+    """A whole name: Chinese, Korean and Japanese have the family name first, but where a dot parts names from elsewhere.
+
+    >>> [_family_last(name) for name in ("王伟", "山田 太郎", "山田太郎", "ジョン・スミス", "Иван Петров")]
+    ['wei wang', 'tailang shantian', 'tailang shantian', 'jiyon sumisu', 'ivan petrov']
+    """
+    parts = value.split() if _EAST_ASIAN.fullmatch(value) else []
+    if len(parts) == 1 and _UNSPACED.fullmatch(value):
+        first = 2 if len(value) == 4 else 1
+        parts = [value[:first], value[first:]]
+    return f"{anyascii(parts[1])} {anyascii(parts[0])}".lower() if len(parts) == 2 else _written(value)
 
 
 def _written(value: str) -> str:

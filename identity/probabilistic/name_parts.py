@@ -42,6 +42,16 @@ def words(full: str) -> str:
     return rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({named}, '{_INNER_PARTICLES}', '\1 ', 'g'), '[\p{{L}}''’-]+')"
 
 
+def family_last(words: str) -> str:
+    """The words of a name in Western order, where they show that the family name comes first: Ivanova Anna Petrovna, Petrov I. S."""
+    patronymic = "regexp_full_match(coalesce({0}, ''), '.+([oe]v(ich|na)|ichna)|(il.?|kuz.?m|fom|luk|nikit)ich')".format
+    surname = "regexp_full_match({0}, '[a-z]{{2,}}(ova?|[^a]eva?|sk(iy|ij|aya|aja)|enko|chuk)')".format
+    initials = f"len({words}) > 2 AND len({words}[1]) > 1 AND len(array_to_string({words}[2:], '')) = len({words}) - 1"
+    slavic = f"{surname(f'{words}[1]')} AND NOT {surname(f'{words}[-1]')}"
+    first = f"len({words}) > 1 AND ({initials} OR {slavic} OR {patronymic(f'{words}[3]')} AND NOT {patronymic(f'{words}[2]')})"
+    return f"CASE WHEN {first} THEN list_concat({words}[2:], {words}[1:1]) ELSE {words} END"
+
+
 def letters(value: str) -> str:
     """Letters only, without accents. Most values are plain letters already, which is quickly seen."""
     return _quick(value, _letters(f"STRIP_ACCENTS({value})"))

@@ -26,7 +26,7 @@ from identity.probabilistic.addresses import street_columns, taken_apart, with_s
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
-from identity.probabilistic.name_parts import letters, name_columns, words
+from identity.probabilistic.name_parts import family_last, letters, name_columns, words
 from identity.probabilistic.several import MADE_OF, NTH, distinct, named, values_of
 
 TABLE = "prepared"
@@ -61,7 +61,8 @@ def prepare(
     columns = {**name_columns(raw), **_organisation(raw), **_birth(raw, month_first), **_contact(raw, fields), **_place(raw, addresses)}
     columns |= _others(fields)
     forms = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    written = in_latin(con, record, [column for field, column in fields if field.kind in _OF_NAMES])
+    whole = [column for field, column in fields if field.kind is Kind.FULL]
+    written = in_latin(con, record, [column for field, column in fields if field.kind in _OF_NAMES], whole)
     if addresses:
         lines = [f"{column}_line" for column in addresses]
         written = with_streets(taken_apart(con, written, addresses), _first(lines), _first(addresses), Kind.HOUSE_NUMBER in raw)
@@ -99,7 +100,7 @@ def _given(raw: Mapping[Kind, str], kind: Kind) -> list[str]:
 
 def _parts(raw: Mapping[Kind, str]) -> str:
     """Whole names cut into words, once per row."""
-    return f"{words(raw[Kind.FULL])} AS words" if Kind.FULL in raw else "1 AS one"
+    return f"{words(raw[Kind.FULL])} AS spoken, {family_last('spoken')} AS words" if Kind.FULL in raw else "1 AS one"
 
 
 def _organisation(raw: Mapping[Kind, str]) -> dict[str, str]:

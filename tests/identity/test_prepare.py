@@ -87,9 +87,9 @@ def test_a_thirteenth_month_tells_the_order() -> None:
         ('William "Bill" Gates', "william", "gates", None),
         ("Mary Smith (née Jones)", "mary", "smith", None),
         ("Müller, geb. Schmidt, Anna", "anna", "muller", None),
-        ("习近平", "xi", "jinping", None),
-        ("김정은", "gim", "jeongeun", None),
-        ("王伟", "wang", "wei", None),
+        ("习近平", "jinping", "xi", None),
+        ("김정은", "jeongeun", "gim", None),
+        ("王伟", "wei", "wang", None),
         ("борис годунов", "boris", "godunov", None),
     ],
 )

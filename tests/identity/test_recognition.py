@@ -67,9 +67,27 @@ def test_columns_are_known_in_other_scripts(kind: Kind, name: str) -> None:
     assert kind_of(name) is kind
 
 
-def test_a_space_parts_a_name_of_any_script() -> None:
-    names = [("山田 太郎",), ("王伟",), ("阿卜杜勒·热合曼",), ("김 민준",)]
-    assert [str(family)[:5] for family in prepared([Kind.FULL], names, "family")] == ["taila", "wei", "rehem", "minju"]
+@pytest.mark.parametrize(
+    ("written", "given", "family"),
+    [
+        ("山田 太郎", "tailang", "shantian"),
+        ("山田太郎", "tailang", "shantian"),
+        ("王伟", "wei", "wang"),
+        ("김 민준", "minjun", "gim"),
+        ("阿卜杜勒·热合曼", "abodulei", "reheman"),
+        ("Иванова Анна Петровна", "anna", "ivanova"),
+        ("Ivanov Ivan Il’ich", "ivan", "ivanov"),
+        ("Анна Петровна Иванова", "anna", "ivanova"),
+        ("Шевченко Тарас", "taras", "shevchenko"),
+        ("Петров И.С.", "i", "petrov"),
+        ("Roman Arkadyevich Abramovich", "roman", "abramovich"),
+        ("Mary Ellen Johanna", "mary", "johanna"),
+        ("Eva Smith", "eva", "smith"),
+        ("Anna K.", "anna", "k"),
+    ],
+)
+def test_the_family_name_may_come_first(written: str, given: str, family: str) -> None:
+    assert [prepared([Kind.FULL], [(written,)], column) for column in ("given", "family")] == [[given], [family]]
 
 
 def prepared(kinds: Sequence[Kind], rows: Sequence[Sequence[str | None]], wanted: str) -> list[Any]:
