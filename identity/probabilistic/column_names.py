@@ -26,6 +26,14 @@ AREA = re.compile(rf"(.*_)?(state(_?province)?|province(_state)?|{_AREA})(_(name
 LABEL = re.compile(r"_(code|cd|desc|description|lbl|label|abbrv?|abbreviation|txt|text)$")
 """What is put behind a name to tell a code from its meaning."""
 
+SHORT = {
+    "nm": "name", "frst": "first", "fst": "first", "lst": "last", "mid": "middle", "phn": "phone", "ph": "phone", "gndr": "gender",
+    "cust": "customer", "ctry": "country", "cntry": "country", "st": "state", "mon": "month", "mo": "month", "yr": "year", "ln":
+    "line", "zipcd": "zip", "birthyr": "birth_year", "pername1": "first_name", "pername2": "last_name", "namefrst": "first_name",
+    "namelast": "last_name", "enumpc": "postcode", "enumcap": "address",
+}  # fmt: skip
+"""Words as they are shortened where names of columns have to be short; read so only where they mean nothing else."""
+
 PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "ignored",

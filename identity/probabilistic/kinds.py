@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from anyascii import anyascii
 
-from identity.probabilistic.column_names import AREA, LABEL, PATTERNS
+from identity.probabilistic.column_names import AREA, LABEL, PATTERNS, SHORT
 
 
 class Kind(StrEnum):
@@ -116,5 +116,5 @@ def _kind(words: str) -> Kind:
         return Kind(found)
     if AREA.fullmatch(words):
         return Kind.IGNORED
-    meaning = LABEL.sub("", words)
+    meaning = LABEL.sub("", "_".join(SHORT.get(word, word) for word in words.split("_")))
     return Kind.TEXT if meaning == words else _kind(meaning)

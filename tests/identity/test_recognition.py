@@ -46,6 +46,20 @@ CALLED = {
 }
 
 
+SHORTENED = {
+    Kind.GIVEN: "PERNAME1 NAMEFRST FRST_NM first_nm",
+    Kind.FAMILY: "PERNAME2 NAMELAST LAST_NM",
+    Kind.FULL: "cust_nm full_nm",
+    Kind.BIRTH_YEAR: "BIRTHYR birth_yr",
+    Kind.BIRTH_MONTH: "DOB_MON birth_mo",
+    Kind.POSTCODE: "ENUMPC zip_cd",
+    Kind.ADDRESS: "ENUMCAP",
+    Kind.CITY: "CITY_NM",
+    Kind.PHONE: "phn_nbr ph_no",
+    Kind.GENDER: "GNDR_CD",
+    Kind.IGNORED: "ST_CD ctry_cd",
+    Kind.TEXT: "BPL st_mary",
+}
 CALLED_ELSEWHERE = {
     Kind.FULL: "姓名 氏名 名前 이름 ФИО",
     Kind.FAMILY: "姓 성",
@@ -60,6 +74,11 @@ CALLED_ELSEWHERE = {
     Kind.POSTCODE: "邮编 郵便番号 индекс",
     Kind.IDENTIFIER: "身份证号 снилс",
 }
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in SHORTENED.items() for name in names.split()])
+def test_columns_are_known_by_short_names(kind: Kind, name: str) -> None:
+    assert kind_of(name) is kind
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in CALLED_ELSEWHERE.items() for name in names.split()])
