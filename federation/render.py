@@ -61,7 +61,7 @@ def relation_select(relation: Relation, places: Places) -> exp.Select:
     return _pick(relation.columns, inner)
 
 
-_TIES = {"_at": "TIMESTAMP", "_ord": "INTEGER", "_rank": "VARCHAR"}
+_TIES = {"_at": "TIMESTAMP", "_ord": "INTEGER", "_rank": "INTEGER"}
 
 
 def _pick(columns: Sequence[str], inner: exp.Query) -> exp.Select:
@@ -142,7 +142,8 @@ def branch_select(relation: Relation, scan: Scan, places: Places) -> exp.Select:
             query = query.join(placed, on=on, join_type="inner" if inner else "left", copy=False)
             outputs["id360"], outputs["_ord"] = exp.column("id360", LINK), exp.column("ord", LINK)
     if isinstance(relation.view, Survived):
-        outputs["_rank"] = exp.Literal.string(branch.source)
+        tables = [(b.source, b.table) for b in relation.view.records.branches]
+        outputs["_rank"] = exp.Literal.number(tables.index((branch.source, branch.table)))
     for condition in branch.where:
         query = query.where(_on_row(condition, scan.table), copy=False)
     names = (*branch_columns(relation), *(_TIES if isinstance(relation.view, Survived) else ()))

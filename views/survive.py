@@ -4,17 +4,17 @@ Which record wins is decided by one packed HUGEINT per record, so that `arg_max`
 
     bits 104..   how often / how long / how trusted, for the rules that ask that first
     bits 40..103 the record's time in microseconds, NULL lowest
-    bits 32..39  the rank of its source, most trusted highest
-    bits 0..31   its place in key order, smallest key highest: so ties end the same way every time
+    bits 32..39  the rank of its table: of the most trusted source highest, then in the order of the mappings
+    bits 0..31   its place in key order within its table, smallest key highest: so ties end the same way every time
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from sqlglot import exp, parse_one
 
-from views.model import Rule, Survivorship
+from views.model import Rule
 from views.relations import PROVENANCE, Survived
 
 EXTRA = ("records", "last_updated_at")
@@ -47,9 +47,10 @@ def survived_select(
 ) -> exp.Select:
     """SELECT `columns` of the view over `rows`: the records, with id360, the `present` attributes, and `_at`, `_ord`, `_rank`.
 
-    `present` are the needed attributes that some record has at all; the others are NULL. `_rank` holds the record's source by
-    name. The view's filter and masks are applied to the survived row. `gathered`: the rows are few, and are put together before
-    they are grouped; DuckDB otherwise sets all aggregates up anew for each part of a union, which takes longer than its rows do.
+    `present` are the needed attributes that some record has at all; the others are NULL. `_rank` holds which of the view's branches
+    the record comes from. The view's filter and masks are applied to the survived row. `gathered`: the rows are few, and are put
+    together before they are grouped; DuckDB otherwise sets all aggregates up anew for each part of a union, which takes longer than
+    its rows do.
     """
     raw = {c.name for tree in (view.filter, *view.masks.values()) if tree is not None for c in tree.find_all(exp.Column)}
     wanted = [c for c in view.types if c in set(columns) | raw and c != "id360"]
@@ -58,9 +59,7 @@ def survived_select(
     if frequent:
         counted = [_parse(f'count(*) OVER (PARTITION BY "id360", "{a}") AS "_n_{a}"') for a in frequent]
         inner = exp.select("*", *counted).from_(inner, copy=False).subquery("r", copy=False)
-    values = [
-        exp.alias_(_survivor(view.survivorship, c), c, quoted=True, copy=False) for c in wanted if attribute_of(c) in {*present, *EXTRA}
-    ]
+    values = [exp.alias_(_survivor(view, c), c, quoted=True, copy=False) for c in wanted if attribute_of(c) in {*present, *EXTRA}]
     owner = exp.column("id360", quoted=True)
     grouped = exp.select(owner, *values, copy=False).from_(inner, copy=False).group_by(owner.copy(), copy=False)
     absent = [exp.alias_(exp.cast(exp.null(), view.types[c]), c, quoted=True) for c in wanted if attribute_of(c) not in {*present, *EXTRA}]
@@ -71,7 +70,7 @@ def survived_select(
     return result.with_(_GATHERED, as_=rows, materialized=True, copy=False) if gathered else result
 
 
-def _survivor(rules: Survivorship, column: str) -> exp.Expr:
+def _survivor(view: Survived, column: str) -> exp.Expr:
     if column == "records":
         return _parse("count(*)")
     if column == "last_updated_at":
@@ -79,8 +78,9 @@ def _survivor(rules: Survivorship, column: str) -> exp.Expr:
     attribute = attribute_of(column)
     value = f'"{attribute}"'
     taken = {"source": '"_source"', "key": '"_key"', "as_of": '"_at"'}.get(column.removeprefix(attribute).removeprefix("__"), value)
-    rule = rules.rule(attribute)
-    rank = _rank(rules.order(attribute))
+    rule, order_of = view.survivorship.rule(attribute), view.survivorship.order(attribute)
+    sources = [branch.source for branch in view.records.branches]
+    rank = _rank(sources, order_of)
     latest = f'coalesce(epoch_us("_at"), -4611686018427387904)::HUGEINT * 1099511627776 + {rank} * 4294967296 + (4294967295 - "_ord")'
     match rule:
         case Rule.MIN | Rule.MAX if taken == value:
@@ -89,7 +89,7 @@ def _survivor(rules: Survivorship, column: str) -> exp.Expr:
             sign = "-" if rule is Rule.MIN else ""
             return _parse(f"arg_{rule.value}_null({taken}, {{'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
         case Rule.PRIORITY:
-            order = f"{rank}::HUGEINT * {1 << 104} + {latest}"
+            order = f"{_trust(sources, order_of)}::HUGEINT * {1 << 104} + {latest}"
         case Rule.FREQUENT:
             order = f'"_n_{attribute}"::HUGEINT * {1 << 104} + {latest}'
         case Rule.LONGEST:
@@ -104,13 +104,21 @@ def _survivor(rules: Survivorship, column: str) -> exp.Expr:
     return _parse(f"arg_max_null({taken}, {order}) FILTER ({value} IS NOT NULL)")
 
 
-def _rank(order: Iterable[str]) -> str:
-    """The rank of a record's source as SQL: the first of `order` highest, sources not named lowest."""
-    names = list(order)
-    if not names:
-        return "0"
-    arms = " ".join(f"WHEN {exp.Literal.string(name).sql('duckdb')} THEN {len(names) - i}" for i, name in enumerate(names))
-    return f'CASE "_rank" {arms} ELSE 0 END'
+def _trust(sources: Sequence[str], order: Sequence[str]) -> str:
+    """How trusted a record's source is, as SQL: the first of `order` highest, those not named lowest, all the same."""
+    return _numbered([len(order) - order.index(source) if source in order else 0 for source in sources])
+
+
+def _rank(sources: Sequence[str], order: Sequence[str]) -> str:
+    """The rank of a record's table as SQL, no two alike: by trust, then as the mappings stand. `sources` are the branches'."""
+    best = sorted(range(len(sources)), key=lambda i: (order.index(sources[i]) if sources[i] in order else len(order), i))
+    return _numbered([max(0, min(255, len(best) - 1) - best.index(i)) for i in range(len(sources))])
+
+
+def _numbered(numbers: Sequence[int]) -> str:
+    """The number of the branch that a record comes from, as SQL."""
+    arms = " ".join(f"WHEN {i} THEN {number}" for i, number in enumerate(numbers) if number)
+    return f'CASE "_rank" {arms} ELSE 0 END' if arms else "0"
 
 
 def _parse(sql: str) -> exp.Expr:
