@@ -32,9 +32,10 @@ from typing import Any
 
 import duckdb
 
+from connectors.lockdown import LOCKED_DOWN
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion
 from identity.held_links import HeldLinks, HeldRedirects, Key, holdable
-from identity.scratch import LOCKED_DOWN, identifier, literal
+from identity.scratch import identifier, literal
 
 FORMAT = "2"
 

@@ -10,16 +10,11 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
+from connectors.lockdown import LOCKED_DOWN
 from identity.errors import KeyType, ResolveMemory
 
 T = TypeVar("T")
 R = TypeVar("R")
-LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
-    "temp_directory": "",
-    "max_temp_directory_size": "0KiB",
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
 
 
 @contextmanager
@@ -42,7 +37,7 @@ def scratch(memory_limit: str, threads: int | None = None) -> Iterator[duckdb.Du
 
 
 @contextmanager
-def side_by_side(con: duckdb.DuckDBPyConnection, tasks: int) -> Iterator[ThreadPoolExecutor]:
+def worker_pool(con: duckdb.DuckDBPyConnection, tasks: int) -> Iterator[ThreadPoolExecutor]:
     """A pool for statements on cursors of `con`, with no more workers than DuckDB has threads, among whom those are divided meanwhile.
 
     With all its threads for each statement DuckDB's own workers get in the way of ours: both are slower than either alone.
@@ -65,7 +60,7 @@ def each_beside(con: duckdb.DuckDBPyConnection, items: Sequence[T], work: Callab
     """What `work` makes of each item, with a cursor of its own; side by side. A failure ends the others too."""
     cursors = [con.cursor() for _ in items]
     try:
-        with side_by_side(con, len(items)) as pool:
+        with worker_pool(con, len(items)) as pool:
             try:
                 return dict(zip(items, pool.map(work, cursors, items), strict=True))
             except BaseException:

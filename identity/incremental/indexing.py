@@ -18,6 +18,7 @@ from identity.incremental.record_index import IndexWriter
 from identity.keyed import UInts, keyed, probe
 from identity.matching import ExactRules
 from identity.model import MatchKey, MatchRule, RecordSet
+from identity.probabilistic.blocking import DESCRIBED as BLOCKING
 from identity.stewardship.binding import Bound
 from identity.stewardship.decisions import Decision
 from identity.versions.publishing import table_name
@@ -46,6 +47,7 @@ def expected(
         "limit on values of one person": repr(sorted(engines.at_most.items())),
         "set of sources": repr([(*r.place, r.key, r.attributes) for r in ordered]),
         "model": repr([engines.fingerprint(*group) for group in groups]),
+        "set of blocking rules": BLOCKING,
         "way to hash": str(probe(con, engines.secret)),
     }
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in told.items()}

@@ -188,7 +188,7 @@ class RecordIndex:
 
 def _attach(con: duckdb.DuckDBPyConnection, store: CrosswalkStore, path: Path, alias: str) -> None:
     if not path.is_file():
-        raise NoIndex("the version that serves left no index (`apply` and a rollback leave none)")
+        raise NoIndex("the version that serves left no index (a rollback leaves none)")
     key = f", ENCRYPTION_KEY {literal(store.encryption_key)}" if store.encryption_key else ""
     with suppress(duckdb.Error):
         con.execute(f"ATTACH {literal(str(path))} AS {alias} (READ_ONLY{key})")

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.probabilistic.several import each_value, least, several_of, values_of
-from identity.scratch import registered, side_by_side
+from identity.scratch import registered, worker_pool
 
 CAP = 100
 """The most records in one block."""
@@ -130,6 +130,8 @@ REPORTED_BLOCKS = 10
 ALL_UP_TO = 1_500
 """Up to this many records every pair is compared."""
 
+DESCRIBED = repr((_RULES, _WEAK_RULES, _NAME, _PART_OF_NAME))
+"""What an index was made by: under other rules records meet by other keys."""
 REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone", "street")
 
 
@@ -178,7 +180,7 @@ def candidates(
         with con.cursor() as own:
             return _pairs(own, table, rule, refinements(rule, columns), rule.cap or cap, count)
 
-    with side_by_side(con, len(rules)) as pool:
+    with worker_pool(con, len(rules)) as pool:
         proposed = list(pool.map(propose, rules))
     codes, agreed = _merged([codes for codes, _, _ in proposed])
     single = (agreed & (agreed - np.uint64(1))) == 0

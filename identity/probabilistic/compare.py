@@ -14,7 +14,7 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.probabilistic.factors import Factor
 from identity.probabilistic.persons import Persons
-from identity.scratch import side_by_side
+from identity.scratch import worker_pool
 
 Levels = npt.NDArray[np.uint8]
 CHUNK = 1 << 18
@@ -43,7 +43,7 @@ def levels(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
             found[start + at, nth] = own.execute(f"SELECT ({factor.sql})::UTINYINT AS level FROM l POSITIONAL JOIN r").fetchnumpy()["level"]
 
     tasks = list(product(range(0, len(left), CHUNK), range(len(factors))))
-    with side_by_side(con, len(tasks)) as pool:
+    with worker_pool(con, len(tasks)) as pool:
         list(pool.map(compare, tasks))
     pa.default_memory_pool().release_unused()
     return found

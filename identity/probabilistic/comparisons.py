@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from identity.probabilistic.contacts import email_factor, phone_factor
 from identity.probabilistic.factors import Factor, Household, missing, one_off, simple
@@ -125,7 +126,7 @@ _SOURCE = simple("source", "source", "CASE WHEN l.source = r.source THEN 1 ELSE 
 
 
 def _identifier(column: str) -> Factor:
-    return simple(
+    found = simple(
         column,
         column,
         f"CASE WHEN {missing(column)} THEN 0 WHEN l.{column} = r.{column} THEN 1 WHEN {one_off(column)} THEN 2 ELSE 3 END",
@@ -135,6 +136,7 @@ def _identifier(column: str) -> Factor:
         0.05,
         column,
     )
+    return replace(found, own=(1,))
 
 
 def _organisation(household: Household) -> Factor:

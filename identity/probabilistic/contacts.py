@@ -72,7 +72,7 @@ def email_factor(names: bool, values: int = 1) -> Factor:
     groups = [nth for nth in range(1, len(told) * len(kinds) + 1) for _ in _LEVELS]
     rare: dict[tuple[int, ...], str] = {(1, 1 + count): counted_apart("email", values, "1", count)} if values > 1 else {}
     local = counted_apart("local", values, _BY_RESIDUE, count, less="email") if values > 1 else _SAME_LOCAL
-    own = [tuple(range(1 + nth * size, 1 + (nth + 1) * size)) for nth in range(len(told))]
+    blocks = [tuple(range(1 + nth * size, 1 + (nth + 1) * size)) for nth in range(len(told))]
     return Factor(
         "e-mail",
         ("email",),
@@ -83,7 +83,8 @@ def email_factor(names: bool, values: int = 1) -> Factor:
         (1.0, *(share for shares in random for share in shares)),
         agreeing={} if rare else {"email": "same"},
         counted={**rare, tuple(nth * count + level for nth in range(len(kinds)) for level in (2, 3)): local},
-        kindred=(Kindred(_GIVEN, own[1]), Kindred(_BOTH, own[2])) if names else (),
+        kindred=(Kindred(_GIVEN, blocks[1]), Kindred(_BOTH, blocks[2])) if names else (),
+        own=tuple(1 + nth * count for nth in range(len(kinds))),
     )
 
 
@@ -117,9 +118,10 @@ def phone_factor(values: int = 1) -> Factor:
         f"WHEN {one_off('phone')} THEN 3 ELSE 4 END"
     )
     if values == 1:
-        return simple("phone", "phone", f"CASE WHEN {missing('phone')} THEN 0 {alike}", _PHONE, agreeing="phone")
+        one = simple("phone", "phone", f"CASE WHEN {missing('phone')} THEN 0 {alike}", _PHONE, agreeing="phone")
+        return replace(one, own=(1,))
     sql = f"CASE WHEN {missing('phone')} THEN 0 ELSE {best_level(f'CASE {alike}', 'phone', values, count)} END"
     levels = (*_PHONE, *((f"{level}{OF_SEVERAL}", match, random) for level, match, random in _PHONE))
     both = simple("phone", "phone", sql, levels)
     groups = (0, *(1 for _ in _PHONE), *(2 for _ in _PHONE))
-    return replace(both, groups=groups, counted={(1, 1 + count): counted_apart("phone", values, "1", count)})
+    return replace(both, groups=groups, counted={(1, 1 + count): counted_apart("phone", values, "1", count)}, own=(1, 1 + count))

@@ -24,6 +24,11 @@ RANDOM_PRIOR = 0.5
 LEAST_RANDOM_PRIOR = 1000.0
 """As many pairs as the expected shares count for among pairs that met by chance: this often the root of their number, but at least so
 many. Of a few records too little can be seen: where one pair of fifteen agrees, it need not be by chance."""
+MOST_BY_CHANCE = 0.2
+"""Of pairs that agree exactly on an e-mail address, a phone or a number. Where a table has little else, nothing in it would tell: all of
+them may be of two people as well as of one."""
+NOBODY = 1e-3
+"""So many pairs a class has that has none."""
 ROUNDS = 60
 SETTLED = 1e-4
 
@@ -79,7 +84,9 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
     random = _random(chance, nothing, expected, grouped, factors)
     match = list(prior)
     household = [_household(f, prior[i], random[i], grouped[i]) for i, f in enumerate(factors)]
-    n_match, n_household = 0.3 * records, 0.1 * records
+    # where nothing tells the people of a household apart, there are only people
+    told_apart = any(factor.household is not Household.FREE for factor in factors)
+    n_match, n_household = 0.3 * records, 0.1 * records if told_apart else NOBODY
     counts = seen.counts.astype(np.float64)
     before = np.zeros(len(counts))
     agree = _agreeing(factors, seen.patterns) if chance.kindred_apart else {}
@@ -91,7 +98,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
         weights = np.exp(logs)
         weights /= weights.sum(axis=0)
         of_match, of_household = weights[0] * counts, weights[1] * counts
-        n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), 1e-3)
+        n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), NOBODY) if told_apart else NOBODY
         taken: list[Floats] = []
         for f, factor in enumerate(factors):
             column, size = seen.patterns[:, f], len(factor.levels)
@@ -152,6 +159,8 @@ def _random(
         totals = np.bincount(group, left)[group]
         if factor.joint is None:
             left = np.maximum(left, np.minimum(unseen, usual * totals))
+            own = list(factor.own)
+            left[own] = np.minimum(left[own], MOST_BY_CHANCE * pairs[own])
         weight = np.maximum(RANDOM_PRIOR * np.sqrt(totals), LEAST_RANDOM_PRIOR)
         found.append(_within(left + weight * usual, group))
     return found
