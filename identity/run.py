@@ -32,6 +32,7 @@ from identity.scratch import registered
 from identity.stewardship.binding import Bound, bind
 from identity.stewardship.decisions import Decision
 from identity.versions.history import History
+from identity.versions.leading import ids_in, leading
 from identity.versions.publishing import table_name, write_identifiers, write_links
 from identity.versions.stable_ids import NO_ID, heirs, keep, measured, measured_sql, mint, overlaps, parents
 from identity.versions.store import Draft
@@ -143,9 +144,12 @@ class Run:
         common = overlaps(clusters, before, self.history.registry(np.unique(before)))
         by_cluster = np.full(len(anchors), NO_ID, np.int64)
         by_cluster[clusters[bound.pinned]] = bound.pins
-        by_cluster, minted = self._assign(entity, space, loaded, anchors, keep(common, by_cluster))
+        by_cluster = keep(common, by_cluster)
+        ended, parts = leading(self.con, self.draft.before, loaded, clusters, common, by_cluster)
+        by_cluster, minted = self._assign(entity, space, loaded, anchors, by_cluster)
         merged = heirs(common, by_cluster)
         self.history.record(entity, space, minted, by_cluster, merged, parents(common, by_cluster, minted))
+        self.history.lead(ended, by_cluster[parts])
         self._count(by_cluster, members, minted, merged[0])
         if self.weigh and found.edges is not None:
             firsts = np.array([one.first for one in loaded], np.int64)
@@ -175,17 +179,10 @@ class Run:
     def _ids_before(self, loaded: Sequence[Loaded], count: int) -> Ints:
         """The id360 that each record has in the previous version, by source key; NO_ID for new records."""
         before = np.full(count, NO_ID, np.int64)
-        for one in loaded:
-            link = self.draft.previous.link_of(*one.records.place) if self.draft.previous else None
-            if link is None or len(link.columns) != len(one.keys):
-                continue
-            # A key column may have changed its type since: its values are then compared as text.
-            same = " AND ".join(
-                f"o.{k} = n.{k}" if was == is_ else f"o.{k}::VARCHAR = n.{k}::VARCHAR"
-                for k, was, is_ in zip(one.keys, link.key_types, one.key_types, strict=True)
-            )
-            found = self.con.execute(f"SELECT n.rec, o.id360 FROM {one.table} n JOIN old.{link.name} o ON {same}").fetchnumpy()
-            before[np.asarray(found["rec"], np.int64)] = np.asarray(found["id360"], np.int64)
+        if self.draft.previous is not None:
+            for one in loaded:
+                recs, ids = ids_in(self.con, "old", self.draft.previous, one)
+                before[recs] = ids
         return before
 
     def _anchor_texts(self, loaded: Sequence[Loaded], anchors: Ints) -> pa.Array:

@@ -46,6 +46,7 @@ class AmendedHistory(History):
         con.execute("UPDATE new.id_history SET retired_run = NULL WHERE id360 IN (SELECT id360 FROM restoring)")
         con.execute("DELETE FROM new.redirect WHERE old_id IN (FROM living)")
         con.execute("UPDATE new.redirect SET new_id = e.new_id FROM ended e WHERE e.old_id = redirect.new_id")
+        con.execute("UPDATE new.redirect SET new_id = l.new_id FROM led l WHERE l.old_id = redirect.old_id")
         con.execute(f"INSERT INTO new.redirect SELECT entity, space, old_id, new_id, {run} FROM ended ORDER BY old_id")
 
 

@@ -28,6 +28,7 @@ class History:
         self._minted = np.empty(0, np.int64)
         con.execute("CREATE TEMP TABLE living (id360 BIGINT)")
         con.execute("CREATE TEMP TABLE ended (entity VARCHAR, space VARCHAR, old_id BIGINT, new_id BIGINT)")
+        con.execute("CREATE TEMP TABLE led (old_id BIGINT, new_id BIGINT)")
 
     def registry(self, ids: Ints) -> Registry:
         """What is known of some ids from before this run; perhaps of others too."""
@@ -82,6 +83,11 @@ class History:
                 if event == MERGED:
                     self.con.execute("INSERT INTO ended SELECT ?, ?, id360, other_id FROM happened", place)
 
+    def lead(self, ended: Ints, living: Ints) -> None:
+        """Ids that ended in an earlier run, and who has their records now."""
+        with registered(self.con, "led_now", pa.table({"old_id": ended, "new_id": living})):
+            self.con.execute("INSERT INTO led FROM led_now")
+
     def close(self) -> None:
         """Carry on: earlier ids, retired where nobody bears them now; redirects, compressed; earlier events; foreign ids; runs."""
         if self.carries_on:
@@ -110,7 +116,7 @@ class History:
         redirects = f"SELECT entity, space, old_id, new_id, {self.run:d} AS run FROM ended"
         if self.carries_on:
             redirects += (
-                " UNION ALL SELECT o.entity, o.space, o.old_id, coalesce(e.new_id, o.new_id), o.run "
-                "FROM old.redirect o LEFT JOIN ended e ON e.old_id = o.new_id WHERE o.old_id NOT IN (FROM living)"
+                " UNION ALL SELECT o.entity, o.space, o.old_id, coalesce(l.new_id, e.new_id, o.new_id), o.run FROM old.redirect o "
+                "LEFT JOIN led l ON l.old_id = o.old_id LEFT JOIN ended e ON e.old_id = o.new_id WHERE o.old_id NOT IN (FROM living)"
             )
         self.con.execute(f"INSERT INTO new.redirect SELECT * FROM ({redirects}) ORDER BY old_id")

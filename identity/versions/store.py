@@ -27,18 +27,20 @@ from pathlib import Path
 import duckdb
 
 from identity.crosswalk import Crosswalk, damaged, is_encrypted
-from identity.errors import CrosswalkDamaged, CrosswalkUnwritable, NoSuchVersion, ResolveRunning
+from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkUnwritable, CrosswalkVersion, NoSuchVersion, ResolveRunning
 from identity.versions import schema
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A version being written: attached to the writer's DuckDB as `new`, its tables (all but link_… and ident_…) made and empty.
-    `previous` is the version that it builds upon, attached as `old` if there is one. To amend it, wait until its copy is `opened()`."""
+    `previous` is the version that it builds upon, attached as `old` if there is one. To amend it, wait until its copy is `opened()`.
+    `before(run)` is the newest version that is kept from before a run, None if there is none that can be read."""
 
     version: int
     previous: Crosswalk | None
     opened: Callable[[], None]
+    before: Callable[[int], Crosswalk | None]
 
 
 class CrosswalkStore:
@@ -91,6 +93,12 @@ class CrosswalkStore:
         self._open.add(crosswalk)
         return crosswalk
 
+    def _before(self, run: int) -> Crosswalk | None:
+        kept = [version for version in self.versions() if version < run]
+        with suppress(CrosswalkDamaged, CrosswalkVersion, CrosswalkKey):
+            return Crosswalk(self.path(kept[-1]), self.encryption_key) if kept else None
+        return None
+
     @contextmanager
     def write(
         self,
@@ -131,7 +139,7 @@ class CrosswalkStore:
                             copied.result()
                             schema.reopen(con, draft, self.encryption_key, meta)
 
-                    yield Draft(version, previous, opened)
+                    yield Draft(version, previous, opened, self._before)
                     opened()
                 schema.close(con)
                 sync(draft)
