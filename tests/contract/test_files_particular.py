@@ -151,6 +151,7 @@ def test_a_key_that_no_column_has(tmp_path: Path) -> None:
 
 def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)  # another test may have loaded it
     with pytest.raises(MissingDriver) as raised:
         connect("lake", {"path": "s3://lake/x.parquet"})
     assert "c360[s3]" in raised.value.hint

@@ -189,36 +189,6 @@ def test_a_merge_redirects_and_a_split_mints(store: CrosswalkStore) -> None:
     assert [k.key for k in parted.lookup(before["crm", 3])] == [(3,)]
 
 
-def test_what_was_merged_before_leads_to_its_own_part_too(store: CrosswalkStore) -> None:
-    """4 went to 3, and 3 to 1: when 1 parts from both, both lead to what these have now."""
-    rows = [{"k0": k, "email": f"{e}@x.de", "phone": None} for k, e in enumerate("aaabc", 1)]
-    before = run({"crm": rows}, store)
-    for mails in ("aaabb", "aaaaa"):
-        for row, mail in zip(rows, mails, strict=True):
-            row["email"] = f"{mail}@x.de"
-        run({"crm": rows}, store)
-    merged = store.current()
-    assert merged and {merged.canonical(i) for i in before.values()} == {before["crm", 1]}
-    for row in rows[3:]:
-        row["email"] = "b@x.de"
-    parted, crosswalk = run({"crm": rows}, store), store.current()
-    assert crosswalk and parted["crm", 4] == parted["crm", 5] != parted["crm", 1] == before["crm", 1]
-    assert crosswalk.canonical(before["crm", 4]) == crosswalk.canonical(before["crm", 5]) == parted["crm", 4]
-
-
-def test_without_the_version_from_before_an_id_leads_where_it_led(tmp_path: Path) -> None:
-    store = CrosswalkStore(tmp_path / "crosswalk", keep=1)
-    rows = [{"k0": k, "email": f"{e}@x.de", "phone": None} for k, e in enumerate("aab", 1)]
-    before = run({"crm": rows}, store)
-    rows[2]["email"] = "a@x.de"
-    for _ in range(2):
-        run({"crm": rows}, store)
-    rows[2]["email"] = "b@x.de"
-    run({"crm": rows}, store)
-    crosswalk = store.current()
-    assert crosswalk and crosswalk.canonical(before["crm", 3]) == before["crm", 1]
-
-
 def test_redirects_are_compressed(store: CrosswalkStore) -> None:
     tables = {"crm": [{"k0": k, "email": f"{e}@x.de", "phone": None} for k, e in enumerate("aaaabbc")]}
     before = run(tables, store)
