@@ -26,7 +26,7 @@ class Busy:
     @classmethod
     def of(cls, world: World) -> Busy:
         """The thousandth of those known to three systems (the last, in a smaller world), and fifty from there on."""
-        rows = duckdb.sql(f"select pid from '{world.truth}' group by 1 having count(*) = 3 order by 1 limit 1001").fetchall()
+        rows = duckdb.connect().sql(f"select pid from '{world.truth}' group by 1 having count(*) = 3 order by 1 limit 1001").fetchall()
         person = rows[-1][0]
         return cls(person, tuple(range(person, person + 50)))
 

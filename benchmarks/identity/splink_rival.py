@@ -44,10 +44,12 @@ def measure(data: DataSet, python: Path, *, seconds: float, rss_mb: float) -> Me
 def judge(data: DataSet, labels: Path) -> Quality:
     """The partition in a file of rec_id and cluster_id against the data's truth. Every record must be in it, once."""
     scan = f"read_csv('{data.file}', all_varchar = true, strict_mode = false)" if data.file.suffix == ".csv" else f"'{data.file}'"
-    codes = duckdb.sql(f"""
-        SELECT dense_rank() OVER (ORDER BY l.cluster_id) AS label, dense_rank() OVER (ORDER BY t.{TRUTH}) AS truth
-        FROM {scan} AS t LEFT JOIN '{labels}' AS l USING (rec_id)""").fetchnumpy()
-    ((records, labelled),) = duckdb.sql(f"SELECT (SELECT count(*) FROM {scan}), (SELECT count(DISTINCT rec_id) FROM '{labels}')").fetchall()
+    with duckdb.connect() as con:
+        codes = con.execute(f"""
+            SELECT dense_rank() OVER (ORDER BY l.cluster_id) AS label, dense_rank() OVER (ORDER BY t.{TRUTH}) AS truth
+            FROM {scan} AS t LEFT JOIN '{labels}' AS l USING (rec_id)""").fetchnumpy()
+        counts = f"SELECT (SELECT count(*) FROM {scan}), (SELECT count(DISTINCT rec_id) FROM '{labels}')"
+        ((records, labelled),) = con.execute(counts).fetchall()
     if not records == labelled == len(codes["label"]):
         raise ValueError(f"{records} records, but labels of {labelled} in {len(codes['label'])} rows")
     return assess(codes["label"], codes["truth"])
