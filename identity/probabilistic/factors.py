@@ -63,7 +63,7 @@ class Factor:
     `match` and `random` are how often each level is expected among matches and among pairs drawn at random, before any data:
     within a group they are weighed as counts of `PRIOR` pairs. `agreeing`: a column, and the level of those with one value in it.
     `counted`: levels too rare for a sample, and the query over the prepared table for their pairs (rows of level, pairs).
-    `own`: levels of exact agreement in what people mostly have to themselves: half of the pairs at them, at most, are so by chance.
+    `own`: levels of exact agreement in what people mostly have to themselves: few of the pairs at them are so by chance.
     `kindred`: further groups, of pairs that have a name in common, for which its levels are repeated: behind all others, in their order.
     `alike`: the share of a household that agrees although its members are different people; at most `most_alike` is learned.
     """

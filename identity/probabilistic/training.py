@@ -25,8 +25,8 @@ LEAST_RANDOM_PRIOR = 1000.0
 """As many pairs as the expected shares count for among pairs that met by chance: this often the root of their number, but at least so
 many. Of a few records too little can be seen: where one pair of fifteen agrees, it need not be by chance."""
 MOST_BY_CHANCE = 0.2
-"""Of pairs that agree exactly on an e-mail address, a phone or a number. Where a table has little else, nothing in it would tell: all of
-them may be of two people as well as of one."""
+"""The share, at most, of pairs that agree exactly on what people mostly have to themselves (`Factor.own`). Where a table has little else,
+nothing in it would tell: all of them might be of two people as well as of one."""
 NOBODY = 1e-3
 """So many pairs a class has that has none."""
 ROUNDS = 60
@@ -90,6 +90,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
     counts = seen.counts.astype(np.float64)
     before = np.zeros(len(counts))
     agree = _agreeing(factors, seen.patterns) if chance.kindred_apart else {}
+    counted = [_as_counted(factor, seen.patterns[:, f], agree) for f, factor in enumerate(factors)]
     for _ in range(ROUNDS):
         shares = (n_match, n_household, max(chance.total - n_match - n_household, 1.0))
         model = Model(tuple(match), tuple(household), tuple(random), shares)
@@ -104,8 +105,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
             column, size = seen.patterns[:, f], len(factor.levels)
             matches = np.bincount(column, of_match, size)
             mates = np.bincount(column, of_household, size)
-            exact = _as_counted(factor, column, agree)
-            taken.append(np.asarray(matches + mates if exact is column else np.bincount(exact, of_match + of_household, size), np.float64))
+            taken.append(np.asarray(np.bincount(counted[f], of_match + of_household, size), np.float64))
             match[f] = _within(matches + PRIOR * prior[f], grouped[f])
             household[f] = _within(mates + PRIOR * household[f], grouped[f])
         random = _random(chance, taken, expected, grouped, factors)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
 from email.utils import format_datetime
 
 import pytest
@@ -22,20 +21,9 @@ from connectors.spi.errors import (
     SourceTimeout,
     SourceUnreachable,
 )
-from tests.support.accounts_api import ACCOUNT, ALL, BY_ID, CURSOR, connected, ids, options, serving_accounts
+from tests.support.accounts_api import ACCOUNT, ALL, BY_ID, CURSOR, ids, options
 from tests.support.reading import rows_of
 from tests.support.rest_server import TOKEN, RestServer
-
-
-@pytest.fixture
-def server() -> Iterator[RestServer]:
-    with serving_accounts() as server:
-        yield server
-
-
-@pytest.fixture
-def api(server: RestServer) -> Connector:
-    return connected(server)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 import pyarrow as pa
@@ -13,20 +13,9 @@ from sqlglot import exp
 from connectors.rest import connect
 from connectors.spi import Connector, Deadline, Fragment, KeyFilter, Param, Support
 from connectors.spi.errors import MissingKey, SchemaDrift, SourceConfig, SourceError, UnmappedType
-from tests.support.accounts_api import ACCOUNT, ACCOUNTS, ALL, BY_ID, BY_PATH, ONE_BY_ID, connected, ids, options, serving_accounts
+from tests.support.accounts_api import ACCOUNT, ACCOUNTS, ALL, BY_ID, BY_PATH, ONE_BY_ID, ids, options
 from tests.support.reading import rows_of
 from tests.support.rest_server import RestServer
-
-
-@pytest.fixture
-def server() -> Iterator[RestServer]:
-    with serving_accounts() as server:
-        yield server
-
-
-@pytest.fixture
-def api(server: RestServer) -> Connector:
-    return connected(server)
 
 
 def test_pages_are_followed_and_counted(api: Connector, server: RestServer) -> None:
