@@ -8,10 +8,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import Cli
 from people_project import people_project
 
 from federation.cli.app import run
+from tests.support.command import Cli
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli
 from people_project import people_project, values
 
 from federation.cli.app import run
 from federation.cli.side_by_side import side_by_side
+from tests.support.command import Cli
 from views.objects import standard_objects
 
 

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Cli
 
 import c360
 from federation.cli.app import run
+from tests.support.command import Cli
 
 RULES = "individual:\n    rules: [email, [phone, city]]\n"
 

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import Cli
+
+from tests.support.command import Cli
 
 BROKEN = """
 version: 1

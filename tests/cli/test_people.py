@@ -9,10 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Cli
 
 import c360
 from connectors.spi.errors import SchemaDrift
+from tests.support.command import Cli
 
 TICKETS = """
 version: 1

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli
 from people_project import people_project, values
 
 from federation.cli.app import run
+from tests.support.command import Cli
 
 COUNT = 240
 

@@ -7,12 +7,12 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from conftest import Cli
 from people_project import people_project, values
 
 from federation.cli.review_command import lines
 from identity.stewardship.between import Votes
 from identity.stewardship.review import Item
+from tests.support.command import Cli
 
 
 def test_the_commands_it_prints_settle_it(cli: Cli, tmp_path: Path) -> None:

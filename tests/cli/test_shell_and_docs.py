@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 import pytest
-from conftest import Cli
 
 from federation.cli.shell_command import DOT_COMMAND
+from tests.support.command import Cli
 
 
 @pytest.fixture

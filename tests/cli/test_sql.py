@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Cli
+
+from tests.support.command import Cli
 
 KINDS = """SELECT 1 AS a, 2 AS a, 'x,"y' AS text, NULL AS nothing, '' AS empty, 12.50::DECIMAL(10, 2) AS money, true AS yes,
 DATE '2024-05-01' AS day, TIMESTAMP '2024-05-01 10:30:00' AS moment, TIMESTAMPTZ '2024-05-01 10:30:00+02' AS instant, [1, NULL] AS list,

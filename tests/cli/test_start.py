@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Cli
 
 from federation.cli.app import COMMANDS, group
+from tests.support.command import Cli
 
 HEAVY = ("duckdb", "pyarrow", "sqlglot", "rich", "numpy", "msgspec", "ruamel", "fsspec")
 

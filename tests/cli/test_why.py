@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli
 from people_project import people_project, values
 
 import c360
 from federation.cli.app import run
 from identity.evidence.why import Why
+from tests.support.command import Cli
 
 
 @pytest.fixture(scope="module")
