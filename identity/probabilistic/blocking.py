@@ -130,7 +130,8 @@ REPORTED_BLOCKS = 10
 ALL_UP_TO = 1_500
 """Up to this many records every pair is compared."""
 
-DESCRIBED = repr((_RULES, _WEAK_RULES, _NAME, _PART_OF_NAME))
+DESCRIBED = repr((_RULES, _WEAK_RULES, *((r.name, r.parts, sorted(r.columns), r.cap, r.several) for r in (_NAME, _PART_OF_NAME))))
+"""What an index was made by; sets in order, since another process has them in another."""
 """What an index was made by: under other rules records meet by other keys."""
 REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone", "street")
 

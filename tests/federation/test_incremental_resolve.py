@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +117,29 @@ def test_the_command_says_what_it_looked_at(project: Path, capsys: pytest.Captur
     change(project)
     assert "incremental: 1 record is new, 1 changed, 1 gone; with their neighbours and those of decisions" in said()
     assert "incremental" not in said("--full")
+
+
+def resolved(project: Path, hash_seed: int) -> str:
+    """What `c360 resolve` says in a process of its own, in which strings hash otherwise."""
+    command = [sys.executable, "-m", "federation.cli", "resolve", "-q", "--project", str(project)]
+    env = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_next_process_goes_on_from_what_one_left(project: Path) -> None:
+    resolved(project, 1)
+    change(project)
+    assert "incremental: 1 record is new, 1 changed, 1 gone" in resolved(project, 2)
+
+
+def test_another_process_writes_the_same(project: Path) -> None:
+    """Sets have another order there."""
+    files = []
+    for seed in (1, 2):
+        resolved(project, seed)
+        files.append({p.name: p.read_bytes() for p in sorted((project / ".c360").rglob("*.json")) if "model" in p.name})
+        shutil.rmtree(project / ".c360")
+    assert files[0] and files[0] == files[1]
 
 
 def test_what_a_record_hangs_together_with_is_told_after_it_came(project: Path) -> None:
