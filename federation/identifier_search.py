@@ -43,7 +43,7 @@ FILTERED_WHOLE, FILTERED_COLUMNS = 100_000, 1_000_000
 """A source may look through a table of so many rows for a search that no index serves; a columnar one through more."""
 COLUMNAR = frozenset({"files", "duckdb"})
 SHARED = 100
-"""A value on more records is nobody's: as when resolving (identity.matching)."""
+"""A value on more records is nobody's: as when resolving (identity.exact_rules)."""
 PROVISIONAL = -1
 """Stands for the id360 of whoever has none yet; ids are never negative."""
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from identity.errors import ModelMismatch
-from identity.matching import ExactRules, Matching, Records, keyed_hash
+from identity.exact_rules import ExactRules
+from identity.keyed import keyed_hash
+from identity.matching import Matching, Records
 from identity.model import AtMost, Households, MatchKey, MatchModel, MatchRule
 from identity.model_use import GenericCount, ModelUse
 from identity.probabilistic.drift import drifted, observe

@@ -7,6 +7,7 @@ makes a keyed hash of it. 64 bits: that two values fall together is possible and
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 
 import duckdb
 import numpy as np
@@ -31,6 +32,11 @@ def probe(con: duckdb.DuckDBPyConnection, secret: bytes) -> int:
     """A number to keep beside keyed hashes: another one later means that they were made by another release's hash()."""
     found = con.execute("SELECT hash(?, 1::INTEGER, NULL::VARCHAR, ''), hash('')", [_PROBE]).fetchall()[0]
     return int(keyed(np.array(found, np.uint64), secret, "probe")[0])
+
+
+def keyed_hash(secret: bytes, rule: str, value: Sequence[str]) -> str:
+    """What stands for a value in reports: 16 hex digits that tell it apart, under the project's secret."""
+    return hmac.digest(secret, "\x1f".join(["shared value", rule, *value]).encode(), "sha256").hex()[:16]
 
 
 def siphash(words: UInts, key: bytes) -> UInts:

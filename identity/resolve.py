@@ -16,10 +16,11 @@ import duckdb
 from connectors.spi.errors import InternalError
 from identity.engines import Engines
 from identity.errors import WeakSecret
+from identity.exact_rules import ExactRules
 from identity.incremental.indexing import Indexing, digests, expected
 from identity.incremental.record_index import IndexWriter
 from identity.loading import Progress
-from identity.matching import ExactRules, Matcher
+from identity.matching import Matcher
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.normalise import check_normal_form
 from identity.report import ResolveReport

@@ -11,8 +11,9 @@ import numpy as np
 from identity.engines import Engines
 from identity.evidence.waterfall import Unmet, Waterfall, score, waterfall
 from identity.evidence.writing import Document
+from identity.keyed import keyed_hash
 from identity.loading import load_all
-from identity.matching import Records, keyed_hash
+from identity.matching import Records
 from identity.model import MatchRule, RecordSet
 from identity.probabilistic.blocking import BlockingRule, rule_size, rules_for
 from identity.probabilistic.compare import levels

@@ -13,10 +13,10 @@ import numpy as np
 
 from identity.clustering import Ints, components
 from identity.engines import Engines
+from identity.exact_rules import ExactRules
 from identity.incremental.keyrows import KeyRows, KeyRule, chains, key_rows
 from identity.incremental.record_index import IndexWriter
 from identity.keyed import UInts, keyed, probe
-from identity.matching import ExactRules
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.probabilistic.blocking import DESCRIBED as BLOCKING
 from identity.stewardship.binding import Bound

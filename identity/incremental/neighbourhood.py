@@ -11,6 +11,7 @@ import pyarrow as pa
 from identity.clustering import Ints, among, distinct, without
 from identity.constraints import no_pairs
 from identity.engines import Engines
+from identity.exact_rules import ExactRules
 from identity.households.mates import NO_MATES, Mates, mates
 from identity.incremental.changed_records import Changes
 from identity.incremental.indexing import JOINING, exact_cap, joining_rules, no_rows, together
@@ -19,7 +20,7 @@ from identity.incremental.pool import Pool
 from identity.incremental.record_index import NoIndex, RecordIndex
 from identity.keyed import UInts
 from identity.loading import RECORD, Loaded
-from identity.matching import ExactRules, Matching
+from identity.matching import Matching
 from identity.model import MatchKey, MatchRule
 from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
 from identity.probabilistic.engine import Probabilistic

@@ -12,9 +12,10 @@ import pyarrow as pa
 from identity.cardinality import Limited, at_stake
 from identity.clustering import Ints, components
 from identity.errors import ModelMismatch
+from identity.exact_rules import ExactRules
 from identity.incremental.keyrows import KeyRows, KeyRule, key_rows
 from identity.keyed import keyed, probe
-from identity.matching import ONE_PER_SOURCE, Edges, ExactRules, FactorBits, Matching, Records, Scored
+from identity.matching import ONE_PER_SOURCE, Edges, FactorBits, Matching, Records, Scored
 from identity.model import AtMost, MatchKey, MatchRule
 from identity.model_use import BlockingYield
 from identity.probabilistic.blocking import ALL_UP_TO, CAP, Candidates, candidates, refinements, rule_size, rules_for

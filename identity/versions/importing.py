@@ -15,8 +15,8 @@ import pyarrow.compute as compute
 
 from identity.clustering import Ints
 from identity.errors import CrosswalkImport
+from identity.exact_rules import ExactRules
 from identity.loading import Loaded, Progress
-from identity.matching import ExactRules
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport
 from identity.resolve import MEMORY_LIMIT, check, quiet

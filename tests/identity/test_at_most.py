@@ -23,9 +23,10 @@ from identity.clustering import Ints, components
 from identity.engines import Engines
 from identity.evidence.reading import evidence_of
 from identity.evidence.why import why
+from identity.exact_rules import ExactRules
 from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
-from identity.matching import Edges, ExactRules, Records
+from identity.matching import Edges, Records
 from identity.model import AtMost, MatchKey, MatchRule
 from identity.probabilistic.correlation import FORBIDDEN, REQUIRED, correlation_clusters
 from identity.probabilistic.exclusion import every_pair

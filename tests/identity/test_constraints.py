@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from identity.clustering import components
 from identity.constraints import NOBODY
-from identity.matching import DECISION, ExactRules, Matching, Records
+from identity.exact_rules import ExactRules
+from identity.matching import DECISION, Matching, Records
 from identity.model import MatchKey, MatchRule
 
 COUNT = 12
