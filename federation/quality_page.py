@@ -7,7 +7,7 @@ from datetime import datetime
 
 from federation.charts import calibration_picture, score_picture, size_picture, yield_picture
 from federation.pages import figure, numbers, page, section, table
-from identity.evidence.writing import MODEL
+from identity.evidence.document import MODEL
 from identity.quality import Score
 from identity.stewardship.condition import Condition, Suspect
 from identity.stewardship.sampling import Estimate, Interval

@@ -16,8 +16,8 @@ from federation.labelling import labels_file
 from federation.resolving import engines_of
 from federation.state import models_folder, project_secret
 from identity.crosswalk import Crosswalk
+from identity.evidence.document import MODEL, probability
 from identity.evidence.reading import Pairs, StoredEvidence, evidence_of, places_with_evidence
-from identity.evidence.writing import MODEL, probability
 from identity.model import KeyColumn, RecordSet
 from identity.stewardship.binding import check_places
 from identity.stewardship.contradictions import refuse_contradictions

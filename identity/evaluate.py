@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from connectors.spi.errors import C360Error
 from identity.clustering import Ints
 from identity.errors import UnreadableTable
-from identity.evidence.writing import probability
+from identity.evidence.document import probability
 from identity.matching import Matching, Scored
 from identity.mistakes import Mistake, mistakes
 from identity.model import KeyColumn, RecordSet

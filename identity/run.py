@@ -18,7 +18,8 @@ from identity.clustering import Ints, among
 from identity.column_fit import ColumnFit, column_fits
 from identity.crosswalk import HOUSEHOLD_OF
 from identity.engines import Engines
-from identity.evidence.writing import gather_evidence, write_evidence
+from identity.evidence.gathering import gather_evidence
+from identity.evidence.writing import write_evidence
 from identity.households.grouping import Grouped, make_households
 from identity.households.mates import mates, write_mates
 from identity.incremental.indexing import Indexing

@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from identity.clustering import Ints, without
 from identity.cohesion import cohesion
-from identity.evidence.writing import MODEL, RULES, Document, _as_scored, _Pairs, _write_clusters, refused_table
+from identity.evidence.document import MODEL, RULES, Document
+from identity.evidence.gathering import KeptPairs, as_scored, cluster_table, refused_table
+from identity.evidence.writing import write_table
 from identity.matching import Matching
 from identity.scratch import registered
 from identity.versions.publishing import table_name
@@ -34,8 +36,8 @@ def amend_evidence(
     ).fetchall()
     document = msgspec.json.decode(text, type=Document)
     engine = MODEL if scored is not None else RULES
-    scored = scored or _as_scored(edges, document.records)
-    pairs = _Pairs(found.labels, scored, edges, engine)
+    scored = scored or as_scored(edges, document.records)
+    pairs = KeptPairs(found.labels, scored, edges, engine)
     smallest = np.full(len(gids), np.iinfo(np.int64).max)
     np.minimum.at(smallest, found.labels, gids)
     label = smallest[found.labels]
@@ -44,12 +46,8 @@ def amend_evidence(
     _insert(con, "refused", name, refused_table(found.labels, found.refusals), gids, label)
     stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
     whole = cohesion(found.labels, edges.left, edges.right, edges.bits, stars=stars)
-    _write_clusters(
-        con,
-        name,
-        replace(edges, left=gids[edges.left], right=gids[edges.right]),
-        replace(whole, cluster=smallest[whole.cluster]),
-    )
+    numbered = replace(edges, left=gids[edges.left], right=gids[edges.right])
+    write_table(con, "cluster", name, cluster_table(numbered, replace(whole, cluster=smallest[whole.cluster])))
     document = replace(document, records=following)
     con.execute(
         "UPDATE new.evidence SET document = ?, patterns = ?, odds = ?, combinations = ? WHERE name = ?",
@@ -87,7 +85,7 @@ def _leave(con: duckdb.DuckDBPyConnection, name: str, gids: Ints, label: Ints, r
             )
 
 
-def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: _Pairs, gids: Ints, label: Ints, patterns: int, combinations: int) -> None:
+def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: KeptPairs, gids: Ints, label: Ints, patterns: int, combinations: int) -> None:
     """Put in what is known now; rows of the dictionaries are counted on."""
     for kind, table in (("inside", pairs.inside_table()), ("near", pairs.near_table())):
         columns = {column: table.column(column).to_numpy().astype(np.int64) for column in table.column_names}

@@ -9,8 +9,8 @@ import duckdb
 import numpy as np
 
 from identity.engines import Engines
+from identity.evidence.document import Document
 from identity.evidence.waterfall import Unmet, Waterfall, score, waterfall
-from identity.evidence.writing import Document
 from identity.keyed import keyed_hash
 from identity.loading import load_all
 from identity.matching import Records

@@ -15,7 +15,7 @@ from identity.clustering import Ints
 from identity.constraints import Floats
 from identity.crosswalk import Crosswalk, LinkTable
 from identity.errors import NoEvidence, UnknownRecord
-from identity.evidence.writing import Document
+from identity.evidence.document import Document
 from identity.held_links import Key
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import RecordName

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from identity.evidence.writing import MODEL, Document, probability
+from identity.evidence.document import MODEL, Document, probability
 from identity.probabilistic.contacts import OF_SEVERAL
 
 TELLING = 0.05

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from identity.clustering import Ints
 from identity.crosswalk import HOUSEHOLD_OF, LinkTable
-from identity.evidence.writing import Document
+from identity.evidence.document import Document
 from identity.households.mates import table_of
 from identity.model import Households
 from identity.probabilistic.correlation import correlation_clusters

@@ -8,8 +8,9 @@ import numpy as np
 
 from identity.clustering import Ints
 from identity.constraints import Floats
+from identity.evidence.document import BY_MODEL
+from identity.evidence.gathering import NEAR
 from identity.evidence.reading import Pairs
-from identity.evidence.writing import BY_MODEL, NEAR
 from identity.probabilistic.edges import BY_RULE, MOST
 
 NOT_KEPT = -3.0

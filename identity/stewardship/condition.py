@@ -11,9 +11,9 @@ import numpy.typing as npt
 from identity.clustering import Ints
 from identity.column_fit import ColumnFit
 from identity.constraints import Floats
+from identity.evidence.document import BINS, MODEL, probability
 from identity.evidence.limits import told_limit
 from identity.evidence.reading import StoredEvidence
-from identity.evidence.writing import BINS, MODEL, probability
 from identity.matching import RuleYield, SharedValue
 from identity.model_use import BlockingYield, Drift, GenericCount
 from identity.quality import Calibration, Score, bcubed, expected_calibration_error, pairwise

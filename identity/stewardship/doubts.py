@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.constraints import Floats
+from identity.evidence.document import BY_MODEL, MODEL, probability
 from identity.evidence.reading import Pairs, StoredEvidence
-from identity.evidence.writing import BY_MODEL, MODEL, probability
 from identity.matching import OUTVOTED
 from identity.stewardship.between import Between, Votes
 from identity.stewardship.decisions import Decision

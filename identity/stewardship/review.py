@@ -9,9 +9,9 @@ from shlex import quote
 
 import numpy as np
 
+from identity.evidence.document import MODEL, probability
 from identity.evidence.limits import told_limit
 from identity.evidence.reading import Member, StoredEvidence, key_texts
-from identity.evidence.writing import MODEL, probability
 from identity.stewardship.between import Votes
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.constraints import Floats
+from identity.evidence.document import MODEL, probability
 from identity.evidence.reading import StoredEvidence
-from identity.evidence.writing import MODEL, probability
 
 EDGES = (-6.0, -3.0, -1.0, 1.0, 3.0, 6.0, 10.0)
 """Bits at which strata part."""

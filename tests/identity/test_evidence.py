@@ -13,10 +13,10 @@ from records import RULES, SECRET, record_set
 
 from identity.cohesion import cohesion, spanning_forest
 from identity.errors import NoEvidence, UnknownRecord
+from identity.evidence.document import MODEL
 from identity.evidence.reading import StoredEvidence, evidence_of
 from identity.evidence.waterfall import Bar, Waterfall, score, told_silent
 from identity.evidence.why import why, why_cluster
-from identity.evidence.writing import MODEL
 from identity.matching import Matching
 from identity.model import MatchKey, MatchRule
 from identity.resolve import resolve

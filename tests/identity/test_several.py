@@ -20,10 +20,10 @@ from identity.crosswalk import Crosswalk
 from identity.engines import Engines
 from identity.errors import ModelMismatch
 from identity.evaluate import judge
+from identity.evidence.document import MODEL as MODEL_ENGINE
+from identity.evidence.document import Document
 from identity.evidence.live_comparison import _blocking_unmet
 from identity.evidence.waterfall import Unmet, flips, score
-from identity.evidence.writing import MODEL as MODEL_ENGINE
-from identity.evidence.writing import Document
 from identity.incremental.keyrows import key_rows, meetings_by_rule
 from identity.incremental.resolving import incremental
 from identity.matching import FactorBits
