@@ -14,8 +14,9 @@
     foreign_id(entity, space, foreign_id, id360)           ids of an imported crosswalk that were texts
     run(run, finished_at, links, ids, minted, merged, retired, seconds, base, restores)
 
-A link table with one key column has an index on it and is sorted by id360; DuckDB has no index scan for composite keys, so those
-are sorted by key. Both are indexed by id360.
+Link tables are sorted by id360, identifiers by value: DuckDB keeps the least and the greatest value of each block, so that few blocks are
+read for one id. No table has an index: an index is ten times as large as what it is of, is written anew with every version, and whoever
+asks often is answered from memory (identity.held_links).
 """
 
 from __future__ import annotations
@@ -218,7 +219,7 @@ class Crosswalk:
         return int(rows[0][0]) if rows else None
 
     def canonical(self, id360: int) -> int:
-        """The id that stands for `id360` now: itself, unless it was merged into another. One look-up in an index."""
+        """The id that stands for `id360` now: itself, unless it was merged into another."""
         if self._redirects is not None:
             return self._redirects.canonical(id360)
         rows = self.reader.execute("SELECT new_id FROM xw.redirect WHERE old_id = ?", [id360]).fetchall()

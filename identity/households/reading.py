@@ -61,7 +61,7 @@ def why_household(evidence: StoredEvidence, household: int) -> HouseholdEvidence
 
 
 def household_of(crosswalk: Crosswalk, entity: str, space: str, id360: int) -> int | None:
-    """The household of a person, None if it is of none. One look-up in an index."""
+    """The household of a person, None if it is of none."""
     table = crosswalk.households_of(entity, space)
     rows = crosswalk.reader.execute(f"SELECT id360 FROM xw.{table.name} WHERE k0 = ?", [id360]).fetchall() if table else []
     return int(rows[0][0]) if rows else None

@@ -86,6 +86,6 @@ def amend_identifiers(
             con.execute(
                 f"INSERT INTO new.{table} SELECT value, id FROM (SELECT {column} AS value, min(id360) AS id, max(id360) AS other "
                 f"FROM record JOIN numbered USING (rec) WHERE {column} IS NOT NULL AND rec NOT IN (FROM crowd) GROUP BY value) "
-                f"WHERE id = other ORDER BY id, value"
+                f"WHERE id = other ORDER BY value"
             )
             con.execute(f'UPDATE new.identifier_table SET "values" = (SELECT count(*) FROM new.{table}) WHERE name = ?', [table])

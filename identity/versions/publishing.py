@@ -36,13 +36,10 @@ def copy_links(con: duckdb.DuckDBPyConnection, table: LinkTable) -> None:
 
 def fill_links(con: duckdb.DuckDBPyConnection, table: LinkTable, links: str) -> None:
     """Make a link table from a query for its keys, id360 and ord."""
-    name, single = table.name, len(table.columns) == 1
+    name = table.name
     columns = ", ".join(f"{k} {t} NOT NULL" for k, t in zip(table.columns, table.key_types, strict=True))
     con.execute(f"CREATE TABLE new.{name} ({columns}, id360 BIGINT NOT NULL, ord INTEGER NOT NULL)")
-    con.execute(f"INSERT INTO new.{name} FROM ({links}) ORDER BY {'id360, ord' if single else 'ord'}")
-    if single:
-        con.execute(f"CREATE INDEX {name}_k0 ON new.{name} (k0)")
-    con.execute(f"CREATE INDEX {name}_id ON new.{name} (id360)")
+    con.execute(f"INSERT INTO new.{name} FROM ({links}) ORDER BY id360, ord")
     place = (table.entity, table.space, table.source, table.table)
     con.execute(
         "INSERT INTO new.link_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -53,13 +50,11 @@ def fill_links(con: duckdb.DuckDBPyConnection, table: LinkTable, links: str) -> 
 def copy_identifiers(con: duckdb.DuckDBPyConnection, table: IdentifierTable) -> None:
     """Write a table of identifiers as it is in the version attached as `old`."""
     con.execute(f"CREATE TABLE new.{table.name} (value VARCHAR NOT NULL, id360 BIGINT NOT NULL)")
-    con.execute(f"INSERT INTO new.{table.name} FROM old.{table.name} ORDER BY id360, value")
+    con.execute(f"INSERT INTO new.{table.name} FROM old.{table.name} ORDER BY value")
     _register_identifiers(con, table)
 
 
 def _register_identifiers(con: duckdb.DuckDBPyConnection, table: IdentifierTable) -> None:
-    con.execute(f"CREATE INDEX {table.name}_value ON new.{table.name} (value)")
-    con.execute(f"CREATE INDEX {table.name}_id ON new.{table.name} (id360)")
     con.execute("INSERT INTO new.identifier_table VALUES (?, ?, ?, ?, ?, ?, ?)", list(astuple(table)))
 
 
@@ -76,7 +71,7 @@ def write_identifiers(
                 f"FROM {table} JOIN numbered USING (rec) WHERE value IS NOT NULL GROUP BY value"
             )
             con.execute(f"CREATE TABLE new.{name} (value VARCHAR NOT NULL, id360 BIGINT NOT NULL)")
-            con.execute(f"INSERT INTO new.{name} SELECT value, id360 FROM carried WHERE id360 = other ORDER BY id360, value")
+            con.execute(f"INSERT INTO new.{name} SELECT value, id360 FROM carried WHERE id360 = other ORDER BY value")
             counts = "SELECT count(*) FILTER (id360 = other), count(*) FILTER (id360 <> other) FROM carried"
             values, left_out = con.execute(counts).fetchall()[0]
             _register_identifiers(con, IdentifierTable(name, entity, space, identifier, key.normal, values, left_out))

@@ -55,10 +55,7 @@ def reopen(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | Non
 
 
 def close(con: duckdb.DuckDBPyConnection) -> None:
-    """Finish the file: what is looked up by id is indexed, all is in the one file."""
-    con.execute("CREATE INDEX IF NOT EXISTS redirect_old_id ON new.redirect (old_id)")
-    con.execute("CREATE INDEX IF NOT EXISTS event_id ON new.id_event (id360)")
-    con.execute("CREATE INDEX IF NOT EXISTS event_other ON new.id_event (other_id)")
+    """Finish the file: all is in the one file."""
     con.execute("CHECKPOINT new")
     con.execute("DETACH new")
 
