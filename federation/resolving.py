@@ -71,7 +71,7 @@ def resolve_project(
     report, why = _incremental(project, engines, decisions, progress) if project.model.incremental and not full else (None, "")
     if report is None:
         options = _options(project, progress)
-        report = resolve(*_records(project), matcher=engines, decisions=decisions, index=project.model.incremental, **options)
+        report = resolve(*_records(project), engines=engines, decisions=decisions, index=project.model.incremental, **options)
         report = replace(report, whole_because=why)
     _use(project, engines)
     if reveal is not None:
@@ -97,7 +97,7 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
         raise CrosswalkImport("a project that imports its crosswalk has nothing to plan", hint="`c360 resolve` publishes the import")
     engines = engines_of(project)
     decisions = read_decisions(project.model.decisions)
-    made = plan(*_records(project), matcher=engines, decisions=decisions, index=project.model.incremental, **_options(project, progress))
+    made = plan(*_records(project), engines=engines, decisions=decisions, index=project.model.incremental, **_options(project, progress))
     if engines.fresh:
         drop_unused(project.store, made.models)
     return made

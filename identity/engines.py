@@ -16,15 +16,14 @@ from urllib.parse import quote
 from identity.errors import ModelMismatch
 from identity.exact_rules import ExactRules
 from identity.keyed import keyed_hash
-from identity.matching import Matching, Records
+from identity.matching import Matcher, Matching, Records
 from identity.model import AtMost, Households, MatchKey, MatchModel, MatchRule
 from identity.model_use import GenericCount, ModelUse
 from identity.probabilistic.drift import drifted, observe
-from identity.probabilistic.engine import Probabilistic, Settings, Use
+from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.hygiene import GenericValue
 from identity.probabilistic.kinds import Kind
 from identity.probabilistic.model import Trained, load, save
-from identity.probabilistic.prepare import normal_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,12 @@ class Generic:
 
 @dataclass(slots=True)
 class Engines:
-    """A Matcher that goes by `models` (per entity) and otherwise by exact rules, with `cap` the most records a value may link.
+    """What matches each entity: its model in `models`, otherwise exact rules, with `cap` the most records a value may link.
 
     `once` are, per entity, the sources (or source.table) that hold each person once; `at_most` how many values of an attribute one person
     has; `households` the entities whose households are asked for. A model found in `folder` is used as it is, unless `anew`; one that had
-    to be trained is kept there by `save`. `generic` are the values that were found to be nobody's.
+    to be trained is kept there by `save`. `generic` are the values that were found to be nobody's. `only` is an engine to match all by,
+    instead; it leaves nothing that an index could be made of.
     """
 
     secret: bytes
@@ -55,6 +55,7 @@ class Engines:
     once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     at_most: Mapping[str, tuple[AtMost, ...]] = field(default_factory=dict)
     households: Mapping[str, Households] = field(default_factory=dict)
+    only: Matcher | None = None
     generic: list[Generic] = field(default_factory=list)
     fresh: dict[Path, Trained] = field(default_factory=dict)
     used: dict[str, Trained] = field(default_factory=dict)
@@ -64,9 +65,11 @@ class Engines:
 
     def needs(self, rules: Sequence[MatchRule], entity: str) -> tuple[MatchKey, ...]:
         """The attributes that are compared of an entity, in their normal forms."""
+        if self.only is not None:
+            return self.only.needs(rules, entity)
         exact = ExactRules(self.secret, self.cap, at_most=self.at_most.get(entity, ())).needs(rules, entity)
         model = self.models.get(entity)
-        return tuple(dict.fromkeys([*(use.key for use in _uses(model)), *model.must_not, *exact])) if model else exact
+        return tuple(dict.fromkeys([*(use.key for use in uses(model.fields, model.normals)), *model.must_not, *exact])) if model else exact
 
     def kinds(self, entity: str) -> dict[MatchKey, Kind]:
         """What the model of an entity takes its attributes for, in the forms in which it reads them; nothing without a model."""
@@ -74,8 +77,10 @@ class Engines:
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records of one (entity, space). Raises: ModelMismatch."""
-        model = self.models.get(entity)
         self.last = None
+        if self.only is not None:
+            return self.only.match(records, rules, entity, space)
+        model = self.models.get(entity)
         if model is None:
             exact = ExactRules(self.secret, self.cap, once=self.once.get(entity, ()), at_most=self.at_most.get(entity, ()))
             return exact.match(records, rules, entity, space)
@@ -158,7 +163,9 @@ class Engines:
 
     def _settings(self, entity: str, frozen: Trained | None) -> Settings:
         model, once, at_most = self.models[entity], self.once.get(entity, ()), self.at_most.get(entity, ())
-        return Settings(_uses(model), model.must_not, model.threshold, model.largest, model.block_cap, frozen, once, at_most)
+        return Settings(
+            uses(model.fields, model.normals), model.must_not, model.threshold, model.largest, model.block_cap, frozen, once, at_most
+        )
 
     def _counted(self, generic: Sequence[GenericValue], model: MatchModel) -> tuple[GenericCount, ...]:
         """Generic values as reports may hold them."""
@@ -167,16 +174,7 @@ class Engines:
 
 def kinds_of(model: MatchModel | None) -> dict[MatchKey, Kind]:
     """What a model takes attributes for, in the forms in which it reads them; nothing without a model."""
-    return {use.key: use.field.kind for use in _uses(model)} if model else {}
-
-
-def _uses(model: MatchModel) -> tuple[Use, ...]:
-    return tuple(Use(f, MatchKey(f.attribute, _normal(f.kind, model.normals.get(f.attribute, "")))) for f in model.fields)
-
-
-def _normal(kind: Kind, own: str) -> str:
-    """The form in which an attribute is read; a real date without what stands for "unknown"."""
-    return own if kind is Kind.BIRTH_DATE and own == "date" else normal_form(kind, own)
+    return {use.key: use.field.kind for use in uses(model.fields, model.normals)} if model else {}
 
 
 def _attributes(model: MatchModel) -> tuple[tuple[str, str], ...]:

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from connectors.spi.errors import C360Error
 from identity.clustering import Ints
+from identity.engines import Engines
 from identity.errors import UnreadableTable
 from identity.evidence.document import probability
 from identity.matching import Matching, Scored
@@ -113,8 +114,10 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
     with tempfile.TemporaryDirectory() as folder:
         sets = [_record_set(con, Path(folder) / f"{i}.parquet", name, place, fields) for i, name in enumerate(names)]
         con.close()
+        store = CrosswalkStore(Path(folder) / "crosswalk")
+        engines = Engines(SECRET, {}, store.directory, only=engine)
         started = time.monotonic()
-        resolve(sets, {}, CrosswalkStore(Path(folder) / "crosswalk"), SECRET, matcher=engine, threads=threads, memory_limit=memory)
+        resolve(sets, {}, store, SECRET, engines=engines, threads=threads, memory_limit=memory)
         seconds = time.monotonic() - started
     people = np.unique(given["t"].astype(str), return_inverse=True)[1].astype(np.int64)
     found, scored = engine.found, engine.found.scored

@@ -16,11 +16,9 @@ import duckdb
 from connectors.spi.errors import InternalError
 from identity.engines import Engines
 from identity.errors import WeakSecret
-from identity.exact_rules import ExactRules
 from identity.incremental.indexing import Indexing, digests, expected
 from identity.incremental.record_index import IndexWriter
 from identity.loading import Progress
-from identity.matching import Matcher
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.normalise import check_normal_form
 from identity.report import ResolveReport
@@ -43,8 +41,7 @@ def resolve(
     secret: bytes,
     *,
     identifiers: Mapping[str, Mapping[str, MatchKey]] | None = None,
-    matcher: Matcher | None = None,
-    cap: int = 100,
+    engines: Engines | None = None,
     progress: Progress | None = None,
     memory_limit: str = MEMORY_LIMIT,
     threads: int | None = None,
@@ -56,11 +53,10 @@ def resolve(
 
     Records link within one entity and space. The version published holds the tables given and no others; ids of the previous
     version whose records are all gone are retired. A record that agrees with nobody is a person of its own.
-    `identifiers[entity][name]` are the identifiers to store: values in normal form, of the attribute named. `matcher` replaces
-    the engine (default: ExactRules, with `cap` the most records that a value may link). `progress(source.table, rows)` is
-    called per batch read. `memory_limit` bounds DuckDB; nothing is spilled. `decisions` are those that hold (Decisions.active).
-    With `index` an index is left, upon which `identity.incremental.resolving` builds; `matcher` is an Engines then. `instead` is handed
-    what was resolved and the whole file of the version, on disk, which is then not published.
+    `identifiers[entity][name]` are the identifiers to store: values in normal form, of the attribute named. `engines` say what matches
+    each entity (default: exact rules). `progress(source.table, rows)` is called per batch read. `memory_limit` bounds DuckDB; nothing is
+    spilled. `decisions` are those that hold (Decisions.active). With `index` an index is left, upon which `identity.incremental.resolving`
+    builds. `instead` is handed what was resolved and the whole file of the version, on disk, which is then not published.
 
     Raises: UnknownNormalForm, WeakSecret, DuplicateKeys, KeyType, ResolveMemory, ResolveRunning, MissingEncryption,
     CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, ContradictoryDecisions, DecisionTable, and what the sources raise.
@@ -69,20 +65,21 @@ def resolve(
     check(records, rules, stored, secret)
     check_decisions(decisions, records)
     started = time.monotonic()
-    engine = matcher or ExactRules(secret, cap)
+    engines = engines or Engines(secret, {}, store.directory)
+    if index and engines.only is not None:
+        raise InternalError("one engine for all leaves no index")
+    engines.index = index
     done: list[Resolved] = []
     finish = (lambda file, _: instead(done[0], file)) if instead else None
     with scratch(memory_limit, threads) as con, store.write(con, finish=finish) as draft:
-        run = Run(con, draft, secret, engine, progress or quiet, decisions, weigh=instead is not None)
-        if index and isinstance(engine, Engines):
-            engine.index = True
+        run = Run(con, draft, secret, engines, progress or quiet, decisions, weigh=instead is not None)
+        if index:
             writer = (BesideIndex if instead else IndexWriter).begin(con, store, draft.version)
-            run.indexing = Indexing(writer, engine, digests(decisions))
+            run.indexing = Indexing(writer, engines, digests(decisions))
         run.resolve(records, rules, stored)
-        if isinstance(engine, Engines):
-            note_models(con, store, engine.used)
-        if run.indexing is not None and isinstance(engine, Engines):
-            run.indexing.close(expected(con, records, rules, stored, engine), records)
+        note_models(con, store, engines.used)
+        if run.indexing is not None:
+            run.indexing.close(expected(con, records, rules, stored, engines), records)
         done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))
     return done[0].report
 

@@ -24,7 +24,7 @@ from identity.households.grouping import Grouped, make_households
 from identity.households.mates import mates, write_mates
 from identity.incremental.indexing import Indexing
 from identity.loading import RECORD, Loaded, Progress, drop_all, keep_only, load_all
-from identity.matching import Matcher, Matching, Records, RuleYield, SharedValue
+from identity.matching import Matching, Records, RuleYield, SharedValue
 from identity.model import Households, MatchKey, MatchRule, RecordSet
 from identity.model_use import BlockingYield, ModelUse
 from identity.report import ContradictedDecision, HouseholdCount, ResolveReport, SourceCount
@@ -49,7 +49,7 @@ class Run:
     con: duckdb.DuckDBPyConnection
     draft: Draft
     secret: bytes
-    engine: Matcher
+    engines: Engines
     progress: Progress
     decisions: Sequence[Decision] = ()
     weigh: bool = False
@@ -87,10 +87,10 @@ class Run:
         self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
     ) -> None:
         """Resolve the records of one (entity, space) and write their tables."""
-        wanted = dict.fromkeys([*self.engine.needs(rules, entity), *identifiers.values()])
+        wanted = dict.fromkeys([*self.engines.needs(rules, entity), *identifiers.values()])
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
         loaded = load_all(self.con, group, columns, self.progress)
-        fits = column_fits(self.con, loaded, columns, self.engine.kinds(entity) if isinstance(self.engine, Engines) else {})
+        fits = column_fits(self.con, loaded, columns, self.engines.kinds(entity))
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         bound = bind(self.con, here, loaded, self.secret)
 
@@ -99,7 +99,7 @@ class Run:
                 keep_only(self.con, loaded, columns, {*identifiers.values(), *needed})
 
         records = replace(Records.of(self.con, loaded, columns), must=bound.must, cannot=bound.cannot, release=release)
-        found = self.engine.match(records, rules, entity, space)
+        found = self.engines.match(records, rules, entity, space)
         with ThreadPoolExecutor(1) as beside:  # evidence is gathered by one core, and asks nothing of the database
             evidence = beside.submit(gather_evidence, found)
             ids = self._identify(entity, space, loaded, found, bound)
@@ -112,7 +112,7 @@ class Run:
             )
         if gathered := evidence.result():
             write_evidence(self.con, entity, space, gathered, fits)
-        if asked := self._asked_households(entity):
+        if asked := self.engines.households.get(entity):
             write_mates(self.con, entity, space, mates(found.scored, bound.cannot))
             self._group(entity, space, asked)
         if self.indexing is not None:
@@ -126,9 +126,6 @@ class Run:
         self.ignored += bound.ignored
         self.contradicted.update((entity, space, bound.cannot_by[refused.cannot], refused.rule) for refused in found.refused)
         drop_all(self.con, loaded)
-
-    def _asked_households(self, entity: str) -> Households | None:
-        return self.engine.households.get(entity) if isinstance(self.engine, Engines) else None
 
     def _group(self, entity: str, space: str, asked: Households) -> Grouped:
         """Make the households of the people that were found."""

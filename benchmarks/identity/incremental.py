@@ -109,7 +109,7 @@ def measure(folder: Path, file: Path, new: int, repeats: int, check: bool) -> di
 
     def whole() -> ResolveReport:
         using = engines(folder)
-        report = resolve(sources.sets(), {}, store, SECRET, matcher=using, index=True)
+        report = resolve(sources.sets(), {}, store, SECRET, engines=using, index=True)
         using.save()
         return report
 
@@ -135,7 +135,7 @@ def measure(folder: Path, file: Path, new: int, repeats: int, check: bool) -> di
     }  # fmt: skip
     if check:
         other = CrosswalkStore(folder / "before")
-        again, _ = timed(lambda: resolve(sources.sets(), {}, other, SECRET, matcher=engines(folder)))
+        again, _ = timed(lambda: resolve(sources.sets(), {}, other, SECRET, engines=engines(folder)))
         found |= {"whole_again_seconds": again, "same_links_as_whole": links(other) == links(store)}
     return found
 

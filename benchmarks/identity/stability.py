@@ -96,7 +96,7 @@ def measure(folder: Path, file: Path) -> dict[str, Any]:
     def run(place: Path, when: str, anew: bool = False) -> CrosswalkStore:
         store = CrosswalkStore(place / "crosswalk")
         engines = Engines(SECRET, {"individual": MatchModel(recognise(ATTRIBUTES))}, place / "models", anew=anew)
-        resolve(records.sets(when), {}, store, SECRET, matcher=engines)
+        resolve(records.sets(when), {}, store, SECRET, engines=engines)
         engines.save()
         return store
 

@@ -99,10 +99,10 @@ class Amending(Run):
     def _resolve_group(
         self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
     ) -> None:
-        assert self.draft.previous is not None and isinstance(self.engine, Engines)
-        if has_mates(self.con, "old", entity, space) != bool(self._asked_households(entity)):
+        assert self.draft.previous is not None
+        if has_mates(self.con, "old", entity, space) != bool(self.engines.households.get(entity)):
             raise NoIndex("households were not asked for before, or no longer are")
-        wanted = dict.fromkeys([*self.engine.needs(rules, entity), *identifiers.values()])
+        wanted = dict.fromkeys([*self.engines.needs(rules, entity), *identifiers.values()])
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
         name = group_name(entity, space)
         pool = Pool(self.con, group, columns, self.draft.previous, self.index, name, self.secret, self.progress)
@@ -111,7 +111,7 @@ class Amending(Run):
         if (len(changes.new) + len(changes.changed) + len(changes.gone)) > MOST * links or self.index.share_changed(name) > MOST:
             raise NoIndex("more than a fifth of the records changed since the last whole resolve")
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
-        near = Neighbourhood(pool, self.index, self.engine, (entity, space, name), rules, identifiers, here)
+        near = Neighbourhood(pool, self.index, self.engines, (entity, space, name), rules, identifiers, here)
         around = near.find(changes)
         found = near.match(around, changes.gone)
         self._write(pool, near, changes, around, found, identifiers)
@@ -145,7 +145,7 @@ class Amending(Run):
             )
 
         each_beside(self.con, [evidence, *self._links(pool, found, ids, changes.gone), rest], lambda own, write: write(own))
-        if asked := self._asked_households(near.entity):
+        if asked := self.engines.households.get(near.entity):
             left, right, weight = mates(found.matching.scored, found.bound.cannot)
             decided = pairs_among(left, right, found.bound.cannot)
             left, right = found.gids[left], found.gids[right]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from identity.probabilistic.edges import Weighted, inside, refusals, refused, we
 from identity.probabilistic.exclusion import doubled, every_pair
 from identity.probabilistic.factors import Factor, Floats
 from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_hash, remove_generic, remove_known
-from identity.probabilistic.kinds import Field
+from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.known import Known
 from identity.probabilistic.model import Trained, described
 from identity.probabilistic.persons import Persons, persons, recalled, shares
@@ -66,10 +67,14 @@ class Settings:
         return {f"must_not {key.attribute}": AtMost(key, 1) for key in self.must_not} | {limit.name: limit for limit in self.at_most}
 
 
-def uses(fields: Sequence[Field], normals: dict[str, str] | None = None) -> tuple[Use, ...]:
+def uses(fields: Sequence[Field], normals: Mapping[str, str] = MappingProxyType({})) -> tuple[Use, ...]:
     """The fields with the normal forms that their kinds need; `normals` are those the attributes have of their own."""
-    own = normals or {}
-    return tuple(Use(f, MatchKey(f.attribute, normal_form(f.kind, own.get(f.attribute, "")))) for f in fields)
+    return tuple(Use(f, MatchKey(f.attribute, _form(f.kind, normals.get(f.attribute, "")))) for f in fields)
+
+
+def _form(kind: Kind, own: str) -> str:
+    """The form in which an attribute is read; a real date without what stands for "unknown"."""
+    return own if kind is Kind.BIRTH_DATE and own == "date" else normal_form(kind, own)
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from identity.clustering import Ints
+from identity.engines import Engines
 from identity.errors import CrosswalkImport
-from identity.exact_rules import ExactRules
 from identity.loading import Loaded, Progress
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport
@@ -56,7 +56,7 @@ def import_crosswalk(
     rules = {one.entity: (_SAME_ID,) for one in records}
     check(records, rules, {}, secret)
     with scratch(memory_limit) as con, store.write(con) as draft:
-        run = _Import(con, draft, secret, ExactRules(secret, cap=2**62), progress or quiet)
+        run = _Import(con, draft, secret, Engines(secret, {}, store.directory, cap=2**62), progress or quiet)
         run.texts = pa.types.is_string(table.schema.field("id360").type)
         run.resolve(records, rules, {})
         return run.close(started)

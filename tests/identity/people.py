@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from faker import Faker
 from records import SECRET, record_set
 
 from identity.crosswalk import Crosswalk
+from identity.engines import Engines
 from identity.model import RecordSet
 from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.kinds import recognise
@@ -60,13 +62,14 @@ def people_set(rows: list[Row], source: str = "crm", key: str = "id", kind: str 
     return record_set(keyed, source, "contact", ((key, kind),), ATTRIBUTES)
 
 
-def engine(**settings: Any) -> Probabilistic:
-    return Probabilistic(Settings(uses(recognise(ATTRIBUTES)), **settings), SECRET)
+def engine(**settings: Any) -> Engines:
+    """Weighs people by their standard fields, and is trained on those at hand."""
+    return Engines(SECRET, {}, Path(), only=Probabilistic(Settings(uses(recognise(ATTRIBUTES)), **settings), SECRET))
 
 
 def resolved(store: CrosswalkStore, *sets: RecordSet, **options: Any) -> Crosswalk:
     """Resolve by weight of evidence."""
-    resolve(list(sets), {}, store, SECRET, matcher=options.pop("matcher", None) or engine(), **options)
+    resolve(list(sets), {}, store, SECRET, engines=options.pop("engines", None) or engine(), **options)
     found = store.current()
     assert found is not None
     return found

@@ -247,7 +247,7 @@ def test_the_model_keeps_to_it_and_says_so(tmp_path: Path) -> None:
     for most in (3, 2, 1):
         store = CrosswalkStore(tmp_path / str(most))
         engines = engines_of(tmp_path, AtMost(MatchKey("phone", "phone(GB)"), most))
-        resolve(given_sets, {}, store, SECRET, matcher=engines)
+        resolve(given_sets, {}, store, SECRET, engines=engines)
         engines.save()
         found[most] = links(store.current())  # type: ignore[arg-type]
         people_of = [len({found[most][s, i] for s in ("crm", "shop", "web")}) for i in range(1, 41)]
@@ -266,14 +266,14 @@ def test_must_not_is_at_most_one(tmp_path: Path) -> None:
     people = strangers(600, 0)
     given_sets = [people_set(people, "crm"), people_set([{**row, "phone": f"0780{i:07}"} for i, row in enumerate(people[:40])], "shop")]
     engines = engines_of(tmp_path)
-    resolve(given_sets, {}, CrosswalkStore(tmp_path / "first"), SECRET, matcher=engines)
+    resolve(given_sets, {}, CrosswalkStore(tmp_path / "first"), SECRET, engines=engines)
     engines.save()
     found = []
     for name, limits in (("most", (PHONES,)), ("not", ())):
         model = MODEL if limits else MODEL.__class__(MODEL.fields, MODEL.normals, (PHONES.key,), block_cap=MODEL.block_cap)
         store = CrosswalkStore(tmp_path / name)
         one = Engines(SECRET, {"individual": model}, tmp_path / "models", at_most={"individual": limits})
-        resolve(given_sets, {}, store, SECRET, matcher=one)
+        resolve(given_sets, {}, store, SECRET, engines=one)
         found.append(links(store.current()))  # type: ignore[arg-type]
     assert found[0] == found[1] and len(set(found[0].values())) == 640
 
@@ -288,7 +288,7 @@ def test_what_a_steward_says_is_stronger(tmp_path: Path) -> None:
     third = [{**people[0], "phone": "07999999999"}, {**people[0], "phone": people[0]["phone"]}, {**people[0], "phone": None}]
     given_sets = [people_set(people, "crm"), people_set(more, "shop"), people_set(third, "web")]
     store = CrosswalkStore(tmp_path / "model")
-    ways = {"matcher": engines_of(tmp_path, PHONES), "decisions": read_decisions(log).active()}
+    ways = {"engines": engines_of(tmp_path, PHONES), "decisions": read_decisions(log).active()}
     resolve(given_sets, {}, store, SECRET, **ways)  # type: ignore[arg-type]
     found = links(store.current())  # type: ignore[arg-type]
     assert found["crm", 1] == found["shop", 1] == found["web", 2] == found["web", 3] != found["web", 1]
@@ -298,6 +298,6 @@ def test_what_a_steward_says_is_stronger(tmp_path: Path) -> None:
     rules = {"individual": (MatchRule("email", (MatchKey("email", "lower"),)),)}
     store = CrosswalkStore(tmp_path / "rules")
     by_rules = Engines(SECRET, {}, tmp_path, at_most={"individual": (PHONES,)})
-    resolve(tables, rules, store, SECRET, matcher=by_rules, decisions=read_decisions(log).active())
+    resolve(tables, rules, store, SECRET, engines=by_rules, decisions=read_decisions(log).active())
     found = links(store.current())  # type: ignore[arg-type]
     assert found["crm", 1] == found["shop", 1] == found["web", 4] == found["web", 5] != found["web", 3]

@@ -12,6 +12,7 @@ from people import ATTRIBUTES, Row, engine, kin, people_set, resolved, strangers
 from records import RULES, SECRET, record_set
 
 from identity.cohesion import cohesion, spanning_forest
+from identity.engines import Engines
 from identity.errors import NoEvidence, UnknownRecord
 from identity.evidence.document import MODEL
 from identity.evidence.reading import StoredEvidence, evidence_of
@@ -198,7 +199,7 @@ def test_a_matcher_that_gives_no_evidence_leaves_none(tmp_path: Path) -> None:
             return Matching(np.arange(records.count))  # type: ignore[attr-defined]
 
     store = CrosswalkStore(tmp_path)
-    resolve([record_set([{"k0": 1}])], RULES, store, SECRET, matcher=Silent())  # type: ignore[arg-type]
+    resolve([record_set([{"k0": 1}])], RULES, store, SECRET, engines=Engines(SECRET, {}, tmp_path, only=Silent()))  # type: ignore[arg-type]
     crosswalk = store.current()
     assert crosswalk is not None
     with pytest.raises(NoEvidence):
@@ -262,7 +263,7 @@ def test_an_engine_of_exact_rules_and_a_model_says_which_joined(tmp_path: Path, 
     rules = {"individual": (MatchRule("phone", (MatchKey("phone", "phone"),)),)}
     shared = [{**rows[0]}, {**rows[1], "phone": rows[0]["phone"]}, *rows[2:]]
     store = CrosswalkStore(tmp_path)
-    resolve([people_set(shared)], rules, store, SECRET, matcher=engine())
+    resolve([people_set(shared)], rules, store, SECRET, engines=engine())
     crosswalk = store.current()
     assert crosswalk is not None
     evidence = evidence_of(crosswalk, "individual", "")

@@ -64,7 +64,7 @@ def test_the_training_run_and_a_frozen_one_say_the_same(tmp_path: Path) -> None:
     found = []
     for _ in range(2):
         engines, store = keep(tmp_path)
-        report = resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+        report = resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
         engines.save()
         found.append(partition(store.current()))
         generic = engines.generic
@@ -77,7 +77,7 @@ def test_scores_do_not_depend_on_who_else_is_there(tmp_path: Path) -> None:
     """The same two records, among all others and among few, are worth the same bits."""
     rows = people()
     engines, store = keep(tmp_path)
-    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
     engines.save()
 
     class Watched(Engines):
@@ -89,7 +89,7 @@ def test_scores_do_not_depend_on_who_else_is_there(tmp_path: Path) -> None:
 
     def scores(some: list[Row], name: str) -> dict[tuple[int, int], float]:
         watched = Watched(SECRET, {"individual": MODEL}, tmp_path / "models")
-        resolve([record_set(some, attributes=ATTRIBUTES)], {}, CrosswalkStore(tmp_path / name), SECRET, matcher=watched)
+        resolve([record_set(some, attributes=ATTRIBUTES)], {}, CrosswalkStore(tmp_path / name), SECRET, engines=watched)
         scored = watched.found.scored
         assert scored is not None
         keys = np.array([row["k0"] for row in some])
@@ -103,7 +103,7 @@ def test_scores_do_not_depend_on_who_else_is_there(tmp_path: Path) -> None:
 def test_a_model_file_holds_hashes_and_no_values(tmp_path: Path) -> None:
     engines, store = keep(tmp_path)
     rows = people()
-    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
     engines.save()
     path = engines.path("individual", "")
     text = path.read_text().lower()
@@ -117,17 +117,17 @@ def test_a_model_file_holds_hashes_and_no_values(tmp_path: Path) -> None:
 def test_a_model_of_another_secret_is_refused(tmp_path: Path) -> None:
     rows = people()[:300]
     engines, store = keep(tmp_path)
-    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
     engines.save()
     other = b"another secret for tests"
     with pytest.raises(ModelMismatch, match="another secret"):
-        resolve([record_set(rows, attributes=ATTRIBUTES)], {}, CrosswalkStore(tmp_path / "b"), other, matcher=keep(tmp_path, other)[0])
+        resolve([record_set(rows, attributes=ATTRIBUTES)], {}, CrosswalkStore(tmp_path / "b"), other, engines=keep(tmp_path, other)[0])
 
 
 def test_a_model_with_numbers_that_cannot_be_is_refused(tmp_path: Path) -> None:
     rows = people()[:300]
     engines, store = keep(tmp_path)
-    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
     engines.save()
     path = engines.path("individual", "")
     sound = path.read_text()
@@ -152,27 +152,27 @@ def test_a_model_with_numbers_that_cannot_be_is_refused(tmp_path: Path) -> None:
         inside[place[-1]] = number
         path.write_text(json.dumps(document))
         with pytest.raises(ModelMismatch, match=said):
-            resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=keep(tmp_path)[0])
+            resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=keep(tmp_path)[0])
     path.write_text(sound)
-    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=keep(tmp_path)[0])
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=keep(tmp_path)[0])
 
 
 def test_a_model_of_nobody_is_sound(tmp_path: Path) -> None:
     for _ in range(2):
         engines, store = keep(tmp_path)
-        resolve([record_set([], attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+        resolve([record_set([], attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
         engines.save()
 
 
 def test_a_model_of_another_release_is_refused_and_what_differs_is_named(tmp_path: Path) -> None:
     rows = people()[:300]
     engines, store = keep(tmp_path)
-    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=engines)
+    resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
     engines.save()
     path = engines.path("individual", "")
     path.write_text(path.read_text().replace("one digit off", "one digit wrong"))
     with pytest.raises(ModelMismatch, match=r"by a release of c360 that tells other levels of \w+") as refused:
-        resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, matcher=keep(tmp_path)[0])
+        resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=keep(tmp_path)[0])
     assert "c360 train" in refused.value.hint
 
 

@@ -31,7 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = strangers(1300, 300)
     world = {(SOURCES[i % 2], i): row for i, row in enumerate(rows + kin(rows[:300]))}
     engines = Engines(SECRET, {"individual": MODEL}, folder / "models")
-    resolve(sets(world), {}, CrosswalkStore(folder / "state"), SECRET, matcher=engines)
+    resolve(sets(world), {}, CrosswalkStore(folder / "state"), SECRET, engines=engines)
     engines.save()
     return folder / "models"
 
@@ -122,7 +122,7 @@ class Town:
     def resolve(self, asked: Households | None = ASKED) -> ResolveReport:
         engines = Engines(SECRET, {"individual": MODEL}, self.folder / "models", households={"individual": asked} if asked else {})
         rows = [{"key": key, **row} for key, row in sorted(self.rows.items())]
-        report = resolve([people_set(rows)], {}, self.store, SECRET, matcher=engines)
+        report = resolve([people_set(rows)], {}, self.store, SECRET, engines=engines)
         engines.save()
         return report
 

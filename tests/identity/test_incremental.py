@@ -38,7 +38,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     world = {(SOURCES[i % 2], i): row for i, row in enumerate(strangers(1500, 300))}
     engines = Engines(SECRET, {"individual": MODEL}, folder / "models")
-    resolve(sets(world), {}, CrosswalkStore(folder / "state"), SECRET, matcher=engines)
+    resolve(sets(world), {}, CrosswalkStore(folder / "state"), SECRET, engines=engines)
     engines.save()
     return folder / "models"
 
@@ -71,13 +71,13 @@ class Both:
 
     def start(self, world: World) -> None:
         ways: dict[str, Any] = {"identifiers": IDENTIFIERS, "decisions": self.decisions}
-        resolve(sets(world), self.rules, self.little, SECRET, matcher=self.engines(), index=True, **ways)
+        resolve(sets(world), self.rules, self.little, SECRET, engines=self.engines(), index=True, **ways)
         shutil.copytree(self.little.directory, self.whole.directory, dirs_exist_ok=True)
 
     def go_on(self, world: World, some: list[RecordSet] | None = None) -> ResolveReport:
         ways: dict[str, Any] = {"identifiers": IDENTIFIERS, "decisions": self.decisions}
         before = self.whole.current()
-        whole = resolve(sets(world), self.rules, self.whole, SECRET, matcher=self.engines(), **ways)
+        whole = resolve(sets(world), self.rules, self.whole, SECRET, engines=self.engines(), **ways)
         report = incremental(some or sets(world), self.rules, self.little, SECRET, engines=self.engines(), **ways)
         assert report.ignored_decisions == whole.ignored_decisions
         self.same()
@@ -296,7 +296,7 @@ def test_what_cannot_be_done_in_part_says_so(tmp_path: Path, models: Path) -> No
             sets({k: r for k, r in world.items() if k[1] % 2}), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS
         )
     assert both.little.versions() == (1,)
-    resolve(sets(world), {}, both.little, SECRET, matcher=both.engines(), identifiers=IDENTIFIERS)
+    resolve(sets(world), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
     with pytest.raises(NoIndex, match="left no index"):
         incremental(sets(world), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
 
@@ -313,7 +313,7 @@ def test_two_entities_and_an_encrypted_crosswalk(tmp_path: Path, models: Path) -
     rules = {"household": (MatchRule("email", (MatchKey("email", "email"),)),)}
     store = CrosswalkStore(tmp_path / "secret", "a key to encrypt with")
     engines = Both(tmp_path, models).engines
-    resolve(everything(world, households), rules, store, SECRET, matcher=engines(), index=True)
+    resolve(everything(world, households), rules, store, SECRET, engines=engines(), index=True)
     before = store.current()
     assert before is not None
     households[3] = {"k0": 3, "email": "house7@example.org"}
@@ -342,7 +342,7 @@ def test_a_plan_that_is_applied_brings_an_index_along(tmp_path: Path, models: Pa
     both = Both(tmp_path, models)
     world = {(SOURCES[i % 2], i): row for i, row in enumerate(strangers(300, 60))}
     both.start(world)
-    ways: dict[str, Any] = {"matcher": both.engines(), "index": True, "identifiers": IDENTIFIERS}
+    ways: dict[str, Any] = {"engines": both.engines(), "index": True, "identifiers": IDENTIFIERS}
     world["shop", 1000] = {**world["crm", 0], "phone": None}
     for store in (both.whole, both.little):
         plan(sets(world), both.rules, store, SECRET, **ways)
@@ -362,12 +362,12 @@ def test_an_index_of_another_plan_than_the_one_applied_is_not_built_upon(
     world = {(SOURCES[i % 2], i): row for i, row in enumerate(strangers(300, 60))}
     both.start(world)
     ways: dict[str, Any] = {"index": True, "identifiers": IDENTIFIERS}
-    made = plan(sets(world), both.rules, both.little, SECRET, matcher=both.engines(), **ways)
-    assert made.index and plan(sets(world), both.rules, both.whole, SECRET, matcher=both.engines(), identifiers=IDENTIFIERS).index == ""
+    made = plan(sets(world), both.rules, both.little, SECRET, engines=both.engines(), **ways)
+    assert made.index and plan(sets(world), both.rules, both.whole, SECRET, engines=both.engines(), identifiers=IDENTIFIERS).index == ""
     world["shop", 1000] = {**world["crm", 0], "phone": None}
     with monkeypatch.context() as power_cut, pytest.raises(KeyboardInterrupt):
         power_cut.setattr("identity.versions.plans.changes", interrupted)
-        plan(sets(world), both.rules, both.little, SECRET, matcher=both.engines(), **ways)
+        plan(sets(world), both.rules, both.little, SECRET, engines=both.engines(), **ways)
     assert both.little.index_path(2).is_file() and pending(both.little) == made
     assert apply(both.little).version == 2 and not both.little.index_path(2).is_file()
     with pytest.raises(NoIndex, match="left no index"):

@@ -67,7 +67,7 @@ def exact(store: CrosswalkStore, rows: dict[tuple[str, int], Row], once: tuple[s
         record_set([{"k0": key, **row} for (name, key), row in rows.items() if name == table], source, table)
         for source, table in (("crm", "contact"), ("crm", "lead"), ("shop", "customer"))
     ]
-    resolve(tables, RULES, store, SECRET, matcher=Engines(SECRET, {}, store.directory, once={"individual": once}), **options)
+    resolve(tables, RULES, store, SECRET, engines=Engines(SECRET, {}, store.directory, once={"individual": once}), **options)
     found = store.current()
     assert found is not None
     return {
@@ -111,7 +111,7 @@ def test_a_steward_joins_two_of_a_source_that_nothing_else_ties(tmp_path: Path, 
     given = [people_set(people, "crm"), people_set(people[300:], "shop")]
     store = CrosswalkStore(tmp_path / "model")
     engines = Engines(SECRET, {"individual": MODEL}, models, index=True, once={"individual": ("crm",)})
-    resolve(given, {}, store, SECRET, matcher=engines, index=True)
+    resolve(given, {}, store, SECRET, engines=engines, index=True)
     incremental(given, {}, store, SECRET, engines=engines, decisions=decided)
     held = links(store.current())  # type: ignore[arg-type]
     assert held["crm", 1] == held["crm", 2] and len({held["crm", i] for i in range(1, 601)}) == 599
@@ -136,7 +136,7 @@ def test_the_model_keeps_them_apart_and_says_which_limit_did(tmp_path: Path) -> 
     for name, once in (("free", ()), ("limited", ("crm",))):
         store = CrosswalkStore(tmp_path / name)
         engines = Engines(SECRET, {"individual": MODEL}, tmp_path / "models", once={"individual": once})
-        resolve(sets, {}, store, SECRET, matcher=engines)
+        resolve(sets, {}, store, SECRET, engines=engines)
         engines.save()
         found[name] = links(store.current())  # type: ignore[arg-type]
     free, limited = found["free"], found["limited"]
@@ -154,7 +154,7 @@ def test_the_one_that_more_speaks_for_gets_it(tmp_path: Path) -> None:
     for name, crm, better in (("first", poorer + people, 40), ("last", people + poorer, 0)):
         store = CrosswalkStore(tmp_path / name)
         engines = Engines(SECRET, {"individual": MODEL}, tmp_path / "models", once={"individual": ("crm",)})
-        resolve([people_set(crm, "crm"), shop], {}, store, SECRET, matcher=engines)
+        resolve([people_set(crm, "crm"), shop], {}, store, SECRET, engines=engines)
         engines.save()
         found = links(store.current())  # type: ignore[arg-type]
         assert [i for i in range(1, 41) if found["shop", i] != found["crm", better + i]] == []

@@ -18,6 +18,7 @@ from records import ATTRIBUTES, RULES, SECRET, record_set
 
 from connectors.spi.errors import Cancelled, SourceBroken
 from identity.crosswalk import Crosswalk
+from identity.engines import Engines
 from identity.errors import DuplicateKeys, KeyType, ResolveMemory, UnknownNormalForm, WeakSecret
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.personal import personal_kind
@@ -106,7 +107,7 @@ rows = st.lists(
 @given(st.dictionaries(st.sampled_from(["crm", "shop", "support"]), rows, min_size=1), st.sampled_from([1, 2, 100]))
 def test_the_partition_is_the_oracles(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]], cap: int) -> None:
     store = CrosswalkStore(tmp_path_factory.mktemp("oracle"))
-    assert partition(run(tables, store, cap=cap)) == oracle(tables, cap)
+    assert partition(run(tables, store, engines=Engines(SECRET, {}, store.directory, cap))) == oracle(tables, cap)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -310,7 +311,9 @@ def test_a_rule_with_two_parts(store: CrosswalkStore) -> None:
 def test_stored_identifiers(store: CrosswalkStore) -> None:
     rows = [{"k0": 1, "email": "A@x.de ", "phone": "+493012345678"}, {"k0": 2, "email": "b@x.de", "phone": "+493012345678"}]
     rows += [{"k0": k, "email": "info@x.de"} for k in range(10, 13)]
-    report = resolve([record_set(rows)], RULES, store, SECRET, cap=2, identifiers={"individual": {"email": MatchKey("email", "email")}})
+    engines = Engines(SECRET, {}, store.directory, cap=2)
+    stored = {"individual": {"email": MatchKey("email", "email")}}
+    report = resolve([record_set(rows)], RULES, store, SECRET, engines=engines, identifiers=stored)
     crosswalk = store.current()
     assert crosswalk
     table = crosswalk.identifier_of("individual", "", "email")

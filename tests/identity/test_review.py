@@ -41,7 +41,7 @@ def doubtful(tmp_path_factory: pytest.TempPathFactory) -> StoredEvidence:
     """Joined only from 80 % on, so that what lies between is near."""
     store = CrosswalkStore(tmp_path_factory.mktemp("review"))
     made = rows()
-    resolved(store, people_set(made[:300]), people_set(made[300:], "shop"), matcher=engine(threshold=0.8))
+    resolved(store, people_set(made[:300]), people_set(made[300:], "shop"), engines=engine(threshold=0.8))
     return evidence(store)
 
 
@@ -88,7 +88,7 @@ def test_what_a_must_not_keeps_apart_is_a_refused_merge(tmp_path: Path) -> None:
     made = strangers(200, 40)
     store = CrosswalkStore(tmp_path)
     apart = engine(must_not=(MatchKey("phone", "phone"),))
-    resolved(store, people_set(made), matcher=apart)
+    resolved(store, people_set(made), engines=apart)
     found = review(evidence(store), SECRET, limit=100)
     assert kinds(found) == {REFUSED} and len(found) == 40 and found[0].posterior is not None and found[0].posterior > 0.8
     assert {item.why for item in found} == {"must_not phone"} and "they differ in phone" in found[0].detail
@@ -106,7 +106,7 @@ def test_what_a_must_not_keeps_apart_is_a_refused_merge(tmp_path: Path) -> None:
 def test_the_largest_cluster_is_a_limit_that_is_named(tmp_path: Path) -> None:
     store = CrosswalkStore(tmp_path)
     made = strangers(200, 3)
-    resolved(store, people_set([*made, made[0], made[0]]), matcher=engine(most=3))
+    resolved(store, people_set([*made, made[0], made[0]]), engines=engine(most=3))
     (found,) = review(evidence(store), SECRET, kinds=[REFUSED])
     assert (found.why, found.records) == ("largest_cluster 3", 4) and "more than 3 records" in found.detail
     assert any("likely one person, by the mean of their 3 pairs" in suspect.why for suspect in condition(evidence(store)).over_split)
@@ -137,7 +137,7 @@ def test_a_rule_that_a_must_not_overrules_is_told_though_the_pair_was_never_scor
     made[1] = {**made[1], "city": made[0]["city"] + " upon Nowhere"}
     made[0] = {**made[0], "city": made[1]["city"]}
     rules = {"individual": (MatchRule("city", (MatchKey("city", "lower"),)),)}
-    resolve([people_set(made)], rules, store, SECRET, matcher=engine(must_not=(MatchKey("phone", "phone"),)))
+    resolve([people_set(made)], rules, store, SECRET, engines=engine(must_not=(MatchKey("phone", "phone"),)))
     found = review(evidence(store), SECRET, limit=10_000, kinds=[REFUSED])
     (mine,) = [item for item in found if (item.a, item.b) == ("crm.contact:1", "crm.contact:2")]
     assert mine.why == "must_not phone" and mine.unsure >= 0.5
@@ -248,7 +248,7 @@ def test_what_other_pairs_outweigh_is_told_by_their_votes_and_not_by_a_mean_that
     third = {**other, "email": None, "postcode": "CB7 4DL"}
     store = CrosswalkStore(tmp_path)
     rules = {"individual": (MatchRule("email", (MatchKey("email", "email"),)),)}
-    resolve([people_set([*made, {**first, "phone": None}, other, third])], rules, store, SECRET, matcher=engine())
+    resolve([people_set([*made, {**first, "phone": None}, other, third])], rules, store, SECRET, engines=engine())
     (found,) = (item for item in review(evidence(store), SECRET, limit=100, kinds=[REFUSED]) if item.why == "other pairs")
     assert found.of_pair is not None and found.of_pair > 0.99 and found.by == "model"
     assert found.votes is not None and (found.votes.speak_for, found.votes.against, found.votes.not_kept) == (1, 2, 0)

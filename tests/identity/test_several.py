@@ -227,7 +227,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     world = dict(enumerate(with_more(random.Random(7), strangers(1500, 300))))
     engines = Engines(SECRET, {"individual": MODEL}, folder / "models")
-    resolve(record_sets(world), {}, CrosswalkStore(folder / "state"), SECRET, matcher=engines)
+    resolve(record_sets(world), {}, CrosswalkStore(folder / "state"), SECRET, engines=engines)
     engines.save()
     return folder / "models"
 
@@ -241,7 +241,7 @@ def test_the_order_of_rows_and_the_number_of_threads_change_nothing(tmp_path: Pa
         limits = {"individual": (AtMost(MatchKey("phone", "phone"), 2),)}
         engines = Engines(SECRET, {"individual": MODEL}, tmp_path / f"models{threads}", at_most=limits)
         store = CrosswalkStore(tmp_path / f"state{threads}")
-        resolve(sets, {}, store, SECRET, matcher=engines, threads=threads)
+        resolve(sets, {}, store, SECRET, engines=engines, threads=threads)
         engines.save()
         found.append((links(store), (engines.folder / "individual.json").read_bytes()))
     assert found[0] == found[1]
@@ -257,7 +257,7 @@ def test_an_incremental_resolve_is_as_a_whole_one(tmp_path: Path, models: Path, 
     engines = Engines(SECRET, {"individual": MODEL}, models)
     whole, little = CrosswalkStore(tmp_path / "whole"), CrosswalkStore(tmp_path / "little")
     for store in (whole, little):
-        resolve(record_sets(world), {}, store, SECRET, matcher=engines, index=True)
+        resolve(record_sets(world), {}, store, SECRET, engines=engines, index=True)
     for step in range(1, 3):
         for key in draw.sample(sorted(world), 5):
             row = world[key]
@@ -276,7 +276,7 @@ def test_an_incremental_resolve_is_as_a_whole_one(tmp_path: Path, models: Path, 
             world[1000 * step + i] = alike  # meets the other by a second value only
         for key in draw.sample(sorted(world), 3):
             del world[key]
-        resolve(record_sets(world), {}, whole, SECRET, matcher=engines)
+        resolve(record_sets(world), {}, whole, SECRET, engines=engines)
         incremental(record_sets(world), {}, little, SECRET, engines=engines)
         assert links(little) == links(whole)
 
