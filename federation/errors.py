@@ -125,6 +125,12 @@ class FileUnwritable(UserError):
     code = "C360_FILE_UNWRITABLE"
 
 
+class FileForbidden(UserError):
+    """This user may not read a file of the project or its state, or not write it."""
+
+    code = "C360_FILE_FORBIDDEN"
+
+
 class UnknownQuery(UserError):
     """No query of that id is running."""
 

@@ -6,12 +6,13 @@ import errno
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
 from federation.cli.shared import Interrupted, colour
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EISDIR, errno.ENAMETOOLONG)
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -35,16 +36,27 @@ def tell(error: BaseException, *, debug: bool) -> int:
 
     if debug:
         traceback.print_exception(error)
-    from federation.errors import FileUnwritable
-
-    if isinstance(error, OSError) and error.errno in _DISK:
-        place = f"`{error.filename}`" if error.filename else "a file"
-        error = FileUnwritable(f"{place} cannot be written: {error.strerror}", hint="make room on its disk, or let this user write there")
+    error = _coded(error) if isinstance(error, OSError) else error
     if isinstance(error, C360Error):
         click.echo(rendered(error), err=True)
     else:
         click.echo(rendered_bug(error, debug), err=True)
     return FAILED
+
+
+def _coded(error: OSError) -> BaseException:
+    """What the disk or its permissions refuse, as a coded error; anything else as it is."""
+    from federation.errors import FileForbidden, FileUnwritable
+
+    place = f"`{error.filename}`" if error.filename else "a file"
+    if error.errno in _DISK:
+        return FileUnwritable(f"{place} cannot be written: {error.strerror}", hint="make room on its disk, or let this user write there")
+    if isinstance(error, PermissionError):
+        hint = "run as the user whose project it is, or let this one read and write there"
+        return FileForbidden(f"this user may not open {place}", hint=hint)
+    if isinstance(error, FileNotFoundError) and error.filename and not (folder := Path(os.fsdecode(error.filename)).parent).is_dir():
+        return FileUnwritable(f"{place} cannot be written: there is no folder `{folder}`", hint="make the folder, or name another")
+    return error
 
 
 def rendered(error: BaseException) -> str:

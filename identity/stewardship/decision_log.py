@@ -10,10 +10,12 @@ personal is written as {"hmac": …}: HMAC-SHA256 under the project's secret (se
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,29 +121,32 @@ def decide(path: str | Path, decision: Decision) -> Decision:
     """Add a decision to the file, flushed to disk; returns it with its id. One that holds already is returned instead, not added again;
     one that says the same until another moment is replaced by the very line, so that the new moment is the one that counts.
 
-    Raises: ContradictoryDecisions; DecisionsFile.
+    Raises: ContradictoryDecisions; DecisionsFile; OSError, if the disk does not take the line: then the file is as it was.
     """
-    known = read_decisions(path)
-    if there := next((d for d in known.active() if d.says_as(decision)), None):
-        return there
-    entry = _entry(decision)
-    if former := [d.id for d in known.active() if d.says_of(decision)]:
-        entry["replaces"] = former
-    number = len(known.entries)
-    entry["id"] = hashlib.sha256(json.dumps([number, entry], sort_keys=True).encode()).hexdigest()[:8]
-    told = replace(decision, id=entry["id"])
-    refuse_contradictions((*known.active(), told))
-    append_line(path, entry)
+    with appending(path) as append:
+        known = read_decisions(path)
+        if there := next((d for d in known.active() if d.says_as(decision)), None):
+            return there
+        entry = _entry(decision)
+        if former := [d.id for d in known.active() if d.says_of(decision)]:
+            entry["replaces"] = former
+        number = len(known.entries)
+        entry["id"] = hashlib.sha256(json.dumps([number, entry], sort_keys=True).encode()).hexdigest()[:8]
+        told = replace(decision, id=entry["id"])
+        refuse_contradictions((*known.active(), told))
+        append(entry)
     return told
 
 
 def withdraw(path: str | Path, which: str, *, reason: str, by: str) -> Decision:
-    """Add an entry that withdraws a decision, by its id or number. Raises: UnknownDecision; DecisionsFile."""
-    known = read_entries(path)
-    found = known.find(which)
-    if found.id in known.withdrawn:
-        raise UnknownDecision(f"decision {found} was withdrawn before", hint="`c360 decide list` shows what holds")
-    append_line(path, {"verdict": WITHDRAW, "of": found.id, "reason": reason, "by": by, "at": iso(datetime.now(UTC))})
+    """Add an entry that withdraws a decision, by its id or number. Raises: UnknownDecision; DecisionsFile; OSError."""
+    read_entries(path).find(which)  # before a file is made
+    with appending(path) as append:
+        known = read_entries(path)
+        found = known.find(which)
+        if found.id in known.withdrawn:
+            raise UnknownDecision(f"decision {found} was withdrawn before", hint="`c360 decide list` shows what holds")
+        append({"verdict": WITHDRAW, "of": found.id, "reason": reason, "by": by, "at": iso(datetime.now(UTC))})
     return found
 
 
@@ -162,15 +167,30 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def append_line(path: str | Path, entry: Mapping[str, Any]) -> None:
-    """One write of one line at the end, and on disk: an entry is there whole or not at all."""
-    line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+@contextmanager
+def appending(path: str | Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """What adds an entry to a file of JSON lines; no other process adds one while the block runs, so what was read in it still holds.
+
+    Raises: OSError, of the file or the disk.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":  # an editor left the last line without its end
-            line = b"\n" + line
-        os.write(descriptor, line)
-        os.fsync(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield lambda entry: _append(descriptor, entry, str(path))
     finally:
         os.close(descriptor)
+
+
+def _append(descriptor: int, entry: Mapping[str, Any], name: str) -> None:
+    """One line at the end, and on disk: an entry is there whole or not at all."""
+    line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":  # an editor left the last line without its end
+        line = b"\n" + line
+    try:
+        while line:  # a disk that is full takes a part, and says so only when asked to take the rest
+            line = line[os.write(descriptor, line) :]
+        os.fsync(descriptor)
+    except OSError as cause:
+        os.ftruncate(descriptor, size)  # with half a line nobody could read the file any more
+        raise OSError(cause.errno, cause.strerror, name) from cause

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from identity.errors import LabelsFile
-from identity.stewardship.decision_log import append_line, iso, moment_from, record_from, record_parts
+from identity.stewardship.decision_log import appending, iso, moment_from, record_from, record_parts
 from identity.stewardship.decisions import DIFFERENT, SAME, RecordName
 
 UNSURE = "unsure"
@@ -64,12 +64,13 @@ def read_labels(path: str | Path) -> list[Label]:
 
 
 def add_label(path: str | Path, label: Label) -> None:
-    """Add a label to the file, flushed to disk."""
+    """Add a label to the file, flushed to disk. Raises: OSError, if the disk does not take it: then the file is as it was."""
     entry = {
         "verdict": label.verdict, "entity": label.entity, "space": label.space, "a": record_parts(label.a), "b": record_parts(label.b),
         "by": label.by, "at": iso(label.at),
     }  # fmt: skip
-    append_line(path, entry)
+    with appending(path) as append:
+        append(entry)
 
 
 def _label(entry: Mapping[str, Any]) -> Label:

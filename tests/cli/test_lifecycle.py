@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import shutil
@@ -232,6 +233,9 @@ def test_the_decisions_lie_where_the_project_says(cli: Cli, mine: Path) -> None:
     (mine / "stewards").mkdir()
     assert cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "r", project=mine).code == 0
     assert (mine / "stewards" / "said.jsonl").is_file()
+    shutil.rmtree(mine / "stewards")
+    said = cli("decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "r", project=mine)
+    assert said.code == 1 and "[C360_FILE_UNWRITABLE]" in said.err and f"there is no folder `{mine / 'stewards'}`" in said.err
 
 
 def test_a_disk_that_takes_no_more_is_told_as_such_and_what_served_serves_on(cli: Cli, mine: Path) -> None:
@@ -251,6 +255,27 @@ def test_a_disk_that_takes_no_more_is_told_as_such_and_what_served_serves_on(cli
     assert "[C360_FILE_UNWRITABLE]" in limited(0, "decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "asked her")
     assert id_of(cli, mine, "crm.contact:1") == ada
     assert cli("resolve", project=mine).code == 0
+
+
+def test_a_state_that_another_user_owns_is_told_as_such(mine: Path) -> None:
+    """Without the rights of root, also where the tests run as root."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may read everything, and there is no setpriv")
+    plainly = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    state = mine / ".c360" / "crosswalk"
+    state.chmod(0)
+    try:
+        for command, code in (
+            (["sql", "SELECT count(*) FROM individual"], "C360_FILE_FORBIDDEN"),
+            (["crosswalk"], "C360_FILE_FORBIDDEN"),
+            (["decide", "list"], "C360_FILE_FORBIDDEN"),
+            (["resolve"], "C360_CROSSWALK_UNWRITABLE"),
+        ):
+            asked = [*plainly, sys.executable, "-m", "federation.cli", "-q", "-p", str(mine), *command]
+            done = subprocess.run(asked, capture_output=True, text=True)
+            assert done.returncode == 1 and f"[{code}]" in done.stderr and str(state) in done.stderr, done.stderr
+    finally:
+        state.chmod(0o700)
 
 
 def test_as_many_versions_stay_as_the_project_says(cli: Cli, mine: Path) -> None:

@@ -111,8 +111,9 @@ def test_every_code_is_provoked() -> None:
         errors.ChangedAt,
         errors.AttributeType,
         errors.FileUnwritable,
+        errors.FileForbidden,
     }
-    # test_concurrency.py; below; test_results.py; test_watermark.py; test_bad_columns.py; cli/test_lifecycle.py
+    # test_concurrency.py; below; test_results.py; test_watermark.py; test_bad_columns.py; cli/test_lifecycle.py (both)
     assert known - ABSTRACT - {p.kind for p in PROVOKED} - elsewhere == set()
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from identity.report import ResolveReport
 from identity.resolve import resolve
 from identity.stewardship.binding import key_hash
 from identity.stewardship.contradictions import contradiction
-from identity.stewardship.decision_log import decide, read_decisions, withdraw
+from identity.stewardship.decision_log import appending, decide, read_decisions, withdraw
 from identity.stewardship.decisions import DIFFERENT, PIN, SAME, Decision, RecordName
 from identity.versions.store import CrosswalkStore
 
@@ -102,6 +105,45 @@ def test_a_line_without_its_end_is_not_joined_with_the_next(file: Path) -> None:
     file.write_text(file.read_text().rstrip("\n"))
     decide(file, entry(SAME, "1", "4"))
     assert len(read_decisions(file).entries) == 2
+
+
+DECIDE = """
+import sys
+from datetime import UTC, datetime
+from identity.stewardship.decision_log import decide
+from identity.stewardship.decisions import Decision, RecordName
+a, b = (RecordName("crm", "contact", (key,)) for key in sys.argv[3:])
+decide(sys.argv[1], Decision(sys.argv[2], "individual", "", a, b, None, "told", "ida", datetime.now(UTC), None))
+"""
+
+
+def decider(file: Path, verdict: str, a: str, b: str) -> list[str]:
+    """A process of its own that decides."""
+    return [sys.executable, "-c", DECIDE, str(file), verdict, a, b]
+
+
+def test_of_a_line_for_which_the_disk_has_no_room_nothing_is_left(file: Path) -> None:
+    decide(file, entry(SAME, "1", "3"))
+    before = file.read_bytes()
+    room = len(before) + 20
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    done = subprocess.run(decider(file, SAME, "1", "4"), preexec_fn=limit, capture_output=True, text=True)
+    assert done.returncode == 1 and f"File too large: '{file}'" in done.stderr
+    assert file.read_bytes() == before, "with half a line nobody could read the file"
+
+
+def test_two_processes_do_not_decide_what_cannot_hold_together(file: Path) -> None:
+    with appending(file) as append:
+        other = subprocess.Popen(decider(file, DIFFERENT, "1", "3"), stderr=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(2)
+        append(GOOD | {"a": ["crm", "contact", "1"], "b": ["crm", "contact", "3"]})
+    _, told = other.communicate(timeout=60)
+    assert other.returncode == 1 and "C360_CONTRADICTORY_DECISIONS" in told
+    assert len(read_decisions(file).entries) == 1
 
 
 def test_a_merge_of_two_branches_may_hold_a_line_twice(file: Path) -> None:
