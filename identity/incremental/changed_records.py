@@ -17,7 +17,7 @@ from identity.clustering import Ints
 from identity.crosswalk import LinkTable
 from identity.errors import DuplicateKeys
 from identity.incremental.pool import Pool, reading
-from identity.incremental.record_index import NoIndex
+from identity.incremental.record_index import NoIndex, key_sum
 from identity.keyed import UInts
 from identity.loading import read
 from identity.scratch import each_beside, registered
@@ -79,7 +79,7 @@ def _came(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> _Came:
         # later than rows: one that comes in between is then seen as one that nobody told of
         read(own, replace(records, read=records.keys), f"keys_{i}", {}, pool.progress)
         told = f"keys_{i}_unsorted"
-        if len(buckets := _differing(pool, own, i)):
+        if not _all_told(pool, own, i) and len(buckets := _differing(pool, own, i)):
             with registered(own, "bucket", pa.table({"bucket": buckets})):
                 gone = _hold_against_keys(pool, own, i)
     elif records.changed is None:
@@ -90,11 +90,19 @@ def _came(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> _Came:
     return _Came(int(new), int(nulls), gone)
 
 
-def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
-    """The buckets (of hashes) in which the keys that there are now are not those that were there before and those that came.
+def _all_told(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> bool:
+    """Whether the keys that there are now are those that there were and those that came, as is mostly the case."""
+    link, keys = pool.links[i], pool.keys(i)
+    before = pool.index.keys_summed(link.name)
+    if before is None:
+        return False
+    came = key_sum(own, keys, f"came_{i} WHERE ord IS NULL")
+    return key_sum(own, keys, f"keys_{i}_unsorted WHERE NOT ({_null_key(link)})") == (before[0] + came[0], before[1] + came[1])
 
-    Mostly none is, and nothing need be looked up by key: counts and sums of hashes tell.
-    """
+
+def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
+    """The buckets (of hashes) in which the keys that there are now are not those that were there before and those that came: only
+    there need anything be looked up by key."""
     link, keys = pool.links[i], pool.keys(i)
     summed = f"SELECT {_bucket(keys)} AS bucket, count(*) AS n, sum(hash({keys})) AS s FROM {{0}} GROUP BY bucket"
     now = summed.format(f"keys_{i}_unsorted WHERE NOT ({_null_key(link)})")

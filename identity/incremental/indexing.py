@@ -15,7 +15,7 @@ from identity.clustering import Ints, components
 from identity.engines import Engines
 from identity.exact_rules import ExactRules
 from identity.incremental.keyrows import KeyRows, KeyRule, chains, key_rows
-from identity.incremental.record_index import IndexWriter
+from identity.incremental.record_index import IndexWriter, key_sum
 from identity.keyed import UInts, keyed, probe
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.probabilistic.blocking import DESCRIBED as BLOCKING
@@ -142,5 +142,7 @@ class Indexing:
 
     def close(self, agreed: Mapping[str, str], records: Sequence[RecordSet]) -> None:
         """`agreed` is what `expected` says of the `records`."""
+        keys = {table_name("link", *r.place): ", ".join(f"k{i}" for i in range(len(r.key))) for r in records}
+        sums = {link: key_sum(self.writer.con, columns, f"new.{link}") for link, columns in keys.items()}
         meta = {**agreed, "firsts": json.dumps(self.firsts), "decisions": self.decisions, "base": "", "watermarks": watermarks(records)}
-        self.writer.close(meta)
+        self.writer.close(meta | {"keys": json.dumps(sums)})

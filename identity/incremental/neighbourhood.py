@@ -214,6 +214,8 @@ class Neighbourhood:
 
     def _sole_bearers(self, rows: KeyRows, void: Ints) -> Ints:
         """Whoever alone had an identifier that is on too many records to link them, and that renewed records have now or had."""
+        if len(self.joining) == len(self.rules):  # no identifier is stored
+            return NONE
         came, left = (keys.key[keys.rule >= JOINING + len(self.rules)] for keys in (rows, self.index.of(self.name, void)))
         keys = distinct(came, left)
         crowded = keys[counted(keys, self.stored.sharing(keys, NONE).key) > self.cap]  # of fewer, all are joined

@@ -36,6 +36,10 @@ CREATE TABLE {0}.void_{1} (rec INTEGER)
 """
 
 
+KeySum = tuple[int, int]
+"""How many keys there are, and the sum of their hashes: of other keys one of the two is another, all but surely."""
+
+
 class NoIndex(Exception):
     """There is nothing to build upon: everything has to be resolved. The message says why."""
 
@@ -115,6 +119,11 @@ class RecordIndex:
         """The number of the first record of each link table."""
         return {str(name): int(first) for name, first in json.loads(self.meta["firsts"]).items()}
 
+    def keys_summed(self, link: str) -> KeySum | None:
+        """The keys of a link table; None if an earlier release left the index."""
+        found = json.loads(self.meta.get("keys", "{}")).get(link)
+        return (int(found[0]), int(found[1])) if found else None
+
     def next_rec(self, group: str) -> int:
         """The next number that no record ever had."""
         ((last,),) = self.con.execute(
@@ -184,6 +193,12 @@ class RecordIndex:
             self.con.execute(f"INSERT INTO nx.state_{group} FROM dx.state_{group} ANTI JOIN touched USING (rec)")
             self.con.execute(f"INSERT INTO nx.state_{group} SELECT rec, NULL, NULL FROM gone")
         writer.add(group, rows, *states)
+
+
+def key_sum(con: duckdb.DuckDBPyConnection, keys: str, rows: str) -> KeySum:
+    """Of the keys (columns) of some rows."""
+    ((count, total),) = con.execute(f"SELECT count(*), coalesce(sum(hash({keys})), 0) FROM {rows}").fetchall()
+    return int(count), int(total)
 
 
 def _attach(con: duckdb.DuckDBPyConnection, store: CrosswalkStore, path: Path, alias: str) -> None:

@@ -25,7 +25,7 @@ from identity.incremental.changed_records import Changes, read_changes
 from identity.incremental.indexing import JOINING, digests, expected, group_name, parts_of, resumed, watermarks
 from identity.incremental.neighbourhood import Around, Matched, Neighbourhood
 from identity.incremental.pool import Pool
-from identity.incremental.record_index import IndexWriter, NoIndex, RecordIndex
+from identity.incremental.record_index import IndexWriter, KeySum, NoIndex, RecordIndex
 from identity.loading import Loaded, Progress
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport, SourceCount, Touched
@@ -75,7 +75,7 @@ def incremental(
         run.resolve(records, rules, stored)
         report = run.close(started)
         meta = {**agreed, "firsts": index.meta["firsts"], "base": str(index.base()), "decisions": digests(decisions)}
-        meta["watermarks"] = watermarks(records)
+        meta |= {"watermarks": watermarks(records), "keys": json.dumps(run.keys)}
         writer.close(meta, keep=[store.index_path(version) for version in (index.base(), draft.previous.version)])
         con.execute("DETACH ix; DETACH dx")
     return report
@@ -88,6 +88,7 @@ class Amending(Run):
     index: RecordIndex
     writer: IndexWriter
     before: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    keys: dict[str, KeySum] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.history = self.amended = AmendedHistory(self.con, self.draft.version, True)
@@ -163,8 +164,9 @@ class Amending(Run):
             table = pa.table({"rec": moved, "gid": found.gids[moved], "id360": ids[moved]})
 
             def write(own: duckdb.DuckDBPyConnection) -> None:
-                count = amend_links(own, pool, i, one, table, gone)
-                own.execute("UPDATE new.link_table SET links = ?, personal = ? WHERE name = ?", [count, personal, pool.links[i].name])
+                name = pool.links[i].name
+                self.keys[name] = amend_links(own, pool, i, one, table, gone)
+                own.execute("UPDATE new.link_table SET links = ?, personal = ? WHERE name = ?", [self.keys[name][0], personal, name])
 
             return write
 
@@ -176,7 +178,7 @@ class Amending(Run):
 
     def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
         for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):
-            ((count,),) = self.con.execute(f"SELECT count(*) FROM new.{link.name}").fetchall()
+            count, _ = self.keys[link.name]
             self.sources.append(SourceCount(*records.place, count, changes.null_keys[records.place], pool.personal(i, found.loaded[i])))
         clusters = len(np.unique(found.matching.labels))
         more = Touched(len(changes.new), len(changes.changed), len(changes.gone), len(found.gids), clusters)
@@ -184,12 +186,10 @@ class Amending(Run):
 
     def _report(self, seconds: float) -> ResolveReport:
         report = super()._report(seconds)
-        ((ids,),) = self.con.execute(f"SELECT count(*) FROM new.id_history WHERE retired_run IS NULL AND {OF_RECORDS}").fetchall()
-        tables = " UNION ALL ".join(
-            f"SELECT id360 FROM new.{name}"
-            for (name,) in self.con.execute(f"SELECT name FROM new.link_table WHERE {OF_RECORDS}").fetchall()
-        )
-        self.con.execute(f"CREATE TEMP TABLE sized AS SELECT id360, count(*) AS n FROM ({tables}) GROUP BY id360")
-        ((singletons,),) = self.con.execute("SELECT count(*) FROM sized WHERE n = 1").fetchall()
-        largest = self.con.execute("SELECT id360, n FROM sized ORDER BY n DESC, id360 LIMIT 10").fetchall()
-        return replace(report, ids=ids, singletons=singletons, largest=tuple(largest), touched=self.touched)
+        names = [name for (name,) in self.con.execute(f"SELECT name FROM new.link_table WHERE {OF_RECORDS}").fetchall()]
+        links = [self.con.execute(f"SELECT id360 FROM new.{name}").fetchnumpy()["id360"] for name in names]
+        ids, sizes = np.unique(np.concatenate([np.empty(0, np.int64), *links]), return_counts=True)
+        large = np.flatnonzero(sizes >= np.sort(sizes)[-10:].min(initial=0))
+        large = large[np.lexsort((ids[large], -sizes[large]))][:10]
+        largest = zip(ids[large].tolist(), sizes[large].tolist(), strict=True)
+        return replace(report, ids=len(ids), singletons=int((sizes == 1).sum()), largest=tuple(largest), touched=self.touched)
