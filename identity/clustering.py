@@ -49,6 +49,16 @@ def distinct(*several: npt.NDArray[_Integer]) -> npt.NDArray[_Integer]:
     return values[np.concatenate([[True], values[1:] != values[:-1]])] if len(values) else values
 
 
+def runs(ordered: npt.NDArray[np.generic]) -> tuple[Ints, Ints]:
+    """Where each run of equal values begins, and how long it is.
+
+    >>> [part.tolist() for part in runs(np.array([7, 7, 9]))]
+    [[0, 2], [2, 1]]
+    """
+    starts = np.flatnonzero(np.append(np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]))
+    return starts, np.diff(np.append(starts, len(ordered)))
+
+
 def without(values: npt.NDArray[_Integer], others: npt.NDArray[_Integer]) -> npt.NDArray[_Integer]:
     """The values that are not among the others, each once, in order."""
     found = distinct(values)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, runs
 from identity.keyed import UInts, keyed
 from identity.scratch import registered
 
@@ -88,8 +88,7 @@ def pairs_within(groups: npt.NDArray[np.generic], members: Ints) -> tuple[Ints, 
     """All pairs of members of one group."""
     order = np.lexsort((members, groups))
     groups, members = groups[order], members[order]
-    starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]])) if len(groups) else np.empty(0, np.int64)
-    sizes = np.diff(np.append(starts, len(groups)))
+    starts, sizes = runs(groups)
     left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for size in np.unique(sizes[sizes > 1]):
         block = members[starts[sizes == size][:, None] + np.arange(size)]
@@ -136,6 +135,6 @@ def meetings_by_rule(rows: KeyRows) -> tuple[Ints, Ints, UInts]:
     bits = np.concatenate([np.full(len(pair[0]), np.uint64(1) << np.uint64(rule)) for rule, pair in enumerate(found)])
     order = np.argsort(codes, kind="stable")
     codes, bits = codes[order], bits[order]
-    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]])) if len(codes) else np.empty(0, np.int64)
+    starts, _ = runs(codes)
     agreed = np.bitwise_or.reduceat(bits, starts) if len(starts) else bits
     return codes[starts] >> 32, codes[starts] & 0xFFFFFFFF, agreed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -97,7 +98,8 @@ class Neighbourhood:
         decisions: Sequence[Decision],
     ) -> None:
         """Raises: NoIndex, if the model of the entity is yet to be trained."""
-        self.pool, self.index, self.con, self.secret = pool, index, pool.con, pool.secret
+        self.pool, self.con, self.secret = pool, pool.con, pool.secret
+        self.index = index = replace(index, con=pool.con.cursor())  # its own: it is asked while records are made ready
         self.entity, self.space, self.name = where
         self.rules, self.decisions = rules, decisions
         self.cap, self.once = exact_cap(engines, self.entity), engines.once.get(self.entity, ())
@@ -265,9 +267,12 @@ class Neighbourhood:
 
     def match(self, around: Around, gone: Ints) -> Matched:
         """Match the touched records anew, with everything that a whole resolve would know of them."""
-        self._prepare(around.touched)
-        loaded, records, numbers = self.pool.load(around.touched)
-        rows = self._rows_of_touched(around, numbers, gone)
+        with ThreadPoolExecutor(1) as beside:
+            rows_by_number = beside.submit(self._rows_of_touched, around, gone)
+            self._prepare(around.touched)
+            loaded, records, numbers = self.pool.load(around.touched)
+        rows = rows_by_number.result()
+        rows = KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
         bound = bind(self.con, self.decisions, loaded, self.secret)
         records = replace(records, must=bound.must, cannot=bound.cannot)
         crowd = rows.where((rows.rule >= JOINING) & (rows.rule < JOINING + len(self.rules)) & ~rows.meets)
@@ -289,8 +294,8 @@ class Neighbourhood:
         others = self.stored.sharing(distinct(rows.key), distinct(found.gids, gone))
         return rows.where(among(rows.key, distinct(others.key)))
 
-    def _rows_of_touched(self, around: Around, numbers: Ints, gone: Ints) -> KeyRows:
-        """All rows of the touched records, rec as here."""
+    def _rows_of_touched(self, around: Around, gone: Ints) -> KeyRows:
+        """All rows of the touched records."""
         others = without(around.touched, around.renewed)
         old = self.index.of(self.name, others)
         keys, counts = np.unique(np.concatenate([old.key, around.rows.key]), return_counts=True)
@@ -301,8 +306,7 @@ class Neighbourhood:
         meets = np.ones(len(old.key), np.bool_)
         known = among(old.key, keys)
         meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]
-        rows = both(around.rows, KeyRows(old.rule, old.key, old.rec, meets))
-        return KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
+        return both(around.rows, KeyRows(old.rule, old.key, old.rec, meets))
 
 
 def both(one: KeyRows, other: KeyRows) -> KeyRows:

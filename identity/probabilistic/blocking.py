@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, runs
 from identity.probabilistic.several import each_value, least, several_of, values_of
 from identity.scratch import registered, worker_pool
 
@@ -202,7 +202,7 @@ def _merged(codes: list[Ints]) -> tuple[Ints, npt.NDArray[np.uint64]]:
     every = np.concatenate([np.empty(0, np.int64), *(of << RULE_BITS | i for i, of in enumerate(codes))])
     every.sort()
     pairs, bits = every >> RULE_BITS, np.uint64(1) << (every & ((1 << RULE_BITS) - 1)).astype(np.uint64)
-    starts = _starts(pairs)
+    starts, _ = runs(pairs)
     return pairs[starts], np.bitwise_or.reduceat(bits, starts) if len(starts) else bits
 
 
@@ -251,8 +251,7 @@ def _blocks(recs: Ints, keys: npt.NDArray[np.uint64], cap: int, count: int, pair
     packed = (keys[shared] << width) | recs[shared].astype(np.uint64)
     packed.sort()
     recs, keys = (packed & mask).astype(np.int64), packed >> width
-    starts = _starts(keys)
-    sizes = np.diff(np.append(starts, len(keys)))
+    starts, sizes = runs(keys)
     for size in np.unique(sizes):
         if 1 < size <= cap:
             members = recs[starts[sizes == size][:, None] + np.arange(size)]
@@ -260,11 +259,6 @@ def _blocks(recs: Ints, keys: npt.NDArray[np.uint64], cap: int, count: int, pair
             pairs.append((members[:, first] * count + members[:, second]).ravel())
     large = np.repeat(sizes > cap, sizes)
     return recs[large], keys[large], int((sizes > cap).sum())
-
-
-def _starts(ordered: npt.NDArray[np.generic]) -> Ints:
-    """Where each run of equal values begins."""
-    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.empty(0, np.int64)
 
 
 def _shared(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:

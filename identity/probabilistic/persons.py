@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from identity.clustering import Ints
+from identity.clustering import Ints, runs
 from identity.keyed import keyed
 from identity.probabilistic.known import Known, Shares, count_shares, recall_shares
 from identity.probabilistic.nicknames import NAMES, create_nicknames
@@ -135,8 +135,7 @@ def agreeing_pairs(con: duckdb.DuckDBPyConnection, columns: Sequence[str], wante
     packed = np.sort((keys >> bits << bits) | recs.astype(np.uint64))
     recs = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
     keys = packed >> bits
-    starts = np.flatnonzero(np.append(np.ones(min(len(keys), 1), np.bool_), keys[1:] != keys[:-1]))
-    sizes = np.diff(np.append(starts, len(keys)))
+    starts, sizes = runs(keys)
     pairs = np.cumsum(sizes * (sizes - 1) // 2)
     if not len(pairs) or not pairs[-1]:
         return np.empty(0, np.int64), np.empty(0, np.int64), 0.0
