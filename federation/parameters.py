@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import zip_longest
@@ -18,8 +19,29 @@ NOW = "c360_now"
 """The parameter that every now() and current_date of a query becomes: one instant for all sources and both rooms."""
 
 
+_RUN_TOGETHER = re.compile(
+    r"""\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\b[^\W\d][\w$]*
+    |(?P<parameter>\$\w+(?=[^\s$]+\$)|\?(?=::))""",
+    re.DOTALL | re.VERBOSE,
+)
+"""Texts, comments and names, which stay as they are; and parameters that need a blank behind them."""
+
+
+def apart(sql: str) -> str:
+    """A text with a blank behind parameters that sqlglot would read wrongly: it takes `$a,$` for quotes around a text, as if a comma
+    could be part of a tag, and `?::` for an operator. What is in quotes and comments stays.
+
+    >>> apart("SELECT '$a,$b', ?::DATE WHERE city IN ($a,$b)")
+    "SELECT '$a,$b', ? ::DATE WHERE city IN ($a ,$b)"
+    """
+    if "$" not in sql and "?::" not in sql:
+        return sql
+    return _RUN_TOGETHER.sub(lambda found: found[0] + " " if found["parameter"] else found[0], sql)
+
+
 def by_position(sql: str) -> str:
     """`?`, `?1` and `$1` as named parameters, in the order of the text: DuckDB does not mix them with named ones, and ours are named."""
+    sql = apart(sql)
     pieces, end, count = [], 0, 0
     try:
         tokens = DuckDB.Tokenizer().tokenize(sql)
@@ -61,6 +83,7 @@ def _lifted(sql: str) -> tuple[str, tuple[tuple[str, int], ...]]:
     """An application sends the same few texts again and again: taking one apart costs as much as asking a source."""
     if "id360" not in sql.lower():
         return sql, ()
+    sql = apart(sql)
     try:
         tokens = DuckDB.Tokenizer().tokenize(sql)
     except TokenError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from sqlglot import exp
@@ -38,7 +39,7 @@ def parse_scalar(node: Node, *, stable: bool = False) -> exp.Expr:
 
     `stable` permits functions like `now()`. Raises BadExpression, with the place inside the expression where it is known.
     """
-    text = _as_sql(node.value)
+    text = _first_word_as_name(_as_sql(node.value))
     try:
         trees = read(text)
     except ParseError as error:
@@ -58,6 +59,25 @@ def parse_scalar(node: Node, *, stable: bool = False) -> exp.Expr:
 
 
 SQL_HINT = "write a scalar expression in DuckDB's SQL: a column, or columns combined by operators and functions"
+
+
+_FIRST_WORD = re.compile(r"\s*([^\W\d]\w*)(?=\s*(?:$|[^\s\w(.'\"])|\s+(?:IS|IN|NOT|LIKE|ILIKE|BETWEEN|AND|OR)\b)", re.I)
+
+
+def _first_word_as_name(text: str) -> str:
+    """The text with its first word in quotes if it is a column named like a statement (`comment`, `call`, `set`): sqlglot would read
+    all that follows as that statement."""
+    found = _FIRST_WORD.match(text)
+    if found is None or _is_value(found[1]):
+        return text
+    return f'{text[: found.start(1)]}"{found[1]}"{text[found.end(1) :]}'
+
+
+def _is_value(word: str) -> bool:
+    try:
+        return isinstance(read(word)[0], PERMITTED)
+    except SqlglotError:
+        return False
 
 
 def _as_sql(value: object) -> str:

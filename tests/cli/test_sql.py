@@ -97,6 +97,12 @@ def test_parameters_have_the_type_of_their_form(cli: Cli, sample: Path) -> None:
     assert cli("sql", "SELECT $e AS e", "--param", "e=a=b@c.de", "-o", "csv", project=sample).out == "e\na=b@c.de\n"
 
 
+def test_parameters_may_stand_side_by_side(cli: Cli, sample: Path) -> None:
+    query = "SELECT count(*) AS n FROM individual WHERE city IN ($a,$b) AND $j::JSON->>'$.k' = '1'"
+    given = ("--param", "a=London", "--param", "b=Berlin", "--param", 'j={"k": 1}')
+    assert cli("sql", query, *given, "-o", "csv", project=sample).out == "n\n2\n"
+
+
 def test_the_query_from_a_file_or_stdin(cli: Cli, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "q.sql").write_text("SELECT 7 AS x;\n")
     assert cli("sql", "-f", tmp_path / "q.sql", "-o", "csv", project=sample).out == "x\n7\n"

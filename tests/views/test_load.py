@@ -123,3 +123,25 @@ def test_a_missing_secret_file(tmp_path: Path) -> None:
     (tmp_path / "c360.yml").write_text("version: 1\nname: x\nsources:\n  api: {kind: rest, token: '${file:nowhere.txt}'}\n")
     with pytest.raises(MissingSecret, match=r"the file nowhere\.txt cannot be read"):
         load(tmp_path).sources["api"].options["token"]
+
+
+@pytest.mark.parametrize("word", ["comment", "call", "set", "load", "update", "delete", "copy", "show", "drop", "insert", "if", "desc"])
+def test_a_column_may_be_named_like_a_statement(tmp_path: Path, word: str) -> None:
+    (tmp_path / "c360.yml").write_text(f"""
+version: 1
+name: words
+sources: {{crm: {{kind: sqlite, path: crm.db}}}}
+mappings:
+  - object: individual
+    source: crm
+    table: contact
+    key: id
+    attributes: {{email: {word}, phone: "{word} || 'x'", city: "{word}::VARCHAR"}}
+    where: {word} IS NOT NULL
+""")
+    attributes = mapping(load(tmp_path), "individual").attributes
+    assert [attributes[a].sql("duckdb") for a in ("email", "phone", "city")] == [
+        f'"{word}"', f"\"{word}\" || 'x'", f'CAST("{word}" AS TEXT)'
+    ]  # fmt: skip
+    where = mapping(load(tmp_path), "individual").where
+    assert where is not None and where.sql("duckdb") == f'NOT "{word}" IS NULL'
