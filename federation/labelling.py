@@ -6,6 +6,7 @@ import csv
 import getpass
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from federation.python_values import dicts_of
 from federation.state import project_secret, serving
-from identity.errors import LabelsFile, NoEvidence
+from identity.errors import LabelsFile, NoEvidence, UnknownRecord
 from identity.evidence.reading import Member, StoredEvidence, evidence_of, places_with_evidence
 from identity.stewardship.condition import Condition, condition
+from identity.stewardship.decisions import written_key
 from identity.stewardship.labels import UNSURE, VERDICTS, Label, add_label, read_labels
 from identity.stewardship.review import record_name
 from identity.stewardship.sampling import Estimate, Population, estimate, population, sample
@@ -23,6 +25,9 @@ from identity.stewardship.sampling import Estimate, Population, estimate, popula
 if TYPE_CHECKING:
     from federation.project import Project
     from federation.session import Session
+
+Name = tuple[Any, ...]
+"""A record as its source, its table, and the parts of its key."""
 
 COLUMNS, PERSONS = ("a", "b", "verdict"), ("record", "person")
 _MEANING = {
@@ -130,7 +135,7 @@ def export_questions(path: Path, questions: Iterable[Question]) -> int:
     return len(rows)
 
 
-def import_answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling, by: str | None = None) -> int:
+def import_answers(path: Path, parse: Callable[[str], Name], labelling: Labelling, by: str | None = None) -> int:
     """Keep the verdicts of a CSV with columns a, b, verdict (same, different, unsure, or y, n, ?); rows without one are skipped.
 
     All rows are checked before any is kept. Raises: LabelsFile, UnknownRecord.
@@ -141,7 +146,13 @@ def import_answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labellin
     return len(answers)
 
 
-def _answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> Iterator[tuple[Question, str]]:
+def _answers(path: Path, parse: Callable[[str], Name], labelling: Labelling) -> Iterator[tuple[Question, str]]:
+    find = labelling.evidence.find
+    for a, b, verdict in _verdicts(path, parse):
+        yield Question(find(a[0], a[1], a[2:]), find(b[0], b[1], b[2:])), verdict
+
+
+def _verdicts(path: Path, parse: Callable[[str], Name]) -> Iterator[tuple[Name, Name, str]]:
     meant = {"y": "same", "n": "different", "?": UNSURE, **{v: v for v in VERDICTS}}
     for number, row in enumerate(_rows(path, COLUMNS), 2):
         verdict = str(row.get("verdict") or "").strip().lower()
@@ -151,40 +162,81 @@ def _answers(path: Path, parse: Callable[[str], tuple[Any, ...]], labelling: Lab
             raise LabelsFile(
                 f"{path.name}:{number} is no label", hint=f"columns {', '.join(COLUMNS)}; a verdict is same, different or unsure"
             )
-        a, b = (parse(str(row[side])) for side in ("a", "b"))
-        evidence = labelling.evidence
-        yield Question(evidence.find(a[0], a[1], a[2:]), evidence.find(b[0], b[1], b[2:])), meant[verdict]
+        yield parse(str(row["a"])), parse(str(row["b"])), meant[verdict]
 
 
 def quality(
-    project: Project, truth: Path | None = None, parse: Callable[[str], tuple[Any, ...]] | None = None
+    project: Project,
+    truth: Path | None = None,
+    parse: Callable[[str], Name] | None = None,
+    left_out: Callable[[int, int], None] | None = None,
 ) -> list[tuple[Condition, Estimate | None]]:
     """The condition of every (entity, space) of which there is evidence, held against the labels that are kept.
 
     `truth` is a CSV of more labels, of which nothing is kept: columns a, b, verdict, or record, person (any text that tells people apart);
-    its records are named as `parse` reads them. Raises: NoCrosswalk, NoEvidence, LabelsFile, UnknownRecord.
+    its records are named as `parse` reads them. Lines about records that are not in the crosswalk (any more) are left out: `left_out` is
+    told how many of how many. Raises: NoCrosswalk, NoEvidence, LabelsFile, UnknownRecord (there is none of the file's).
     """
     places = places_with_evidence(serving(project))
     found: list[tuple[Condition, Estimate | None]] = []
+    labels = _Truth(truth, parse) if truth is not None and parse is not None else None
     for place in places or ((None, ""),):
         labelling = Labelling(project, *place)
         told, who = labelling.judged(), {}
-        if truth is not None and parse is not None:
-            rows = _rows(truth, PERSONS, COLUMNS)
-            persons = bool(rows) and {*PERSONS} <= rows[0].keys()
-            who = _persons(rows, parse, labelling) if persons else {}
-            answered = _answers(truth, parse, labelling) if rows and not persons else ()
-            told += [(q.a.rec, q.b.rec, verdict == "same") for q, verdict in answered if verdict != UNSURE]
+        if labels is not None:
+            told += labels.judged(labelling)
+            who = labels.who(labelling)
         sampled = labelling.estimate() if labelling.labels else None
         found.append((condition(labelling.evidence, told, who), sampled))
+    if labels is not None and (lost := labels.lost()) and left_out is not None:
+        left_out(lost, labels.lines)
     return found
 
 
-def _persons(rows: list[dict[str, str]], parse: Callable[[str], tuple[Any, ...]], labelling: Labelling) -> dict[int, str]:
-    """Who each record is."""
-    tables = {(table.source, table.table) for table, _ in labelling.evidence.tables}
-    named = [(parse(str(row["record"])), str(row["person"])) for row in rows if row["person"]]
-    return {labelling.evidence.find(r[0], r[1], r[2:]).rec: person for r, person in named if (r[0], r[1]) in tables}
+class _Truth:
+    """A file of who is who, or of verdicts on pairs; each entity and space takes the lines that are about its records."""
+
+    def __init__(self, path: Path, parse: Callable[[str], Name]) -> None:
+        rows = _rows(path, PERSONS, COLUMNS)
+        persons = bool(rows) and {*PERSONS} <= rows[0].keys()
+        self.persons = [(parse(str(row["record"])), str(row["person"])) for row in rows if row["person"]] if persons else []
+        self.pairs = list(_verdicts(path, parse)) if rows and not persons else []
+        self.lines = len(self.persons) + len(self.pairs)
+        self._taken: set[int] = set()
+
+    def who(self, labelling: Labelling) -> dict[int, str]:
+        """Who each record is."""
+        members = ((number, _member(labelling, name), person) for number, (name, person) in enumerate(self.persons))
+        found = [(number, member.rec, person) for number, member, person in members if member is not None]
+        self._taken.update(number for number, _, _ in found)
+        return {rec: person for _, rec, person in found}
+
+    def judged(self, labelling: Labelling) -> list[tuple[int, int, bool]]:
+        """Pairs of records, and whether they are one person."""
+        found = []
+        for number, (*names, verdict) in enumerate(self.pairs):
+            a, b = (_member(labelling, name) for name in names)
+            if a is not None and b is not None:
+                self._taken.add(number)
+                found += [(a.rec, b.rec, verdict == "same")] if verdict != UNSURE else []
+        return found
+
+    def lost(self) -> int:
+        """How many lines nobody took. Raises: UnknownRecord, if that is all."""
+        if self.lines and not self._taken:
+            names = self.persons[0][:1] if self.persons else self.pairs[0][:2]
+            source, table, *key = names[0]
+            raise UnknownRecord(
+                f"no line is about records of the crosswalk; the first of {self.lines:,} names {source}.{table}:{written_key(key)}",
+                hint="records are named source.table:key, the table as `c360 crosswalk status` writes it",
+            )
+        return self.lines - len(self._taken)
+
+
+def _member(labelling: Labelling, name: Name) -> Member | None:
+    with suppress(UnknownRecord):
+        return labelling.evidence.find(name[0], name[1], name[2:])
+    return None
 
 
 def _rows(path: Path, *headers: Sequence[str]) -> list[dict[str, str]]:

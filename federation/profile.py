@@ -153,6 +153,10 @@ class _Asked:
     def by_key(self, source: str, table: str, key: tuple[Any, ...]) -> Profile:
         if reason := self.session.views.closed(CROSSWALK):
             raise PolicyRefused(f"you may not look people up by source key: {reason}", hint="look them up by an identifier")
+        people = [f"{m.source}.{m.table}" for m in self.session.project.model.mappings_of(ENTITY)]
+        if f"{source}.{table}" not in people:
+            told = f"profiles are of `{ENTITY}`, and {source}.{table} is not mapped to it"
+            raise NoSuchPerson(told, hint=f"{', '.join(people)} are; of anything else ask SQL: SELECT * FROM account WHERE id360 = …")
         crosswalk = self.session.project.store.current()
         link = next((x for x in crosswalk.links if (x.entity, x.source, x.table) == (ENTITY, source, table)), None) if crosswalk else None
         found = unresolved(self.session, crosswalk, link, key) if crosswalk is not None and link is not None else None

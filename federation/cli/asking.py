@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -102,7 +104,7 @@ def _typed(name: str, type_: str, text: str) -> object:
 
 
 def record_of(project: Project, text: str) -> tuple[Any, ...]:
-    """The record that `source.table:key` names; a comma parts a key only where the table's has several parts. Raises click.UsageError."""
+    """The record that `source.table:key` names; a key of several parts as `_parts` reads it. Raises click.UsageError."""
     if (found := named_record(project, text)) is None:
         raise click.UsageError(f"a record is named source.table:key (crm.contact:42), not `{text}`")
     return found
@@ -115,4 +117,12 @@ def named_record(project: Project, text: str) -> tuple[Any, ...] | None:
     if not (key and table and source):
         return None
     composite = any(len(m.key) > 1 for m in project.model.mappings if (m.source, m.table) == (source, table))
-    return (source, table, *(key.split(",") if composite else [key]))
+    return (source, table, *(_parts(key) if composite else [key]))
+
+
+def _parts(key: str) -> list[str]:
+    """The parts of a composite key: with commas between, or a JSON array, as the column `key` of the views shows it."""
+    if key.startswith("["):
+        with suppress(ValueError):
+            return [part if isinstance(part, str) else json.dumps(part) for part in json.loads(key, parse_float=str, parse_int=str)]
+    return key.split(",")

@@ -76,10 +76,10 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         if isinstance(other, int) and (bearing := other_bearers(project, one, other)):
             held_by = f"{bearing:,} other record{'s' * (bearing != 1)}"
             app.say(f"{other} is the id of {held_by} now: unless they become one person, those get another; `c360 plan` shows it first")
+        from identity.stewardship.decisions import written_key
+
         for source, table, *key in unknown_records(project, [one] if isinstance(other, int) else [one, other]):
-            app.say(
-                f"no record {source}.{table}:{','.join(map(str, key))} in the crosswalk yet; the decision waits for a resolve that finds it"
-            )
+            app.say(f"no record {source}.{table}:{written_key(key)} in the crosswalk yet; the decision waits for a resolve that finds it")
 
 
 def _term(decision: Decision) -> str:

@@ -66,6 +66,8 @@ def profile(
         return
     for line in lines(found, provenance):
         click.echo(line)
+    if not found.timeline and length is not None:
+        app.say(f"nothing happened within {window}; `--window all` looks further back")
     for line in said_gaps(found.report):
         click.echo(line, err=True)
     app.say(f"{found.report.total_ms:,.1f} ms")

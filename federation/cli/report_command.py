@@ -33,7 +33,11 @@ def report(app: App, html: Path | None, labels: Path | None, output: str) -> Non
     from federation.labelling import quality
 
     project = app.project()
-    found = quality(project, labels, lambda text: record_of(project, text))
+
+    def left_out(lost: int, lines: int) -> None:
+        app.say(f"{lost:,} of {lines:,} lines of {labels} are about records that are not in the crosswalk; they were left out")
+
+    found = quality(project, labels, lambda text: record_of(project, text), left_out)
     if html is not None:
         from datetime import UTC, datetime
 

@@ -18,7 +18,7 @@ from identity.errors import NoEvidence, UnknownRecord
 from identity.evidence.document import Document
 from identity.held_links import Key
 from identity.stewardship.binding import key_hash
-from identity.stewardship.decisions import RecordName
+from identity.stewardship.decisions import RecordName, written_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Member:
     id360: int
 
     def __str__(self) -> str:
-        return f"{self.table.source}.{self.table.table}:{','.join(map(str, self.key))}"
+        return f"{self.table.source}.{self.table.table}:{written_key(self.key)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +98,7 @@ class StoredEvidence:
                 if rows:
                     return Member(first + rows[0][0], link, tuple(rows[0][2:]), rows[0][1])
         raise UnknownRecord(
-            f"there is no record {source}.{table}:{','.join(map(str, key))} in the crosswalk",
+            f"there is no record {source}.{table}:{written_key(key)} in the crosswalk",
             hint="records are named source.table:key; one that is new comes in with the next `c360 resolve`",
         )
 

@@ -7,6 +7,8 @@ this module, keeps them in a file.
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,7 +27,14 @@ class RecordName:
     hashed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.source}.{self.table}:{'#' + self.key[0][:12] if self.hashed else ','.join(self.key)}"
+        return f"{self.source}.{self.table}:{'#' + self.key[0][:12] if self.hashed else written_key(self.key)}"
+
+
+def written_key(key: Sequence[object]) -> str:
+    """A record's key as people write it: its parts with commas between; a JSON array where a comma of a part's own would be in doubt."""
+    parts = [str(part) for part in key]
+    doubtful = len(parts) > 1 and (parts[0].startswith("[") or any("," in part for part in parts))
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":")) if doubtful else ",".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

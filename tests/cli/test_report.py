@@ -113,6 +113,15 @@ def test_exact_rules_have_a_report_too(cli: Cli, tmp_path: Path) -> None:
     assert said.code == 0 and "precision" not in said.out and "Pairs that exact rules linked." in page.read_text()
 
 
+def test_a_truth_that_names_some_who_are_gone(cli: Cli, people: Path, tmp_path: Path) -> None:
+    file = truth(tmp_path / "truth.csv")
+    with file.open("a") as more:
+        more.write("crm.contact:99999,1\nelsewhere.contact:1,1\n")
+    said = cli("report", "--labels", file, project=people)
+    assert said.code == 0 and "pairwise" in said.out
+    assert "2 of " in said.err and "not in the crosswalk; they were left out" in said.err
+
+
 def test_a_truth_that_names_nobody(cli: Cli, people: Path, tmp_path: Path) -> None:
     file = tmp_path / "truth.csv"
     file.write_text("record,person\ncrm.contact:99999,1\n")
