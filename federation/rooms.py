@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import duckdb
@@ -25,6 +26,8 @@ from federation.virtual_table import VirtualTable
 from identity.crosswalk import Crosswalk
 
 UTC = "SET TimeZone = 'UTC'"
+ATTACHED = 2
+"""So many versions of the crosswalk stay attached: a query that was planned just before one was published goes by the one before."""
 V2 = int(duckdb.__version__.split(".")[0]) >= 2
 
 # DuckDB 2.0 says so of every answer that is not a relation's; that of a prepared statement cannot be had otherwise.
@@ -71,18 +74,33 @@ class TrustedRoom:
         self._instance = duckdb.connect(":memory:", config={**LOCKED_DOWN, "memory_limit": memory, **_threads(threads)})
         self._instance.execute(UTC)
         self._lock = threading.Lock()
-        self._attached: set[int] = set()
+        self._attached: dict[int, int] = {}
         self._local = threading.local()
         self.idle = Idle(idle)
 
     def attach(self, crosswalk: Crosswalk) -> str:
-        """Attach a version of the crosswalk, once; return its alias."""
+        """Attach a version of the crosswalk, once; return its alias. Versions that nobody holds go, but the two attached last."""
         alias = f"xw{crosswalk.version}"
         with self._lock:
             if crosswalk.version not in self._attached:
                 crosswalk.attach(self._instance, alias)
-                self._attached.add(crosswalk.version)
+                self._attached[crosswalk.version] = 0
+                self._let_go()
         return alias
+
+    def hold(self, version: int | None, runs: int = 1) -> None:
+        """A run reads this version from now on; with `runs` -1 one no longer does."""
+        with self._lock:
+            if version in self._attached:
+                self._attached[version] += runs
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """A file that is attached takes a handle and memory, and its room on the disk when it was deleted long ago."""
+        for version in [version for version, runs in list(self._attached.items())[:-ATTACHED] if not runs]:
+            del self._attached[version]
+            with suppress(duckdb.ConnectionException):  # the room was closed meanwhile
+                self._instance.execute(f"DETACH xw{version}")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._instance.cursor()

@@ -75,6 +75,7 @@ class Run:
         self.error: C360Error | None = None
         self._stop = threading.Event()
         self._closed = False
+        pool.room.hold(plan.crosswalk_version)
         self._lock = threading.Lock()
         self._held = 0
         self._cursors: list[duckdb.DuckDBPyConnection] = []
@@ -132,7 +133,7 @@ class Run:
         if not all(inbox.finished for inbox in self._inboxes.values()):  # a fetcher that has handed over its last row needs no stopping
             self.stop(Cancelled("the answer was closed before its end"))  # frees the fetchers; nobody is told
         with self._lock:
-            self._closed, failed = True, self.error is not None
+            closed, self._closed, failed = self._closed, True, self.error is not None
         for future in self._futures:
             future.cancel()
         self._sessions.close()
@@ -143,6 +144,8 @@ class Run:
                 self.pool.give_back(trusted, statement)
         self._borrowed, self._cursors = [], []
         self._inboxes = {}
+        if not closed:
+            self.pool.room.hold(self.plan.crosswalk_version, -1)
 
     def raised(self, error: BaseException) -> C360Error:
         """What a user is told of an error that came up while the run went on: its own cause first."""

@@ -1,0 +1,48 @@
+"""A process that reads for long, while others resolve: it sees each new version, and lets go of the old ones."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import c360
+from federation.cli.app import run
+
+
+def open_versions() -> set[int]:
+    """Versions of a crosswalk of which this process has the file open, deleted or not."""
+    links = []
+    for handle in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(str(handle.readlink()))
+        except FileNotFoundError:  # the handle by which the folder itself was read
+            continue
+    return {int(found[1]) for link in links if (found := re.search(r"/v(\d{6})\.duckdb", link))}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux tells which files a process has open")
+def test_old_versions_are_let_go_but_those_that_an_answer_still_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    assert run(["init", "-q", str(folder)]) == 0
+    resolve = [sys.executable, "-m", "federation.cli", "resolve", "-q", "-p", str(folder)]
+    subprocess.run(resolve, check=True, capture_output=True)
+    others = open_versions()
+    with c360.connect(folder) as project:
+        session = project.session()
+        unread = session.sql(f"SELECT a.id360 FROM individual_record a, {', '.join(f'individual_record {name}' for name in 'bcde')}")
+        seen = []
+        for _ in range(5):
+            assert session.sql("SELECT count(*) FROM individual").fetchall() == [(9,)]
+            assert session.profile({"email": "ada@example.org"}).id360 is not None
+            answer = session.sql("SELECT count(*) FROM individual_record")
+            assert answer.fetchall() == [(15,)]
+            seen.append(answer.report.crosswalk_version)
+            subprocess.run(resolve, check=True, capture_output=True)
+        assert seen == [1, 2, 3, 4, 5]
+        assert open_versions() - others == {1, 4, 5}
+        assert unread.arrow().num_rows == 15**5
+        assert open_versions() - others == {4, 5}
