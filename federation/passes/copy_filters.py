@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-import pyarrow as pa
 from sqlglot import exp
 
-from connectors.spi import shape_of
+from federation.conjuncts import TRUE_OF_NULL, bare, conjuncts_of, total
 from federation.context import Context, kind_of
 from federation.query import Query
 from federation.values import Values
 
 PLAIN_JOINS = {"", "INNER", "CROSS", "OUTER", "SEMI", "ANTI"}
-NULL_KEEPERS = (exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Boolean)
 
 
 def copy_filters(query: Query, context: Context) -> Query:
@@ -141,20 +139,6 @@ class _Copier:
                 known.append(bound)
 
 
-def conjuncts_of(holder: exp.Expr | None, *, join: bool = False) -> Iterator[exp.Expr]:
-    """The top-level ANDed parts of a WHERE (or of an ON)."""
-    if holder is None:
-        return
-    tree = holder if join else holder.this
-    stack = [tree]
-    while stack:
-        node = stack.pop().unnest()
-        if isinstance(node, exp.And):
-            stack += [node.right, node.left]
-        else:
-            yield node
-
-
 def _id_pairs(conjuncts: Iterable[exp.Expr]) -> list[tuple[exp.Column, exp.Column]]:
     """The equalities between the id360s of two tables."""
     pairs = [
@@ -220,7 +204,7 @@ def _reaches(select: exp.Select, alias: str, conjunct: exp.Expr) -> bool:
     If no NULL satisfies the conjunct, yes: a joined row that lost its match has NULLs there and is dropped by the WHERE as
     well. Otherwise only if no outer join can put NULLs in place of the rows of `alias`.
     """
-    if not any(isinstance(n, NULL_KEEPERS) for n in conjunct.walk()):
+    if not conjunct.find(*TRUE_OF_NULL, exp.Boolean):
         return True
     joins = select.args.get("joins") or []
     position = next((i for i, j in enumerate(joins) if j.alias_or_name == alias), -1)
@@ -286,18 +270,3 @@ def _by_position(union: exp.Union, side: exp.Expr, conjunct: exp.Expr) -> exp.Ex
     if not all(c.name in names and names[c.name] < len(inner) for c in conjunct.find_all(exp.Column)):
         return None
     return conjunct.transform(lambda n: exp.column(inner[names[n.name]], n.table) if isinstance(n, exp.Column) else n)
-
-
-def bare(conjunct: exp.Expr) -> exp.Expr:
-    """The conjunct with unqualified columns."""
-    return conjunct.copy().transform(lambda n: exp.column(n.name) if isinstance(n, exp.Column) else n)
-
-
-def total(node: exp.Expr, kinds: Mapping[str, str], params: Mapping[str, pa.DataType]) -> bool:
-    """Whether every atom has a shape of the vocabulary: then it cannot throw, whatever the row holds."""
-    match node:
-        case exp.Paren() | exp.Not():
-            return total(node.this, kinds, params)
-        case exp.And() | exp.Or():
-            return total(node.left, kinds, params) and total(node.right, kinds, params)
-    return shape_of(node, kinds, params) is not None

@@ -7,8 +7,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from connectors.spi import Support
+from federation.conjuncts import TRUE_OF_NULL, total
 from federation.context import Context, kind_of
-from federation.passes.copy_filters import total
 from federation.passes.push_filters import folded, judge
 from federation.query import Found, Query, Relation, Scan
 from federation.values import Values
@@ -17,6 +17,8 @@ from views.relations import Records, Survived
 
 MOST = 0.2
 """The largest share of a table's rows worth searching for first."""
+UNSEARCHED = (*TRUE_OF_NULL, exp.Not, exp.NEQ)
+"""Satisfied by people without any value, whom no search finds; or by nearly everybody."""
 PICKS_A_ROW = frozenset({Rule.LATEST, Rule.PRIORITY, Rule.FREQUENT, Rule.LONGEST, Rule.MIN, Rule.MAX, Rule.ANY})
 
 
@@ -52,7 +54,7 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
         names = {c.name for c in conjunct.find_all(exp.Column)}
         attribute = next(iter(names)) if len(names) == 1 else ""
         masked = attribute in view.masks and conjunct in relation.filters
-        if attribute not in view.records.types or masked or attribute == "id360" or _keeps_null(conjunct):
+        if attribute not in view.records.types or masked or attribute == "id360" or conjunct.find(*UNSEARCHED):
             continue
         if view.survivorship.rule(attribute) in PICKS_A_ROW:
             search = _search(f"{relation.name}f{len(searches)}", view.records, relation.scans, conjunct, context, values)
@@ -73,10 +75,6 @@ def _policy(view: Survived, values: Values) -> list[exp.Expr]:
     parts = view.filter.flatten() if isinstance(view.filter, exp.And) else [view.filter]
     bound = (values.bind(part.unnest(), kinds) for part in parts)
     return [b for b in bound if b is not None and total(b, kinds, values.params)]
-
-
-def _keeps_null(conjunct: exp.Expr) -> bool:
-    return any(isinstance(n, exp.Is | exp.NullSafeEQ | exp.NullSafeNEQ | exp.Not | exp.NEQ) for n in conjunct.walk())
 
 
 def _common(emitted: exp.Expr, scan: Scan, context: Context) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from connectors.spi import Column, Judgement, Support, Table
+from federation.conjuncts import TRUE_OF_NULL
 from federation.context import Context, kind_of
 from federation.query import Query, Relation, Scan
 from federation.values import Values
@@ -78,14 +79,9 @@ def folded(conjunct: exp.Expr, branch: Branch) -> exp.Expr:
     'NULL'
     """
     named = (branch.columns.get(c.name) for c in conjunct.find_all(exp.Column))
-    if any(expression is not None and absent(expression) for expression in named) and not _null_tested(conjunct):
+    if any(expression is not None and absent(expression) for expression in named) and not conjunct.find(*TRUE_OF_NULL, exp.Or, exp.Not):
         return exp.null()
     return substitute(conjunct, branch.columns)
-
-
-def _null_tested(conjunct: exp.Expr) -> bool:
-    """Whether a NULL may satisfy it, or some other part of it might: then it is not folded."""
-    return any(isinstance(n, exp.Is | exp.NullSafeEQ | exp.NullSafeNEQ | exp.Or | exp.Not) for n in conjunct.walk())
 
 
 def judge(condition: exp.Expr, scan: Scan, context: Context, values: Values) -> Judgement:
@@ -134,7 +130,7 @@ def unwrapped(condition: exp.Expr, columns: Mapping[str, Column]) -> tuple[exp.E
     def peel(node: exp.Expr) -> exp.Expr:
         nonlocal exact
         if isinstance(node, exp.Nullif) and isinstance(node.expression, exp.Literal) and node.expression.name == "":
-            if node.find_ancestor(exp.Is, exp.Not, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ):
+            if node.find_ancestor(*TRUE_OF_NULL, exp.Not, exp.NEQ):
                 return node
             exact = False
             return peel(node.this)

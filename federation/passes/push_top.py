@@ -7,8 +7,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from connectors.spi import OrderBy
+from federation.conjuncts import bare, conjuncts_of
 from federation.context import Context, kind_of
-from federation.passes.copy_filters import bare, conjuncts_of
 from federation.passes.narrow_ids import given_ids
 from federation.passes.push_filters import by_table, unwrapped
 from federation.query import Given, Query, Relation, Scan
