@@ -7,11 +7,12 @@ back here; and what it would write without quotes may be nothing but a name: a t
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 from sqlglot.dialects.duckdb import DuckDB
-from sqlglot.errors import ParseError
+from sqlglot.errors import ParseError, UnsupportedError
 from sqlglot.tokenizer_core import TokenType
 
 
@@ -23,9 +24,42 @@ class AsWritten(DuckDB):
 
 
 def read(sql: str) -> list[exp.Expr | None]:
-    """The statements of a text. Raises sqlglot's ParseError and TokenError."""
-    trees = sqlglot.parse(_apart(sql), read=AsWritten)
-    return [None if tree is None else _bare_words_are_names(tree.transform(_as_duckdb, copy=False)) for tree in trees]
+    """The statements of a text. Raises sqlglot's ParseError and TokenError: also for what sqlglot could not write again in full."""
+    try:
+        trees = sqlglot.parse(_veiled(_apart(sql)), read=AsWritten)
+    except ParseError:
+        sqlglot.parse(sql, read=AsWritten)  # which names the place in the text as it is
+        raise
+    return [None if tree is None else _writable(_bare_words_are_names(tree.transform(_as_duckdb, copy=False))) for tree in trees]
+
+
+_LEFT_ALONE = frozenset(
+    ("array_sort", "date_add", "date_diff", "date_trunc", "datediff", "datetrunc", "decode", "jaro_winkler_similarity", "list_sort",
+     "regexp_extract", "regexp_extract_all", "regexp_replace", "time_bucket")
+)  # fmt: skip
+"""Functions that sqlglot takes for its own, of which an argument then gets lost or means something else: flags of a regular expression
+or an order of sorting that are no literals, what `decode` does with broken bytes, a column that says the unit or the time zone. Veiled,
+they pass as they are."""
+_VEIL = "ƒ"
+
+
+def _veiled(sql: str) -> str:
+    """A text with another first letter to each name of a function that is to be left alone. No place in it moves."""
+    if not any(name in sql.lower() for name in _LEFT_ALONE):
+        return sql
+    for word, bracket in pairwise(DuckDB().tokenize(sql)):
+        named = word.token_type in (TokenType.VAR, TokenType.IDENTIFIER) and word.text.lower() in _LEFT_ALONE
+        if named and bracket.token_type is TokenType.L_PAREN:
+            at = word.start + (word.token_type is TokenType.IDENTIFIER)
+            sql = f"{sql[:at]}{_VEIL}{sql[at + 1 :]}"
+    return sql
+
+
+_FIRST = {_VEIL + name[1:]: name[0] for name in _LEFT_ALONE}
+
+
+def _unveiled(name: str) -> str:
+    return _FIRST.get(name.lower(), name[:1]) + name[1:]
 
 
 _UNIT = re.compile(
@@ -49,12 +83,10 @@ def _apart(sql: str) -> str:
 def _as_duckdb(node: exp.Expr) -> exp.Expr:
     """The node, or the call that it was read from if sqlglot would write another one."""
     match node:
-        case exp.DateBin():  # the third argument, a time zone, would be written without its quotes
-            return _call("time_bucket", node.this, node.expression, _text(node.args.get("unit") or node.args.get("zone")))
-        case exp.DateAdd() if not isinstance(node.expression, exp.Interval) and not node.args.get("unit"):
-            return _call("date_add", node.this, node.expression)  # a date plus a number is a date, not a timestamp
-        case exp.JarowinklerSimilarity() if node.args.get("case_insensitive"):  # it is the cutoff
-            return _call("jaro_winkler_similarity", node.this, node.expression, node.args["case_insensitive"])
+        case exp.Anonymous(this=str() as name) | exp.Identifier(this=name):
+            node.set("this", _unveiled(name))
+        case exp.ApproxTopK():  # which sqlglot says it cannot write
+            return exp.AnonymousAggFunc(this="approx_top_k", expressions=[node.this, node.expression])
         case exp.LogicalAnd() | exp.LogicalOr() if isinstance(node.this, exp.Distinct | exp.Order):  # the cast would go around them
             name = "bool_and" if isinstance(node, exp.LogicalAnd) else "bool_or"
             return exp.AnonymousAggFunc(this=name, expressions=[node.this])
@@ -65,14 +97,6 @@ def _as_duckdb(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _call(name: str, *arguments: exp.Expr | None) -> exp.Anonymous:
-    return exp.Anonymous(this=name, expressions=[a for a in arguments if a is not None])
-
-
-def _text(argument: exp.Expr | None) -> exp.Expr | None:
-    return exp.Literal.string(argument.name) if isinstance(argument, exp.Var) else argument
-
-
 _NAME = re.compile(r"\w+(\.\w+)*|(?i:CURRENT ROW|NO OTHERS)")  # the last two follow EXCLUDE in a window's frame
 
 
@@ -81,6 +105,15 @@ def _bare_words_are_names(tree: exp.Expr) -> exp.Expr:
     for word in tree.find_all(exp.Var):
         if not _NAME.fullmatch(word.name):
             raise _unreadable("a text stands where a name is expected, as of a unit of time")
+    return tree
+
+
+def _writable(tree: exp.Expr) -> exp.Expr:
+    """Refuse a tree of which sqlglot cannot write everything; left to itself it leaves that out, and only warns."""
+    try:
+        tree.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        raise _unreadable(str(error)) from error
     return tree
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 
 from connectors.binding import compared_column
 from connectors.naming import quoted
@@ -148,7 +148,7 @@ def _typed(
         if bound not in scalars:
             scalars.append(bound)
         placeholder.replace(exp.cast(value(scalars.index(bound)), bound.cast, dialect="postgres"))
-    return fresh.sql("postgres")
+    return fresh.sql("postgres", unsupported_level=ErrorLevel.RAISE)
 
 
 def _parameter(index: int) -> exp.Expr:

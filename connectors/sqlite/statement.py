@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 
 from connectors.binding import compared_column
 from connectors.naming import quoted
@@ -42,7 +42,8 @@ def render(fragment: Fragment, table: Table) -> Statement:
     columns = {c.name: c for c in table.columns}
     bound: dict[str, tuple[str, str]] = {}
     sources = [f"{quoted(fragment.table)} AS {_TABLE}"]
-    conditions = [f"({_numbered(c, columns, bound).sql('sqlite')})" for c in fragment.conjuncts]
+    numbered = (_numbered(conjunct, columns, bound) for conjunct in fragment.conjuncts)
+    conditions = [f"({conjunct.sql('sqlite', unsupported_level=ErrorLevel.RAISE)})" for conjunct in numbered]
     if fragment.keys is not None:
         keyed = [columns[c] for c in fragment.keys.columns]
         if len(keyed) == 1:
