@@ -7,6 +7,7 @@ thrown away. No label is used but to count afterwards.
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import resource
 import sys
@@ -166,11 +167,24 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         numbered = f"SELECT * EXCLUDE file_row_number, file_row_number AS {number}"
         con.execute(f"CREATE VIEW given AS {numbered} FROM read_parquet({file}, file_row_number = true)")
         return
-    rows = f"CREATE TABLE given AS SELECT *, row_number() OVER () - 1 AS {number} FROM read_csv({file}, all_varchar = true"
+    rows = f"CREATE TABLE given AS SELECT *, row_number() OVER () - 1 AS {number} FROM read_csv({{}}, all_varchar = true)"
     try:
-        con.execute(f"{rows})")
-    except duckdb.InvalidInputException:  # most files that are not in UTF-8 are in Latin-1
-        con.execute(f"{rows}, encoding = 'latin-1')")
+        con.execute(rows.format(file))
+    except duckdb.InvalidInputException:
+        with tempfile.NamedTemporaryFile("w", suffix=".csv", encoding="utf-8", newline="") as copy:
+            copy.write(_decoded(path.read_bytes()))
+            copy.flush()
+            con.execute(rows.format(literal(copy.name)))
+
+
+def _decoded(text: bytes) -> str:
+    """A text that DuckDB cannot read: in UTF-16 if it says so, else mostly as Windows writes it in Western Europe (and Latin-1 as well)."""
+    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return text.decode("utf-16", "replace")
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "replace")
 
 
 def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str, source: str | None) -> list[str]:

@@ -125,12 +125,16 @@ RULE_BITS = 6
 """Bits for the number of a rule beside that of a pair."""
 WEAK_UP_TO = 100_000
 """Weak rules are used up to this many records."""
+MOST_TEXTS = 10
+"""So many columns of unknown kind have a rule of their own: who agrees on a rare value is compared."""
 REPORTED_BLOCKS = 10
 """The most blocks of one rule that are told one by one."""
 ALL_UP_TO = 1_500
 """Up to this many records every pair is compared."""
 
-DESCRIBED = repr((_RULES, _WEAK_RULES, *((r.name, r.parts, sorted(r.columns), r.cap, r.several) for r in (_NAME, _PART_OF_NAME))))
+DESCRIBED = repr(
+    (_RULES, _WEAK_RULES, *((r.name, r.parts, sorted(r.columns), r.cap, r.several) for r in (_NAME, _PART_OF_NAME)), MOST_TEXTS)
+)
 """What an index was made by; sets in order, since another process has them in another."""
 """What an index was made by: under other rules records meet by other keys."""
 REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone", "street")
@@ -140,6 +144,7 @@ def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
     """The rules whose columns are there, for a table of `count` records (see `rule_size`)."""
     own = [(name, (name,), name) for name in columns if name.startswith("id_")]
     weak = _WEAK_RULES if count <= WEAK_UP_TO else ()
+    texts = [column for column in columns if column.startswith("text_")][:MOST_TEXTS] if weak else []
     have = {*columns, *(f"-{column}" for column in REFINEMENTS if column not in columns)}
     needed = [(name, parts, set(needs.split())) for name, parts, needs in (*own, *_RULES, *weak)]
     rules = (
@@ -147,7 +152,8 @@ def rules_for(columns: Sequence[str], count: int) -> tuple[BlockingRule, ...]:
         for name, parts, needs in needed
         if needs <= have
     )
-    found = [replace(rule, several=several_of(rule.columns, columns)) for rule in (*rules, _NAME) if rule.columns <= have]
+    rare = [BlockingRule(column, (column,), frozenset((column,)), _NAME.cap) for column in texts]
+    found = [replace(rule, several=several_of(rule.columns, columns)) for rule in (*rules, *rare, _NAME) if rule.columns <= have]
     return (*found, _PART_OF_NAME) if weak and {*_PART_OF_NAME.columns, *_DOUBLE} <= have else tuple(found)
 
 

@@ -20,6 +20,14 @@ _AREA = (
     r"|oblast|strana|uf|nation"
 )
 
+_ROLE = (
+    r"(full|complete|person|customer|contact|primary|display|client|patient|pat|voter|member|employee|subscriber|applicant|participant"
+    r"|passenger|travell?er|guest|attendee|delegate|registrant|donor|contributor|claimant|insured|(policy|account|card|share)_?holder"
+    r"|holder|borrower|debtor|payer|payee|sender|recipient|beneficiary|counter_?party|consignee|buyer|seller|owner|tenant|resident|citizen"
+    r"|taxpayer|author|creator|editor|inventor|student|pupil|learner|driver|prospect|lead|respondent|suspect|offender|inmate|defendant"
+    r"|plaintiff|victim|witness|deceased|decedent|candidate|worker|staff|billing|shipping|bill_to|ship_to|delivery|invoice"
+    r"|principal|individual)"
+)
 AREA = re.compile(rf"(.*_)?(state(_?province)?|province(_state)?|{_AREA})(_(name|code|abbr\w*|id|province))?")
 """Areas larger than a town. Where a table has a town or a postal code they repeat it."""
 
@@ -38,7 +46,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "ignored",
         r"(last|first)?_?(updated|modified|created|seen).*|.*_(updated|modified|created)_(at|on|date)|household.*|cluster.*|entity.*"
-        r"|unique_id|row(_?(id|num|number|no|nr))?|rec(ord)?_?(id|no|num|number)|id|_?id|index|idx|uuid|guid|pk|sk|(primary_|row_"
+        r"|unique_id|(.*_)?(uuid|guid)|row(_?(id|num|number|no|nr))?|rec(ord)?_?(id|no|num|number)|id|_?id|index|idx|pk|sk|(primary_|row_"
         r"|record_)?(key|hash)|enterprise_?id|data_?set|source.*|website|web|.*url|homepage|lat|lon|lng|latitude|longitude|fips"
         r"|last_login|(tax_|survey_|fiscal_)?(year|month|quarter|day)|tax_form",
     ),
@@ -102,21 +110,24 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         "identifier",
         rf".*(ssn|soc_sec|social_security|passport|licen[cs]e|national|tax|nhs|nino|vat|lei|personal)_?(id|{_NO})?"
         r"|(last_?4_?)?ssn(_?last)?(_?4)?|drivers|(.*_)?(mrn|npi|ncid|tin|ein)|(.*_)?(voter_reg|medicare|medicaid|member(ship)?"
-        rf"|loyalty|insurance|policy)_?(card|{_NO}|id)(_{_NO})?|(national_|citizen_|personal_|identity_|identification_)?(id_?(card"
+        rf"|loyalty|insurance|policy|student|pupil|matriculation)_?(card|{_NO}|id)(_{_NO})?"
+        r"|(.*_)?(iban|user_?name|login(_name)?|screen_name)"
+        rf"|(bank_|account_|acct_)+{_NO}|bank_account|credit_card(_{_NO})?|card_{_NO}|(vehicle_|car_)?(licen[cs]e_)?plate(_{_NO})?"
+        rf"|vehicle_reg(istration)?(_{_NO})?|vin|(national_|citizen_|personal_|identity_|identification_)?(id_?(card"
         rf"|{_NO}|document)|identification)(_{_NO})?|(citizen|identity)_{_NO}|dni|nif|nie|curp|rfc|cpf|bsn|pesel|nir|codice_fiscale"
         r"|person_?nummer|cpr|ahv(_nr)?|aadhaa?r(_.*)?|cedula|snils|emirates_id|steuer_?(id|nummer)"
         r"|shen_fen_zheng(_hao(_ma)?)?|inn",
     ),
     (
         "middle_name",
-        r"(.*_)?((middle|mid|midl|second)_?(name|initial)s?|mname|minit|name_middle)|middle|mi|otchestvo|second_?name|other_(given_"
+        r"(.*_)?((middle|mid|midl|second)_?(name|initial)s?|mname|minit|name_middle|middle)|mi|otchestvo|second_?name|other_(given_"
         r"|fore)?names?",
     ),
     (
         "full_name",
-        r"(full|complete|person|customer|contact|primary|display|client|patient|pat|voter|member|employee|subscriber|applicant"
-        r"|participant)?_?names?(_full|_1)?|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo|nome_completo"
-        r"|nom_complet|(voll|gesamt)name|imie_i_nazwisko"
+        rf"{_ROLE}?_?names?(_full|_1)?|(customer|patient|passenger|guest|donor|contributor|claimant|(policy|account|card)_?holder|payee"
+        r"|beneficiary|counter_?party|author|inventor)|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo"
+        r"|nome_completo|nom_complet|(voll|gesamt)name|imie_i_nazwisko"
         r"|xing_ming|shi_ming|ming_qian|ming_zi|ileum|seong_myeong|fio",
     ),
     (
@@ -169,7 +180,9 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "ignored",
         r".*(_type|_country|_state|_region|_role|_key|status|amount|category|date|time|unit.*|flag)|(is|has)_.+|timestamp|registr_dt"
-        r"|(.*_)?(wages?|salary|income|balance|revenue|expenses|score|notes?|comments?|remarks?)",
+        r"|(.*_)?(wages?|salary|income|balance|revenue|expenses|score|notes?|comments?|remarks?|price|cost|currency|token|user_agent)"
+        r"|ip(_?v[46])?|(session|request|transaction|tx|order|invoice|payment|receipt|basket|cart)_?(id|number|no|nr)|utm_.+"
+        r"|opt_?(in|out)(_.+)?",
     ),
 )
 """(kind, pattern), most telling first."""

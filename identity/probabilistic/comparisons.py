@@ -165,7 +165,7 @@ def _organisation(household: Household) -> Factor:
 
 def _text(name: str, column: str, share: str, household: Household = Household.FREE) -> Factor:
     same = f"CASE WHEN l.{share} < -3.5 THEN 1 WHEN l.{share} < -2 THEN 2 ELSE 3 END"
-    return simple(
+    found = simple(
         name,
         column,
         f"CASE WHEN {missing(column)} THEN 0 WHEN l.{column} = r.{column} THEN {same} "
@@ -179,3 +179,4 @@ def _text(name: str, column: str, share: str, household: Household = Household.F
         ),
         household,
     )
+    return replace(found, unknown=True)

@@ -23,6 +23,9 @@ _INNER_PARTICLES = rf"([^\s,])\s+(?:(?:{_PARTICLE})\.?[\s-]+)+"
 # "Bill" of William "Bill" Smith, and what somebody was once called
 _ASIDE = r"\(.*?\)|\[.*?\]|\".*?\"|“.*?”|[,\s]\s*(?:nee|geb\.?|geborene?|formerly|aka|a\.k\.a\.)\s[^,]*"
 _CAPITALS = r"^\s*((?:\p{Lu}[\p{Lu}''’-]*\s+)*\p{Lu}[\p{Lu}''’-]{2,})\s+(\p{Lu}\p{Ll}.*)$"
+_TICKET = r"^\s*(\p{Lu}[\p{Lu}''’ -]*)/(\p{Lu}[\p{Lu}''’ .-]*)$"
+"""As tickets have it: SMITH/JOHN MR."""
+_TITLE_LAST = r"([\p{L}.,])\s+(?:mr|mrs|ms|miss|mstr|mx|dr|prof)\.?\s*$"
 _SUFFIX = r"[,\s]+(jr|sr|junior|senior|i|ii|iii|iv)\.?\s*$"
 _ENDINGS = {"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "ii": 2, "iii": 3, "iv": 4}
 _GENERATION = (
@@ -35,7 +38,9 @@ _GENERATION = (
 def words(full: str) -> str:
     """The words of a whole name (in its own case) in the order given, middle, family; no titles, degrees, particles and asides."""
     turned = rf"CASE WHEN REGEXP_MATCHES({full}, '{_CAPITALS}') THEN REGEXP_REPLACE({full}, '{_CAPITALS}', '\2 \1') ELSE {full} END"
+    turned = rf"REGEXP_REPLACE({turned}, '{_TICKET}', '\1, \2')"
     plain = f"REGEXP_REPLACE(LOWER(STRIP_ACCENTS({turned})), '{_ASIDE}', ' ', 'g')"
+    plain = rf"REGEXP_REPLACE({plain}, '{_TITLE_LAST}', '\1')"
     undecorated = rf"REGEXP_REPLACE({plain}, '{_DEGREES}', '\1')"
     ordered = rf"REGEXP_REPLACE({undecorated}, '^\s*([^,]+?)\s*,\s*(.+)$', '\2 \1')"
     named = f"REGEXP_REPLACE({ordered}, '{_TITLES}|{_DEGREES}', '', 'g')"

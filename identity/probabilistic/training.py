@@ -82,8 +82,10 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
     expected = [_within(np.asarray(f.random), g) for f, g in zip(factors, grouped, strict=True)]
     nothing: list[Floats] = [np.zeros(len(f.levels)) for f in factors]
     random = _random(chance, nothing, expected, grouped, factors)
-    match = list(prior)
-    household = [_household(f, prior[i], random[i], grouped[i]) for i, f in enumerate(factors)]
+    # what unknown columns are worth is learned from pairs that others tell apart: a dozen that agree by chance alone would outweigh those
+    start = [random[i] if f.unknown else prior[i] for i, f in enumerate(factors)]
+    match = list(start)
+    household = [_household(f, start[i], random[i], grouped[i]) for i, f in enumerate(factors)]
     # where nothing tells the people of a household apart, there are only people
     told_apart = any(factor.household is not Household.FREE for factor in factors)
     n_match, n_household = 0.3 * records, 0.1 * records if told_apart else NOBODY

@@ -12,14 +12,17 @@ from identity.evaluate import evaluate
 PEOPLE = [("1", "José", "Müller"), ("1", "Jose", "Müller"), ("2", "Zoë", "Brontë"), ("3", "Ann", "Hathaway"), ("3", "Ann", "Hathaway")]
 
 
-@pytest.mark.parametrize(("separator", "encoding"), [(",", "utf-8"), (";", "latin-1"), ("\t", "utf-8-sig")])
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(",", "utf-8"), (";", "latin-1"), ("\t", "utf-8-sig"), (",", "utf-16"), ("|", "cp1252")]
+)
 def test_separators_and_encodings(tmp_path: Path, separator: str, encoding: str) -> None:
-    rows = [("truth", "first name", "Last-Name"), *PEOPLE]
+    quoted = [("4", "“Bob”", "Œuvre")] if encoding not in ("latin-1",) else []
+    rows = [("truth", "first name", "Last-Name"), *PEOPLE, *quoted]
     path = tmp_path / "people.csv"
     path.write_text("".join(separator.join(row) + "\n" for row in rows), encoding=encoding)
     reached = evaluate(path, "truth")
     assert reached.fields == {"first name": "given_name", "Last-Name": "family_name"}
-    assert (reached.records, reached.clusters) == (5, 3)
+    assert (reached.records, reached.clusters) == (len(PEOPLE) + len(quoted), 3 + len(quoted))
 
 
 def test_a_column_may_be_called_row(tmp_path: Path) -> None:

@@ -75,3 +75,42 @@ def test_each_part_of_a_family_name_is_met_by() -> None:
         met = [y for y in found.yields if y.rule == rule.name]
     assert [y.pairs for y in met] == [2]
     assert {(0, 1), (0, 2)} <= set(zip(found.left.tolist(), found.right.tolist(), strict=True))
+
+
+def test_columns_that_tell_nothing_spoil_nothing(tmp_path: Path) -> None:
+    """Beside names, towns and contacts a dozen columns that agree by chance, of few values or many."""
+    fake, dice = Faker("en_US"), random.Random(3)
+    fake.seed_instance(3)
+    towns = [fake.city() for _ in range(60)]
+    rows: list[dict[str, str]] = []
+    for person in range(PEOPLE):
+        together = rows[-1] if rows and dice.random() < 0.3 else None  # of one household as the one before
+        last = together["last_name"] if together else fake.last_name()
+        town = together["city"] if together else dice.choice(towns)
+        first, mail, phone = fake.first_name(), fake.ascii_free_email(), fake.numerify("##########")
+        for _ in range(dice.choice((1, 2, 3))):
+            told = {"first_name": first, "last_name": last, "city": town}
+            told["email"] = mail if dice.random() < 0.6 else ""
+            told["phone"] = phone if dice.random() < 0.6 else ""
+            few = {f"setting {i}": dice.choice("abc") for i in range(4)}
+            many = {f"measure {i}": str(dice.randrange(100_000)) for i in range(6)}
+            rows.append({"person": str(person), **told, **few, **many, "kind": "basic"})
+    plain = [{column: row[column] for column in ("person", "first_name", "last_name", "city", "email", "phone")} for row in rows]
+    alone = evaluate(table(tmp_path / "plain.csv", plain), "person")
+    beside = evaluate(table(tmp_path / "people.csv", rows), "person")
+    assert beside.f1 > alone.f1 - 0.01
+    assert beside.ece < 0.05
+
+
+def test_a_rare_text_brings_records_together(tmp_path: Path) -> None:
+    """Names without their first letter, and no place: the records meet by what they say of their boat."""
+    fake, dice = Faker("en_US"), random.Random(4)
+    fake.seed_instance(4)
+    rows = []
+    for person in range(PEOPLE):
+        first, last, boat = fake.first_name(), fake.last_name(), fake.pystr(8, 8)
+        rows.append({"person": str(person), "first_name": first, "last_name": last, "boat": boat})
+        if person % 3 == 0:
+            first, last = first[1:], last[1:]
+        rows.append({"person": str(person), "first_name": first, "last_name": mistyped(last, dice), "boat": boat})
+    assert evaluate(table(tmp_path / "people.csv", rows), "person").recall > 0.95

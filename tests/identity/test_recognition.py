@@ -18,7 +18,8 @@ CALLED = {
     Kind.MIDDLE: "middle_initial midl_name mname mi MIDDLE second_name отчество",
     Kind.FAMILY: "last_name surname lname lname_c1 familyName patient_last_name nm_last LAST Nachname Familienname apellido apellidos "
     "apellido_paterno primer_apellido nom nom_de_famille cognome sobrenome achternaam nazwisko etternavn efternamn фамилия",
-    Kind.FULL: "name names full_name first_and_surname customer_name patient_name ContactName NAME_FULL nombre_completo",
+    Kind.FULL: "name names full_name first_and_surname customer_name patient_name ContactName NAME_FULL nombre_completo "
+    "passenger_name contributor_name account_holder author counterparty ship_to_name",
     Kind.SUFFIX: "SUFFIX name_suffix name_sufx_cd name_suffix_lbl pat_suffix",
     Kind.ORGANISATION: "company CompanyName employer employer_name organisation business_name AccountName Firma empresa",
     Kind.BIRTH_DATE: "dob DOB birth_date BIRTHDATE dateOfBirth DateOfBirth date_birth patient_dob bday birth_dt born Geburtsdatum "
@@ -37,12 +38,14 @@ CALLED = {
     Kind.POSTCODE: "zip zip5 zip_code postcode PostalCode postcode_fake pincode PLZ code_postal código_postal",
     Kind.CITY: "city suburb town res_city_desc mail_city Ort Stadt Wohnort ville ciudad città woonplaats miasto",
     Kind.GENDER: "sex gender sex_code gender_code Geschlecht sexo género geslacht",
-    Kind.IDENTIFIER: "ssn SOC_SEC ssn4 soc_sec_id medicare_no mrn voter_reg_num passport_number dni curp codice_fiscale bsn pesel",
+    Kind.IDENTIFIER: "ssn SOC_SEC ssn4 soc_sec_id medicare_no mrn voter_reg_num passport_number dni curp codice_fiscale bsn pesel "
+    "username iban account_number student_id licence_plate card_number",
     Kind.TEXT: "occupation birth_place BIRTHPLACE birth_state country_of_birth maiden_name mothers_maiden_name father_name "
-    "alias_first_name spouse_first_name emergency_contact_name segundo_apellido apellido_materno race_desc job_title nickname",
+    "alias_first_name spouse_first_name emergency_contact_name segundo_apellido apellido_materno race_desc job_title nickname school_name "
+    "product_name teacher_name",
     Kind.IGNORED: "id row_num uuid tax_year year wages employer_id employer_street_name employer_city employer_zipcode employer_phone "
     "spouse_ssn emergency_contact_phone state_cd county_desc zip4 street_type_cd unit_number created_at is_active website "
-    "email_verified phone_type",
+    "email_verified phone_type customer_uuid session_id order_number ip utm_campaign opt_in price",
 }
 
 
