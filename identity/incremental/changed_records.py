@@ -17,7 +17,7 @@ from identity.clustering import Ints
 from identity.crosswalk import LinkTable
 from identity.errors import DuplicateKeys
 from identity.incremental.pool import Pool, reading
-from identity.incremental.record_index import NoIndex, key_sum
+from identity.incremental.record_index import KeySum, NoIndex, key_sum
 from identity.keyed import UInts
 from identity.loading import read
 from identity.scratch import each_beside, registered
@@ -27,21 +27,25 @@ _BUCKETS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Numbers of records: `new` (numbered after all there ever were), `changed`, `gone`; `null_keys` by place."""
+    """Numbers of records: `new` (numbered after all there ever were), `changed`, `gone`; `null_keys` by place; by link table, what keys
+    there are now."""
 
     new: Ints
     changed: Ints
     gone: Ints
     null_keys: Mapping[tuple[str, str, str, str], int]
+    keys: Mapping[str, KeySum | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """What came of one record set, in a table came_<i>: how many rows are new, how many had a NULL in the key; who is gone."""
+    """What came of one record set, in a table came_<i>: how many rows are new, how many had a NULL in the key; who is gone; what keys
+    there are."""
 
     new: int
     nulls: int
     gone: Ints
+    keys: KeySum | None
 
 
 def read_changes(pool: Pool) -> Changes:
@@ -62,6 +66,7 @@ def read_changes(pool: Pool) -> Changes:
         pool.unlike(known),
         np.sort(np.concatenate([came[i].gone for i in every])),
         {records.place: came[i].nulls for i, records in enumerate(group)},
+        {link.name: came[i].keys for i, link in enumerate(pool.links)},
     )
 
 
@@ -73,31 +78,23 @@ def _came(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> _Came:
     beside = f"{rows} n LEFT JOIN old.{link.name} o ON {same}"
     own.execute(f"CREATE TABLE came_{i} AS SELECT o.ord, n.* FROM {beside} WHERE NOT ({_null_key(link, 'n.')})")
     _refuse_doubled(pool, own, i, f"came_{i}")
-    told = rows
-    gone = np.empty(0, np.int64)
+    told, gone, keys = rows, np.empty(0, np.int64), pool.keys(i)
+    came, before = key_sum(own, keys, f"came_{i} WHERE ord IS NULL"), pool.index.keys_summed(link.name)
+    there = (before[0] + came[0], before[1] + came[1]) if before else None
     if records.changed and records.keys:
         # later than rows: one that comes in between is then seen as one that nobody told of
         read(own, replace(records, read=records.keys), f"keys_{i}", {}, pool.progress)
         told = f"keys_{i}_unsorted"
-        if not _all_told(pool, own, i) and len(buckets := _differing(pool, own, i)):
+        expected, there = there, key_sum(own, keys, f"{told} WHERE NOT ({_null_key(link)})")
+        if there != expected and len(buckets := _differing(pool, own, i)):
             with registered(own, "bucket", pa.table({"bucket": buckets})):
                 gone = _hold_against_keys(pool, own, i)
     elif records.changed is None:
-        gone = _gone(pool, own, i, f"old.{link.name} ANTI JOIN came_{i} USING (ord)")
+        gone, there = _gone(pool, own, i, f"old.{link.name} ANTI JOIN came_{i} USING (ord)"), key_sum(own, keys, f"came_{i}")
     ((nulls,),) = own.execute(f"SELECT count(*) FROM {told} WHERE {_null_key(link)}").fetchall()
     ((new,),) = own.execute(f"SELECT count(*) FROM came_{i} WHERE ord IS NULL").fetchall()
     own.execute(f"DROP TABLE {rows}; DROP TABLE IF EXISTS keys_{i}_unsorted")
-    return _Came(int(new), int(nulls), gone)
-
-
-def _all_told(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> bool:
-    """Whether the keys that there are now are those that there were and those that came, as is mostly the case."""
-    link, keys = pool.links[i], pool.keys(i)
-    before = pool.index.keys_summed(link.name)
-    if before is None:
-        return False
-    came = key_sum(own, keys, f"came_{i} WHERE ord IS NULL")
-    return key_sum(own, keys, f"keys_{i}_unsorted WHERE NOT ({_null_key(link)})") == (before[0] + came[0], before[1] + came[1])
+    return _Came(int(new), int(nulls), gone, there)
 
 
 def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:

@@ -88,7 +88,7 @@ class Amending(Run):
     index: RecordIndex
     writer: IndexWriter
     before: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    keys: dict[str, KeySum] = field(default_factory=dict)
+    keys: dict[str, KeySum | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.history = self.amended = AmendedHistory(self.con, self.draft.version, True)
@@ -119,6 +119,7 @@ class Amending(Run):
         self.yields += found.matching.yields
         self.ignored += found.bound.ignored  # every record that is there and that a decision names was matched anew
         self.contradicted.update((entity, space, found.bound.cannot_by[refused.cannot], refused.rule) for refused in found.matching.refused)
+        self.keys |= changes.keys
         self._tell(pool, group, changes, found)
         pool.drop()
 
@@ -164,9 +165,8 @@ class Amending(Run):
             table = pa.table({"rec": moved, "gid": found.gids[moved], "id360": ids[moved]})
 
             def write(own: duckdb.DuckDBPyConnection) -> None:
-                name = pool.links[i].name
-                self.keys[name] = amend_links(own, pool, i, one, table, gone)
-                own.execute("UPDATE new.link_table SET links = ?, personal = ? WHERE name = ?", [self.keys[name][0], personal, name])
+                count = amend_links(own, pool, i, one, table, gone)
+                own.execute("UPDATE new.link_table SET links = ?, personal = ? WHERE name = ?", [count, personal, pool.links[i].name])
 
             return write
 
@@ -178,7 +178,7 @@ class Amending(Run):
 
     def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
         for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):
-            count, _ = self.keys[link.name]
+            ((count,),) = self.con.execute(f"SELECT count(*) FROM new.{link.name}").fetchall()
             self.sources.append(SourceCount(*records.place, count, changes.null_keys[records.place], pool.personal(i, found.loaded[i])))
         clusters = len(np.unique(found.matching.labels))
         more = Touched(len(changes.new), len(changes.changed), len(changes.gone), len(found.gids), clusters)
