@@ -16,7 +16,8 @@ from identity.evidence.reading import Member, StoredEvidence, evidence_of, place
 from identity.evidence.why import ClusterEvidence, PairEvidence, Why, best_pair, why, why_cluster
 from identity.households.reading import HouseholdEvidence, why_household
 from identity.model import RecordSet
-from identity.stewardship.review import KINDS, Queue, ordered, review
+from identity.stewardship.kinds import KINDS
+from identity.stewardship.review import Queue, ordered, review
 from views.model import Mapping
 
 if TYPE_CHECKING:

@@ -54,6 +54,7 @@ class QueryLog:
         entry = Entry(query_id, principal, purpose, sql)
         with self._lock:
             self._entries.append(entry)
+        logger.debug("query %s by %s for %s: begins", query_id, principal, purpose)
         return entry
 
     def entries(self) -> list[Entry]:

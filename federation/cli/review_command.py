@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from federation.cli.shared import App, command
+from identity.stewardship.kinds import KINDS
 
 if TYPE_CHECKING:
     from identity.stewardship.review import Item, Queue
 
-KINDS = ("near-match", "refused-merge", "weak-link", "bridge", "shared-value", "over-cap-block", "id-churn")
+WORDS = {kind.replace(" ", "-"): kind for kind in KINDS}
 
 
 @command
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many, the weightiest first.")
-@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only these; may be given several times.")
+@click.option("--kind", "kinds", type=click.Choice(tuple(WORDS)), multiple=True, help="Only these; may be given several times.")
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
 @click.pass_obj
 def review(app: App, limit: int, kinds: tuple[str, ...], output: str) -> None:
@@ -25,7 +26,7 @@ def review(app: App, limit: int, kinds: tuple[str, ...], output: str) -> None:
     Near matches, refused merges, weak links, bridges, values on too many records, blocks over the cap, ids that moved: ordered by the
     records at stake × how unsure it is. Each with the commands that settle it; what was decided leaves the list.
     """
-    found = app.project().review(limit, [kind if kind == "over-cap-block" else kind.replace("-", " ") for kind in kinds])
+    found = app.project().review(limit, [WORDS[kind] for kind in kinds])
     if output == "json":
         import msgspec
 

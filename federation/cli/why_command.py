@@ -130,9 +130,9 @@ def pair_lines(pair: PairEvidence) -> list[str]:
     """One pair, with a bar for each factor: from where the ones before ended to where it takes them."""
     said = ["", f"{pair.a} – {pair.b}  {_score(pair)}"]
     if pair.live:
-        from identity.evidence.gathering import NEAR
+        from identity.evidence.gathering import NEAR_ODDS
 
-        why = f"when resolved it had less than {NEAR:+.0f} bits" if pair.proposed else "no rule had it compared"
+        why = f"when resolved it had less than {NEAR_ODDS:+.0f} bits" if pair.proposed else "no rule had it compared"
         said.append(f"  nothing was kept of this pair, for {why}: read and compared just now")
     if pair.proposed:
         more = len(pair.proposed) - SHOWN_RULES

@@ -15,7 +15,7 @@ from identity.constraints import Floats
 from identity.evidence.document import BINS, MODEL, RULES, Document, probability
 from identity.matching import Edges, FactorBits, Matching, Refusals, Scored
 
-NEAR = -10.0
+NEAR_ODDS = -10.0
 """Pairs across clusters are kept from these odds (log2) on."""
 MOST_NEAR = 2
 """At most as many pairs across clusters as this times the records; those with the best odds stay."""
@@ -77,7 +77,7 @@ class KeptPairs:
         count = max(len(labels), 1)
         held = labels[scored.left] == labels[scored.right]
         self.held = held
-        near = np.flatnonzero(~held & (scored.odds > NEAR))
+        near = np.flatnonzero(~held & (scored.odds > NEAR_ODDS))
         self.left_out = max(len(near) - MOST_NEAR * count, 0)
         if self.left_out:
             near = np.sort(near[np.lexsort((near, -scored.odds[near]))[: MOST_NEAR * count]])

@@ -30,7 +30,7 @@ class PairEvidence:
     itself ("model", an exact rule, "decision"), if anything. `waterfall` is None if they were joined without being compared.
 
     `live`: read and compared just now, for no pair of them was kept; `unmet` then tells what each other rule lacked. What was
-    `proposed` all the same had less than identity.evidence.gathering.NEAR bits when it was resolved.
+    `proposed` all the same had less than identity.evidence.gathering.NEAR_ODDS bits when it was resolved.
     """
 
     a: str

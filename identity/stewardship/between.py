@@ -9,7 +9,7 @@ import numpy as np
 from identity.clustering import Ints
 from identity.constraints import Floats
 from identity.evidence.document import BY_MODEL
-from identity.evidence.gathering import NEAR
+from identity.evidence.gathering import NEAR_ODDS
 from identity.evidence.reading import Pairs
 from identity.probabilistic.edges import BY_RULE, MOST
 
@@ -56,7 +56,7 @@ class Between:
         there, at = self._found(pairs)
         all_ = self._all(pairs)[there].astype(np.float64)
         found = np.full(len(pairs), np.nan)
-        found[there] = (self.sums[at] + (NEAR if self.compared else NOT_KEPT) * (all_ - self.counts[at])) / all_
+        found[there] = (self.sums[at] + (NEAR_ODDS if self.compared else NOT_KEPT) * (all_ - self.counts[at])) / all_
         return found
 
     def votes(self, pairs: Pairs) -> list[Votes]:
@@ -77,7 +77,7 @@ class Between:
         bits_against[by_rule & kept] -= np.clip(pairs.odds[by_rule & kept], -CLIP, 0)
         not_kept[by_rule & ~kept] -= 1
         if self.compared:
-            bits_against += NEAR * not_kept
+            bits_against += NEAR_ODDS * not_kept
             against += not_kept
             not_kept[:] = 0
         return [Votes(int(a), int(b), int(c), round(d, 2), round(e, 2)) for a, b, c, d, e in found.T.tolist()]

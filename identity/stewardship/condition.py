@@ -17,7 +17,8 @@ from identity.evidence.reading import StoredEvidence
 from identity.matching import RuleYield, SharedValue
 from identity.model_use import BlockingYield, Drift, GenericCount
 from identity.quality import Calibration, Score, bcubed, expected_calibration_error, pairwise
-from identity.stewardship.doubts import NEAR, REFUSED, doubts
+from identity.stewardship.doubts import doubts
+from identity.stewardship.kinds import NEAR, REFUSED
 
 SUSPECTS = 20
 LEAST_COHESION = 0.5

@@ -17,8 +17,8 @@ from identity.evidence.reading import Pairs, StoredEvidence
 from identity.matching import OUTVOTED
 from identity.stewardship.between import Between, Votes
 from identity.stewardship.decisions import Decision
+from identity.stewardship.kinds import BRIDGE, NEAR, REFUSED, WEAK
 
-NEAR, REFUSED, WEAK, BRIDGE = "near match", "refused merge", "weak link", "bridge"
 DOUBTFUL = (0.2, 0.8)
 """Posteriors between which a pair is worth a look."""
 LEAST_REFUSED, LEAST_BRIDGE = 0.5, 0.25

@@ -15,11 +15,10 @@ from identity.evidence.reading import Member, StoredEvidence, key_texts
 from identity.stewardship.between import Votes
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
-from identity.stewardship.doubts import BRIDGE, NEAR, REFUSED, WEAK, Decided, Doubts, doubts
+from identity.stewardship.doubts import Decided, Doubts, doubts
+from identity.stewardship.kinds import BLOCK, BRIDGE, CHURN, CROWD, KINDS, REFUSED, WEAK
 from identity.versions.history import MERGED, SPLIT
 
-CROWD, BLOCK, CHURN = "shared value", "over-cap block", "id churn"
-KINDS = (NEAR, REFUSED, WEAK, BRIDGE, CROWD, BLOCK, CHURN)
 CROWD_CAP = 100
 CROWD_UNSURE, BLOCK_UNSURE, CHURN_UNSURE = 0.05, 0.0001, 0.1
 """How unsure a value on CROWD_CAP records (the more have it, the surer it is nobody's), a block too large to compare (other rules propose

@@ -21,7 +21,8 @@ from identity.stewardship.binding import key_hash
 from identity.stewardship.condition import condition
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
 from identity.stewardship.doubts import entropy
-from identity.stewardship.review import BLOCK, BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK, Item, review
+from identity.stewardship.kinds import BLOCK, BRIDGE, CHURN, CROWD, NEAR, REFUSED, WEAK
+from identity.stewardship.review import Item, review
 from identity.versions.store import CrosswalkStore
 
 
