@@ -15,6 +15,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.spi import Deadline
+from connectors.spi.errors import SchemaDrift
 from federation.matched_columns import matched_keys, naming, refuse_types
 from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
@@ -29,7 +30,7 @@ from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.model_use import ModelUse
-from identity.report import ResolveReport
+from identity.report import ResolveReport, shrunk
 from identity.resolve import quiet, resolve
 from identity.retrain import retrain
 from identity.stewardship.decision_log import read_decisions
@@ -40,6 +41,7 @@ from identity.versions.plans import Plan, apply, plan
 from identity.versions.rollback import rollback
 from identity.versions.store import CrosswalkStore
 from views.branches import bare_branch, duckdb_type
+from views.errors import did_you_mean
 from views.model import Identifier, Mapping, Model
 from views.relations import Branch, Records
 
@@ -68,17 +70,25 @@ def resolve_project(
         return _imported(project, progress)
     decisions = read_decisions(project.model.decisions).active()
     engines = engines_of(project)
+    before = _links(project)
     report, why = _incremental(project, engines, decisions, progress) if project.model.incremental and not full else (None, "")
     if report is None:
         options = _options(project, progress)
         report = resolve(*_records(project), engines=engines, decisions=decisions, index=project.model.incremental, **options)
         report = replace(report, whole_because=why)
+    report = replace(report, shrunk=shrunk(report.sources, before))
     _use(project, engines)
     if reveal is not None:
         for generic in engines.generic:
             reveal(generic)
     project.forget_plans()
     return report
+
+
+def _links(project: Project) -> dict[tuple[str, str, str, str], int]:
+    """The links of each table in the version that serves."""
+    current = project.store.current()
+    return {(t.entity, t.space, t.source, t.table): t.links for t in current.links} if current is not None else {}
 
 
 def _incremental(
@@ -192,6 +202,10 @@ def _imported(project: Project, progress: Callable[[str, int], None] | None) -> 
 
 def _key(project: Project, mapping: Mapping) -> tuple[KeyColumn, ...]:
     columns = {c.name.lower(): c for c in project.source(mapping.source).table(mapping.table).columns}
+    for name in mapping.key:
+        if name.lower() not in columns:
+            said = f"`{mapping.source}.{mapping.table}` has no column `{name}`, which its mapping's `key` names"
+            raise SchemaDrift(mapping.source, said, hint=did_you_mean(name, columns))
     return tuple(KeyColumn(k, duckdb_type(columns[k.lower()].type)) for k in mapping.key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from identity.column_fit import ColumnFit
@@ -62,6 +63,28 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A table that has lost most of its records since the version before: a source that is half written or empty looks like this."""
+
+    entity: str
+    space: str
+    source: str
+    table: str
+    before: int
+    now: int
+
+
+FEW = 20
+"""Of so few records most may go."""
+
+
+def shrunk(sources: Iterable[SourceCount], before: Mapping[tuple[str, str, str, str], int]) -> tuple[Shrunk, ...]:
+    """The tables that have less than half of the records that they had `before`, by (entity, space, source, table)."""
+    counts = [(s, before.get((s.entity, s.space, s.source, s.table), 0)) for s in sources]
+    return tuple(Shrunk(s.entity, s.space, s.source, s.table, had, s.records) for s, had in counts if had > FEW and s.records * 2 < had)
+
+
+@dataclass(frozen=True, slots=True)
 class ResolveReport:
     """One run. `merged` ids redirect to another; `retired` counts them and the ids whose records are all gone; `minted` are new.
 
@@ -70,6 +93,7 @@ class ResolveReport:
     `touched` is given by an incremental resolve; `rules`, `blocking` and `models` then tell of the records touched, or nothing.
     `whole_because` says why a resolve that was to be incremental was none. `households` are of entities that have them; ids of theirs
     are in no other figure. `fits`: of each attribute of each table, whether it holds what it is matched as; of whole resolves.
+    `shrunk`: tables that lost most of their records, where the project is resolved.
     """
 
     run: int
@@ -95,6 +119,7 @@ class ResolveReport:
     households: tuple[HouseholdCount, ...] = ()
     fits: tuple[ColumnFit, ...] = ()
     unchanged: bool = False
+    shrunk: tuple[Shrunk, ...] = ()
 
     @property
     def odd_columns(self) -> tuple[ColumnFit, ...]:

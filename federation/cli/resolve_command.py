@@ -104,6 +104,7 @@ def lines(report: ResolveReport) -> list[str]:
         notes = [f"{source.null_keys:,} without a key, left out"] if source.null_keys else []
         notes += [f"keys are personal ({source.personal}), and now in the crosswalk"] if source.personal else []
         said.append(f"  {_name(source):{width}}  {source.records:>10,} records" + "".join(f"  · {n}" for n in notes))
+    said += shrunk_lines(report)
     said += odd_columns(report)
     if not report.sources:
         said.append("no table is mapped to people or another entity; next: `c360 discover` proposes mappings")
@@ -131,6 +132,15 @@ def lines(report: ResolveReport) -> list[str]:
     if report.ambiguous_identifiers:
         said.append(f"identifiers of more than one person, which lead to nobody: {report.ambiguous_identifiers:,}")
     return said
+
+
+def shrunk_lines(report: ResolveReport) -> list[str]:
+    """Tables that lost most of their records, for people: ids that are retired now do not come back by themselves."""
+    named = [f"{s.source}.{s.table}" + (f" ({s.space})" if s.space else "") for s in report.shrunk]
+    said = [f"  ! {name}: {s.now:,} records, {s.before:,} before" for name, s in zip(named, report.shrunk, strict=True)]
+    return (
+        [*said, "  next: if they were not to go, mend the source and `c360 rollback` before the next resolve: so ids stay"] if said else []
+    )
 
 
 def contradicted_lines(report: ResolveReport) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 from faker import Faker
 
 import c360
+from connectors.spi.errors import SchemaDrift
 from federation.cli.app import run
 from identity.errors import StalePlan
 
@@ -130,6 +131,36 @@ def test_the_next_process_goes_on_from_what_one_left(project: Path) -> None:
     resolved(project, 1)
     change(project)
     assert "incremental: 1 record is new, 1 changed, 1 gone" in resolved(project, 2)
+
+
+def test_a_table_that_lost_most_of_its_records_is_told_and_a_rollback_keeps_its_ids(project: Path) -> None:
+    first = resolved(project, 1)
+    assert "before" not in first
+    with c360.connect(project) as opened:
+        found = links(opened)
+    shutil.copyfile(project / "shop.db", project / "whole.db")
+    with sqlite3.connect(project / "shop.db") as con:
+        ((before,),) = con.execute("SELECT count(*) FROM person").fetchall()
+        con.execute("DELETE FROM person WHERE id > 100")
+        ((now,),) = con.execute("SELECT count(*) FROM person").fetchall()
+    said = resolved(project, 2)
+    assert f"! shop.person: {now:,} records, {before:,} before" in said and "! crm.person" not in said and "`c360 rollback`" in said
+    assert f"! shop.person: {now:,} records" not in resolved(project, 3), "told once"
+    with c360.connect(project) as opened:
+        opened.rollback(1)
+    shutil.copyfile(project / "whole.db", project / "shop.db")
+    assert "records, " not in "".join(line for line in resolved(project, 4).splitlines() if "!" in line)
+    with c360.connect(project) as opened:
+        assert links(opened) == found
+
+
+def test_a_key_that_the_table_no_longer_has_is_told_as_such(project: Path) -> None:
+    with sqlite3.connect(project / "shop.db") as con:
+        con.execute("ALTER TABLE person RENAME COLUMN id TO ident")
+    with c360.connect(project) as opened, pytest.raises(SchemaDrift) as told:
+        opened.resolve()
+    assert told.value.message == "`shop.person` has no column `id`, which its mapping's `key` names"
+    assert "ident" in told.value.hint
 
 
 def test_another_process_writes_the_same(project: Path) -> None:
