@@ -63,3 +63,9 @@ def without(values: npt.NDArray[_Integer], others: npt.NDArray[_Integer]) -> npt
     """The values that are not among the others, each once, in order."""
     found = distinct(values)
     return found[~among(found, np.sort(others))]
+
+
+def places(numbers: Ints, wanted: Ints) -> Ints:
+    """Where each wanted number is among `numbers`."""
+    order = np.argsort(numbers)
+    return np.asarray(order[np.searchsorted(numbers[order], wanted)], np.int64)

@@ -84,6 +84,21 @@ def key_rows(con: duckdb.DuckDBPyConnection, rules: Sequence[KeyRule], secret: b
     return KeyRows(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
+def both(one: KeyRows, other: KeyRows) -> KeyRows:
+    """The rows of both."""
+    return KeyRows(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("rule", "key", "rec", "meets")))
+
+
+def joined_by_key(keys: UInts, recs: Ints, other_keys: UInts, other_recs: Ints) -> tuple[Ints, Ints]:
+    """All pairs (rec, other rec) with one key."""
+    order = np.argsort(other_keys, kind="stable")
+    other_keys, other_recs = other_keys[order], other_recs[order]
+    start, end = np.searchsorted(other_keys, keys, "left"), np.searchsorted(other_keys, keys, "right")
+    counts = end - start
+    at = np.repeat(start - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(int(counts.sum()))
+    return np.repeat(recs, counts), other_recs[at]
+
+
 def pairs_within(groups: npt.NDArray[np.generic], members: Ints) -> tuple[Ints, Ints]:
     """All pairs of members of one group."""
     order = np.lexsort((members, groups))

@@ -9,23 +9,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints, among, distinct, without
-from identity.constraints import no_pairs
+from identity.clustering import Ints, among, distinct, places, without
 from identity.engines import Engines
 from identity.exact_rules import ExactRules
-from identity.households.mates import NO_MATES, Mates, mates
+from identity.households.mates import NO_MATES
 from identity.incremental.changed_records import Changes
+from identity.incremental.comparing import Comparing
 from identity.incremental.indexing import JOINING, exact_cap, joining_rules, no_rows, together
-from identity.incremental.keyrows import KeyRows, Outside, key_rows, meetings_by_rule
+from identity.incremental.keyrows import KeyRows, both, joined_by_key, key_rows, meetings_by_rule
 from identity.incremental.pool import Pool
 from identity.incremental.record_index import NoIndex, RecordIndex
+from identity.incremental.stored_rows import Stored, counted
 from identity.keyed import UInts
 from identity.loading import RECORD, Loaded
 from identity.matching import Matching
 from identity.model import MatchKey, MatchRule
 from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
-from identity.probabilistic.engine import Probabilistic
-from identity.probabilistic.persons import Persons
 from identity.probabilistic.prepare import TABLE
 from identity.scratch import registered
 from identity.stewardship.binding import Bound, bind, named
@@ -55,35 +54,6 @@ class Matched:
     bound: Bound
 
 
-class Stored:
-    """The rows of the index, each key looked up once."""
-
-    def __init__(self, index: RecordIndex, group: str) -> None:
-        self.index, self.group = index, group
-        self.asked, self.rows = np.empty(0, np.uint64), no_rows()
-
-    def sharing(self, keys: UInts, void: Ints) -> KeyRows:
-        """The rows with one of some (ordered, distinct) keys, but for those of some (ordered) records."""
-        missing = keys[~among(keys, self.asked)]
-        if len(missing):
-            more = self.index.sharing(self.group, missing)
-            order = np.argsort(np.concatenate([self.rows.key, more.key]), kind="stable")
-            columns = (np.concatenate([getattr(self.rows, name), getattr(more, name)])[order] for name in ("rule", "key", "rec", "meets"))
-            self.rows, self.asked = KeyRows(*columns), distinct(self.asked, missing)
-        rows = self.rows.where(among(self.rows.key, keys))
-        return rows.where(~among(rows.rec, void))
-
-    def outside(self, void: Ints, beside: KeyRows) -> Outside:
-        """How many rows each of some (ordered, distinct) keys has here, without those of `void`, and among others."""
-        return lambda keys: counted(keys, self.sharing(keys, void).key) + counted(keys, beside.key)
-
-
-def counted(keys: UInts, among: UInts) -> Ints:
-    """How often each of some ordered keys is among others."""
-    ordered = np.sort(among)
-    return np.asarray(np.searchsorted(ordered, keys, "right") - np.searchsorted(ordered, keys, "left"), np.int64)
-
-
 class Neighbourhood:
     """The changed records of one (entity, space), and who is around them. `where` is entity, space and the index's name for them."""
 
@@ -105,21 +75,21 @@ class Neighbourhood:
         self.cap, self.once = exact_cap(engines, self.entity), engines.once.get(self.entity, ())
         self.at_most = () if self.entity in engines.models else engines.at_most.get(self.entity, ())
         self.joining = joining_rules(RECORD, rules, identifiers, pool.columns, self.cap)
-        self.engine: Probabilistic | None = engines.local(self.entity, self.space)
+        engine = engines.local(self.entity, self.space)
+        self.comparing = Comparing(pool, engine, self.entity) if engine is not None else None
         self.count = self.size = sum(link.links for link in pool.links)
         self.caps = np.full(256, self.cap, np.int64)
         self.stored = Stored(index, self.name)
-        self.ready, self.people = np.empty(0, np.int64), Persons(pa.table({}))
         self.households, self.mates = self.entity in engines.households, NO_MATES
         """`mates`: household pairs of a renewed record and one that is not, by their numbers in the index."""
-        if self.entity in engines.models and self.engine is None:
+        if self.entity in engines.models and self.comparing is None:
             raise NoIndex("the model is not trained yet")
 
     def find(self, changes: Changes) -> Around:
         """All records whose cluster may be another one now. Raises: NoIndex, if a whole resolve would go by other blocking rules."""
         after = self.count + len(changes.new) - len(changes.gone)
-        if self.engine is not None and self.engine.settings.trained is not None:
-            trained = self.engine.settings.trained.records
+        if self.comparing is not None and (frozen := self.comparing.engine.settings.trained) is not None:
+            trained = frozen.records
             self.size = rule_size(after, trained)
             if self.size <= ALL_UP_TO:
                 raise NoIndex("there are so few records that all are compared with all")
@@ -159,19 +129,20 @@ class Neighbourhood:
 
         `expected` are others that will be compared: to make many ready costs little more than a few.
         """
-        more = without(expected, distinct(gids, self.ready))
+        more = without(expected, distinct(gids, self.comparing.ready)) if self.comparing is not None else NONE
         self.pool.fetch(distinct(gids, more))
         records, numbers = self.pool.record(np.concatenate([gids, more]))
         outside = self.stored.outside(void, beside or no_rows())
-        if self.engine is not None:
-            self._add(numbers, self.engine.people(records))
+        if self.comparing is not None:
+            self.comparing.add(records, numbers)
         if len(more):
             with registered(self.con, "expected", pa.table({"rec": np.flatnonzero(~among(numbers, np.sort(gids)))})):
                 for table in (TABLE, RECORD):
                     self.con.execute(f"DELETE FROM {table} WHERE rec IN (FROM expected)")
         blocking = no_rows()
-        if self.engine is not None:
-            rules = self.engine.key_rules(self.engine.columns, self.size)
+        if self.comparing is not None:
+            engine = self.comparing.engine
+            rules = engine.key_rules(engine.columns, self.size)
             self.caps[: len(rules)] = [rule.cap for rule in rules]
             blocking = key_rows(self.con, rules, self.secret, outside)
         rows = together(blocking, key_rows(self.con, self.joining, self.secret, outside))
@@ -179,7 +150,7 @@ class Neighbourhood:
 
     def _expected(self, rows: KeyRows, crossing: Ints, void: Ints) -> Ints:
         """Whom records with `rows` meet, and those `crossing`, as far as the index can tell."""
-        if self.engine is None:
+        if self.comparing is None:
             return NONE
         left = self.index.of(self.name, crossing)
         keys, at = np.unique(left.key, return_index=True)
@@ -192,7 +163,7 @@ class Neighbourhood:
         left = self.index.of(self.name, void)
         keys, at = np.unique(np.concatenate([rows.key, left.key]), return_index=True)
         cap = self.caps[np.concatenate([rows.rule, left.rule])[at]]
-        there = self.stored.sharing(keys, np.empty(0, np.int64))
+        there = self.stored.sharing(keys, NONE)
         before = counted(keys, there.key)
         after = before - counted(keys, left.key) + counted(keys, rows.key)
         crossed = keys[(before > 0) & ((before > cap) != (after > cap))]
@@ -202,17 +173,15 @@ class Neighbourhood:
         """Of the records that renewed ones meet, those that something speaks for being one with them."""
         self.mates = NO_MATES
         left, right = joined_by_key(met.key, met.rec, others.key, others.rec)
-        if self.engine is None or not len(left):
-            return np.empty(0, np.int64)
-        self._prepare(np.concatenate([left, right]))
+        if self.comparing is None or not len(left):
+            return NONE
+        self.comparing.prepare(np.concatenate([left, right]))
         pairs = distinct((left << 32) | right)
         left, right = pairs >> 32, pairs & 0xFFFFFFFF
-        one, other = places(self.ready, left), places(self.ready, right)
-        # in either order, for which comes first is not known yet, and similarity of names need not be symmetrical
-        likely = self.engine.likely(self.pool.about, self.people, np.append(one, other), np.append(other, one), self.entity)
+        likely = self.comparing.likely(left, right)
         if self.households:
-            self.mates = self._mates(self.engine, left, right)
-        return distinct(right[likely[: len(one)] | likely[len(one) :]])
+            self.mates = self.comparing.mates(left, right)
+        return distinct(right[likely])
 
     def _sole_bearers(self, rows: KeyRows, void: Ints) -> Ints:
         """Whoever alone had an identifier that is on too many records to link them, and that renewed records have now or had."""
@@ -230,34 +199,10 @@ class Neighbourhood:
         np.maximum.at(most, at, id360)
         return np.asarray(there.rec[(least == most)[at]], np.int64)
 
-    def _mates(self, engine: Probabilistic, left: Ints, right: Ints) -> Mates:
-        """Which pairs of records are of one household, compared in the order in which a whole resolve does."""
-        _, _, ordered = self.pool.load(distinct(left, right))
-        swap = places(ordered, left) > places(ordered, right)
-        left, right = np.where(swap, right, left), np.where(swap, left, right)
-        one, other, weight = mates(
-            engine.scores(self.pool.about, self.people, places(self.ready, left), places(self.ready, right), self.entity), no_pairs()
-        )
-        return self.ready[one], self.ready[other], weight
-
-    def _prepare(self, gids: Ints) -> None:
-        """Have some records ready to be compared."""
-        lacking = without(gids, self.ready)
-        if self.engine is not None and len(lacking):
-            self.pool.fetch(lacking)
-            records, numbers = self.pool.record(lacking)
-            self._add(numbers, self.engine.people(records))
-
-    def _add(self, numbers: Ints, people: Persons) -> None:
-        fresh = ~np.isin(numbers, self.ready)
-        self.ready = np.concatenate([self.ready, numbers[fresh]])
-        more = people.table.filter(pa.array(fresh))
-        self.people = Persons(pa.concat_tables([self.people.table, more]).combine_chunks() if self.people.count else more)
-
     def _decided(self) -> Ints:
         """Every record that a decision names, also beside one that is new; and whoever has an id to which others are pinned."""
         if not self.decisions:
-            return np.empty(0, np.int64)
+            return NONE
         pins = np.array([d.id360 for d in self.decisions if d.id360 is not None], np.int64)
         everybody = [
             Loaded(records, f"(SELECT ord + {first:d} AS rec, {self.pool.keys(i)} FROM old.{link.name})", first, link.links, 0, "")
@@ -269,7 +214,8 @@ class Neighbourhood:
         """Match the touched records anew, with everything that a whole resolve would know of them."""
         with ThreadPoolExecutor(1) as beside:
             rows_by_number = beside.submit(self._rows_of_touched, around, gone)
-            self._prepare(around.touched)
+            if self.comparing is not None:
+                self.comparing.prepare(around.touched)
             loaded, records, numbers = self.pool.load(around.touched)
         rows = rows_by_number.result()
         rows = KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
@@ -280,13 +226,12 @@ class Neighbourhood:
         with registered(self.con, "crowded", pa.table({"rule": names, "rec": crowd.rec})):
             rules = ExactRules(self.secret, self.cap, "crowded", self.count, self.once, self.at_most)
             exact = rules.match(records, self.rules, self.entity, self.space)
-        if self.engine is None:
-            none = np.empty(0, np.int64)
-            return Matched(loaded, numbers, rows, exact, (none, none), bound)
+        if self.comparing is None:
+            return Matched(loaded, numbers, rows, exact, (NONE, NONE), bound)
         left, right, bits = meetings_by_rule(rows.where(rows.rule < JOINING))
-        people = Persons(self.people.table.take(pa.array(places(self.ready, numbers)))) if len(numbers) else self.people
-        found = self.engine.rematch(records, exact, Candidates(left, right, bits, ()), people, self.entity, self.space)
-        return Matched(loaded, numbers, rows, found, self.engine.hopeful, bound)
+        engine, people = self.comparing.engine, self.comparing.people_of(numbers)
+        found = engine.rematch(records, exact, Candidates(left, right, bits, ()), people, self.entity, self.space)
+        return Matched(loaded, numbers, rows, found, engine.hopeful, bound)
 
     def borne_beyond(self, found: Matched, gone: Ints) -> KeyRows:
         """The rows of identifiers that others have too, who were not matched anew: people of their own."""
@@ -307,24 +252,3 @@ class Neighbourhood:
         known = among(old.key, keys)
         meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]
         return both(around.rows, KeyRows(old.rule, old.key, old.rec, meets))
-
-
-def both(one: KeyRows, other: KeyRows) -> KeyRows:
-    """The rows of both."""
-    return KeyRows(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("rule", "key", "rec", "meets")))
-
-
-def places(numbers: Ints, wanted: Ints) -> Ints:
-    """Where each wanted number is among `numbers`."""
-    order = np.argsort(numbers)
-    return np.asarray(order[np.searchsorted(numbers[order], wanted)], np.int64)
-
-
-def joined_by_key(keys: UInts, recs: Ints, other_keys: UInts, other_recs: Ints) -> tuple[Ints, Ints]:
-    """All pairs (rec, other rec) with one key."""
-    order = np.argsort(other_keys, kind="stable")
-    other_keys, other_recs = other_keys[order], other_recs[order]
-    start, end = np.searchsorted(other_keys, keys, "left"), np.searchsorted(other_keys, keys, "right")
-    counts = end - start
-    at = np.repeat(start - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(int(counts.sum()))
-    return np.repeat(recs, counts), other_recs[at]
