@@ -12,7 +12,7 @@ from connectors.spi import Fragment, Param, Table
 from connectors.spi.errors import MissingKey
 from federation.context import Context
 from federation.direct import direct
-from federation.plan import Fetch, IdSet, Lookup, Plan, Trusted
+from federation.plan import Fetch, IdSet, Lookup, QueryPlan, Trusted
 from federation.query import Found, Given, Ids, Query, Relation, Scan
 from federation.render import (
     CARRIED,
@@ -28,7 +28,7 @@ from federation.render import (
 from identity.crosswalk import LinkTable
 
 
-def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
+def cut(query: Query, context: Context, params: tuple[str, ...]) -> QueryPlan:
     """The plan for a state of a query. `params` are the parameters that the caller must bind."""
     answer = direct(query)
     if answer is not None:
@@ -37,7 +37,7 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> Plan:
     cutter = _Cutter(query, context)
     relations = tuple(cutter.trusted(r, 0) for r in query.relations)
     crosswalk = context.crosswalk
-    return Plan(
+    return QueryPlan(
         user_sql=_each_read_once(query.user).sql("duckdb", comments=False),
         relations=relations,
         fetches=tuple(cutter.fetches),

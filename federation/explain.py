@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import parse_one
 
-from federation.plan import Plan
+from federation.plan import QueryPlan
 from federation.report import Report
 from federation.wording import age
 from identity.crosswalk import Crosswalk
@@ -25,7 +25,7 @@ class Explanation:
     Nothing in it depends on rows that a policy hides, but for the meters of an analysed run.
     """
 
-    plan: Plan
+    plan: QueryPlan
     state_sql: str
     plan_ms: float
     report: Report | None = None

@@ -60,7 +60,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Carriers:
     """Who carries a value: ids of known people, and unknown records. `crowded`: too many do."""
 
     people: frozenset[int] = frozenset()
@@ -95,20 +95,20 @@ def masked(views: Views, attribute: str) -> bool:
 
 def search(
     session: Session, crosswalk: Crosswalk, key: MatchKey, given: object, report: Report, extent: Extent, not_searched: set[str]
-) -> Found:
+) -> Carriers:
     """Who carries a value. What is not looked through is added to `not_searched`. Raises what Session.sql raises."""
     planner, text = session.project.planner, str(given)
     value = planner.evaluate(normalised(key.normal, exp.Placeholder(this="given")), {"given": text})
     normal = value.as_py() if value is not None else None
     if normal is None or masked(session.views, key.attribute):
-        return Found()
+        return Carriers()
     place = ("search", key, normal.isascii(), id(session.views), crosswalk.version)
     plan = planner.once(place, lambda: _plan(session, crosswalk, key, normal.isascii(), extent.partial))
     assert isinstance(plan, SearchPlan)
     not_searched.update(plan.not_searched)
     if not plan.places:
         report.missing.update(plan.missing)
-        return Found()
+        return Carriers()
     part = Report(report.query_id)
     _, tables = run_all(session, plan, {"value": normal, "given": text}, part, extent)
     report.fragments += part.fragments
@@ -121,7 +121,7 @@ def search(
         else:
             carriers.append((link, table.filter(pc.equal(table["value"], normal)).drop_columns(["value"])))
     if sum(table.num_rows for _, table in carriers) > SHARED:
-        return Found(crowded=True)
+        return Carriers(crowded=True)
     return _parted(session, crosswalk, carriers, key.attribute)
 
 
@@ -151,7 +151,7 @@ def unresolved(session: Session, crosswalk: Crosswalk, link: LinkTable, key: tup
     return int(owner[0]) if owner else Hit(link, values, row, attribute)
 
 
-def _parted(session: Session, crosswalk: Crosswalk, carriers: list[tuple[LinkTable, pa.Table]], attribute: str) -> Found:
+def _parted(session: Session, crosswalk: Crosswalk, carriers: list[tuple[LinkTable, pa.Table]], attribute: str) -> Carriers:
     people, unknown = set(), {}
     for link, table in carriers:
         for row in table.to_pylist():
@@ -160,7 +160,7 @@ def _parted(session: Session, crosswalk: Crosswalk, carriers: list[tuple[LinkTab
                     people.add(id360)
                 case Hit() as hit:
                     unknown[link.name, hit.key] = hit
-    return Found(frozenset(people), tuple(unknown.values()))
+    return Carriers(frozenset(people), tuple(unknown.values()))
 
 
 # -- planning ----------------------------------------------------------------------------------------------------------------------

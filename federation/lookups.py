@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.spi import KeyFilter
-from federation.plan import Fetch, Lookup, Plan
+from federation.plan import Fetch, Lookup, QueryPlan
 from federation.rooms import TrustedRoom, table
 
 FEW = 1000
@@ -22,7 +22,7 @@ class Lookups:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: QueryPlan,
         room: TrustedRoom,
         watch: Callable[[duckdb.DuckDBPyConnection], None],
         search: Callable[[str], pa.Table],

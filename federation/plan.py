@@ -79,7 +79,7 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QueryPlan:
     """Everything the executor needs, and nothing that opens anything. See the module's docstring.
 
     `params` are those that the caller must bind, `user_params` those that `user_sql` reads. `direct` is given where the answer

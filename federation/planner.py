@@ -19,7 +19,7 @@ from federation import gateway, parameters, passes
 from federation.context import Context
 from federation.cut import cut
 from federation.errors import PolicyRefused, UnknownObject
-from federation.plan import Plan, quick
+from federation.plan import QueryPlan, quick
 from federation.query import Query, Relation, Scan
 from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row, table
 from identity.crosswalk import Crosswalk
@@ -37,7 +37,7 @@ class Prepared:
     """A plan with its pool of prepared statements. `state` is the planned query, for explain and tests. `missing` names sources that
     could not be planned for, with the code of their error: in a partial plan only."""
 
-    plan: Plan
+    plan: QueryPlan
     pool: StatementPool
     state: Query
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -238,7 +238,7 @@ class Planner:
         carriers = self._relation(f"{name}v", live, context) if live is not None else None
         return Scan(name, branch, context.table(branch.source, branch.table), carriers)
 
-    def _schemas(self, plan: Plan, room: TrustedRoom) -> dict[str, pa.Schema]:
+    def _schemas(self, plan: QueryPlan, room: TrustedRoom) -> dict[str, pa.Schema]:
         schemas = {f.slot: f.schema for f in plan.fetches}
         cursor = room.cursor()
         for lookup in plan.lookups:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from federation.deciding import project_decisions
 from federation.errors import AmbiguousPerson
-from federation.identifier_search import PROVISIONAL, Found, Hit, masked, match_keys, search
+from federation.identifier_search import PROVISIONAL, Carriers, Hit, masked, match_keys, search
 from federation.report import Report
 from federation.state import project_secret
 from federation.window import ENTITY, Extent, read_window, run_all
@@ -143,7 +143,7 @@ class Finder:
         seen = set(rows.column("id360").to_pylist())
         return [hit for hit, stand_in in zip(hits, ids.values(), strict=True) if stand_in in seen]
 
-    def _search(self, key: MatchKey, given: object) -> Found:
+    def _search(self, key: MatchKey, given: object) -> Carriers:
         return search(self.session, self.crosswalk, key, given, self.report, self.extent, self.not_searched)
 
     def _visible(self, people: Iterable[int]) -> set[int]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from connectors.lockdown import LOCKED_DOWN
 from federation.link_cache import LinkCache
-from federation.plan import Plan, Trusted
+from federation.plan import QueryPlan, Trusted
 from federation.report import size_of
 from federation.turns import Pace
 from federation.virtual_table import VirtualTable
@@ -234,7 +234,7 @@ class StatementPool:
     `pace` is how quickly the plan's sources have answered lately.
     """
 
-    def __init__(self, room: TrustedRoom, plan: Plan, schemas: Mapping[str, pa.Schema], spare: int = 8) -> None:
+    def __init__(self, room: TrustedRoom, plan: QueryPlan, schemas: Mapping[str, pa.Schema], spare: int = 8) -> None:
         self.room, self._schemas, self._spare = room, schemas, spare
         self._free: dict[str, list[Statement]] = {t.name: [] for t in (*plan.relations, *plan.searches)}
         self._closed = False

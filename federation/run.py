@@ -30,7 +30,7 @@ from connectors.spi.errors import (
 from federation.errors import MappingFailed, OverMemory, QueryTimeout
 from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, fitting, key_arrays
-from federation.plan import Fetch, IdSet, Plan, Trusted, quick
+from federation.plan import Fetch, IdSet, QueryPlan, Trusted, quick
 from federation.report import FragmentReport, Report, size_of
 from federation.rooms import Statement, StatementPool
 from federation.source_sessions import SourceSessions
@@ -58,7 +58,7 @@ class Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: QueryPlan,
         pool: StatementPool,
         sources: Callable[[str], Connector],
         values: Mapping[str, object],

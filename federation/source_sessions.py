@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from connectors.spi import Connector, Deadline, Session
 from connectors.spi.errors import SourceError
 from federation.inbox import Stopped
-from federation.plan import Plan
+from federation.plan import QueryPlan
 
 
 class SourceSessions:
@@ -21,7 +21,7 @@ class SourceSessions:
     that will hold one for longer opens all of its sessions beforehand, in the order of the sources' names (`open_all`).
     """
 
-    def __init__(self, plan: Plan, sources: Callable[[str], Connector], deadline: Deadline, stopped: Callable[[], bool]) -> None:
+    def __init__(self, plan: QueryPlan, sources: Callable[[str], Connector], deadline: Deadline, stopped: Callable[[], bool]) -> None:
         self._sources, self._deadline, self._stopped = sources, deadline, stopped
         self._left = Counter(f.fragment.source for f in plan.fetches)
         self._several = {source for source, count in self._left.items() if count > 1}

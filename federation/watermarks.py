@@ -15,7 +15,7 @@ from connectors.spi import Column, Connector, KeyFilter, Table, family
 from connectors.spi.errors import SchemaDrift
 from federation.context import kind_of
 from federation.errors import ChangedAt
-from federation.plan import Plan
+from federation.plan import QueryPlan
 from identity.model import RecordSet
 from identity.watermark import Mark, Watermark
 from views import model
@@ -94,8 +94,8 @@ def telling(records: RecordSet, mapping: model.Mapping, source: Connector, readi
 
 
 def by_keys(
-    plan: Plan, table: Table, key: tuple[str, ...], keys: pa.Table | None, most: int
-) -> tuple[Plan, Mapping[str, tuple[pa.Array, ...]]]:
+    plan: QueryPlan, table: Table, key: tuple[str, ...], keys: pa.Table | None, most: int
+) -> tuple[QueryPlan, Mapping[str, tuple[pa.Array, ...]]]:
     """A plan of one fetch as one that asks for the rows with some keys, and what is to be bound; whole, if they are too many."""
     if keys is None or keys.num_rows > most:
         return plan, {}

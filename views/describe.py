@@ -55,7 +55,7 @@ class ObjectEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CatalogView:
     """A unified view that SQL can name, with its columns in order."""
 
     name: str
@@ -71,13 +71,13 @@ def catalog(model: Model) -> dict[str, tuple[ObjectEntry, ...]]:
     return {area: tuple(entries) for area, entries in areas.items()}
 
 
-def views(model: Model) -> tuple[View, ...]:
+def views(model: Model) -> tuple[CatalogView, ...]:
     """The unified views as they are without any policy, sorted by name, with the columns that `*` shows."""
     everything = Views(replace(model, policies=()), frozenset(), None)
     return tuple(_view(model, name, found) for name in sorted(everything.names) if (found := everything.get(name)) is not None)
 
 
-def _view(model: Model, name: str, found: relations.View) -> View:
+def _view(model: Model, name: str, found: relations.View) -> CatalogView:
     object_ = model.objects.get(name) or model.objects.get(name.removesuffix(RECORD))
     known = object_.attributes if object_ else {}
     columns = (
@@ -85,7 +85,7 @@ def _view(model: Model, name: str, found: relations.View) -> View:
         for column, type_ in found.types.items()
         if column not in found.hidden
     )
-    return View(name, found.comment, tuple(columns))
+    return CatalogView(name, found.comment, tuple(columns))
 
 
 def view_names(model: Model, object_: ObjectType) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from identity.probabilistic.kinds import Kind
-from views.model import Rule
+from views.model import SurvivorshipRule
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", description="a name of lower case letters, digits and _")]
 Expression = Annotated[
@@ -154,15 +154,15 @@ class IdentityFields(Struct):
 
 
 class WinnerFields(Struct, forbid_unknown_fields=True):
-    rule: Rule
+    rule: SurvivorshipRule
     sources: Annotated[list[str], Meta(description="most trusted first")] = field(default_factory=list)
 
 
 class SurvivorshipFields(Struct, forbid_unknown_fields=True):
-    default: Rule = Rule.LATEST
+    default: SurvivorshipRule = SurvivorshipRule.LATEST
     source_order: Annotated[list[str], Meta(description="most trusted first")] = field(default_factory=list)
     updated_at: Annotated[Name, Meta(description="the attribute that dates a record")] = "updated_at"
-    attributes: dict[Name, Rule | WinnerFields] = field(default_factory=dict)
+    attributes: dict[Name, SurvivorshipRule | WinnerFields] = field(default_factory=dict)
 
 
 class PolicyFields(Struct, forbid_unknown_fields=True):

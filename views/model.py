@@ -136,7 +136,7 @@ class Mapping:
     places: MappingOf[str, Location] = field(default_factory=dict, repr=False, compare=False)
 
 
-class Rule(StrEnum):
+class SurvivorshipRule(StrEnum):
     """How one value survives among those of a person's records. NULLs (and empty strings, which are NULL) never win."""
 
     LATEST = "latest"
@@ -156,13 +156,13 @@ class Survivorship:
     """
 
     entity: str
-    default: Rule = Rule.LATEST
+    default: SurvivorshipRule = SurvivorshipRule.LATEST
     source_order: tuple[str, ...] = ()
     updated_at: str = "updated_at"
-    rules: MappingOf[str, Rule] = field(default_factory=dict)
+    rules: MappingOf[str, SurvivorshipRule] = field(default_factory=dict)
     orders: MappingOf[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def rule(self, attribute: str) -> Rule:
+    def rule(self, attribute: str) -> SurvivorshipRule:
         return self.rules.get(attribute, self.default)
 
     def order(self, attribute: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from identity.normalise import check_normal_form
 from views.errors import Conflict, MissingField, Problems, UnknownAttribute, UnknownName, WrongValue, did_you_mean
 from views.expressions import over_attributes, parse_scalar
 from views.fields import EntityFields, NamedRuleFields, PolicyFields, SettingsFields, SurvivorshipFields
-from views.model import Mapping, ObjectType, Policy, Rule, SourceConfig, Survivorship, object_named
+from views.model import Mapping, ObjectType, Policy, SourceConfig, Survivorship, SurvivorshipRule, object_named
 from views.project_file import Node
 
 Objects = MappingOf[str, ObjectType]
@@ -87,7 +87,7 @@ def survivorship(
     entity: str, fields: SurvivorshipFields, node: Node, objects: Objects, sources: MappingOf[str, SourceConfig], problems: Problems
 ) -> Survivorship:
     """The survivorship of one entity. What is wrong goes to `problems`."""
-    rules: dict[str, Rule] = {}
+    rules: dict[str, SurvivorshipRule] = {}
     orders: dict[str, tuple[str, ...]] = {}
     with problems.collect():
         known = entity_object(entity, objects, node).attributes
@@ -99,14 +99,14 @@ def survivorship(
             if name not in known:
                 problems.add(UnknownAttribute(f"`{entity}` has no attribute `{name}`", at, hint=did_you_mean(name, known)))
         for name, entry in fields.attributes.items():
-            rules[name] = entry if isinstance(entry, Rule) else entry.rule
-            if not isinstance(entry, Rule) and entry.sources:
+            rules[name] = entry if isinstance(entry, SurvivorshipRule) else entry.rule
+            if not isinstance(entry, SurvivorshipRule) and entry.sources:
                 _check_sources(entry.sources, node.find("attributes", name, "sources"), sources, problems)
                 orders[name] = tuple(entry.sources)
-            if rules[name] is Rule.PRIORITY and not (orders.get(name) or fields.source_order):
+            if rules[name] is SurvivorshipRule.PRIORITY and not (orders.get(name) or fields.source_order):
                 hint = "add `sources: [most trusted, …]`, or a `source_order` for the entity"
                 problems.add(WrongValue(f"`{name}` goes by source, but no order is given", node.find("attributes").key(name), hint=hint))
-    if fields.default is Rule.PRIORITY and not fields.source_order:
+    if fields.default is SurvivorshipRule.PRIORITY and not fields.source_order:
         problems.add(WrongValue("`source_priority` needs an order", node.find("default").at, hint="add `source_order: [most trusted, …]`"))
     return Survivorship(entity, fields.default, tuple(fields.source_order), fields.updated_at, rules, orders)
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 
 from sqlglot import exp, parse_one
 
-from views.model import Rule
+from views.model import SurvivorshipRule
 from views.relations import PROVENANCE, Survived
 
 EXTRA = ("records", "last_updated_at")
@@ -54,7 +54,9 @@ def survived_select(
     """
     raw = {c.name for tree in (view.filter, *view.masks.values()) if tree is not None for c in tree.find_all(exp.Column)}
     wanted = [c for c in view.types if c in set(columns) | raw and c != "id360"]
-    frequent = [a for a in dict.fromkeys(attribute_of(c) for c in wanted) if a in present and view.survivorship.rule(a) is Rule.FREQUENT]
+    frequent = [
+        a for a in dict.fromkeys(attribute_of(c) for c in wanted) if a in present and view.survivorship.rule(a) is SurvivorshipRule.FREQUENT
+    ]
     inner: exp.Expr = exp.alias_(exp.table_(_GATHERED), "r", table=True) if gathered else rows.subquery("r", copy=False)
     if frequent:
         counted = [_parse(f'count(*) OVER (PARTITION BY "id360", "{a}") AS "_n_{a}"') for a in frequent]
@@ -83,18 +85,18 @@ def _survivor(view: Survived, column: str) -> exp.Expr:
     rank = _rank(sources, order_of)
     latest = f'coalesce(epoch_us("_at"), -4611686018427387904)::HUGEINT * 1099511627776 + {rank} * 4294967296 + (4294967295 - "_ord")'
     match rule:
-        case Rule.MIN | Rule.MAX if taken == value:
+        case SurvivorshipRule.MIN | SurvivorshipRule.MAX if taken == value:
             return _parse(f"{rule.value}({value})")
-        case Rule.MIN | Rule.MAX:
-            sign = "-" if rule is Rule.MIN else ""
+        case SurvivorshipRule.MIN | SurvivorshipRule.MAX:
+            sign = "-" if rule is SurvivorshipRule.MIN else ""
             return _parse(f"arg_{rule.value}_null({taken}, {{'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
-        case Rule.PRIORITY:
+        case SurvivorshipRule.PRIORITY:
             order = f"{_trust(sources, order_of)}::HUGEINT * {1 << 104} + {latest}"
-        case Rule.FREQUENT:
+        case SurvivorshipRule.FREQUENT:
             order = f'"_n_{attribute}"::HUGEINT * {1 << 104} + {latest}'
-        case Rule.LONGEST:
+        case SurvivorshipRule.LONGEST:
             order = f"length({value}::VARCHAR)::HUGEINT * {1 << 104} + {latest}"
-        case Rule.ANY:
+        case SurvivorshipRule.ANY:
             order = f'{rank}::BIGINT * 4294967296 + (4294967295 - "_ord")'
         case _:
             order = latest

@@ -12,14 +12,24 @@ from federation.context import Context, kind_of
 from federation.passes.push_filters import folded, judge
 from federation.query import Found, Query, Relation, Scan
 from federation.values import Values
-from views.model import Rule
+from views.model import SurvivorshipRule
 from views.relations import Records, Survived
 
 MOST = 0.2
 """The largest share of a table's rows worth searching for first."""
 UNSEARCHED = (*TRUE_OF_NULL, exp.Not, exp.NEQ)
 """Satisfied by people without any value, whom no search finds; or by nearly everybody."""
-PICKS_A_ROW = frozenset({Rule.LATEST, Rule.PRIORITY, Rule.FREQUENT, Rule.LONGEST, Rule.MIN, Rule.MAX, Rule.ANY})
+PICKS_A_VALUE = frozenset(
+    {
+        SurvivorshipRule.LATEST,
+        SurvivorshipRule.PRIORITY,
+        SurvivorshipRule.FREQUENT,
+        SurvivorshipRule.LONGEST,
+        SurvivorshipRule.MIN,
+        SurvivorshipRule.MAX,
+        SurvivorshipRule.ANY,
+    }
+)
 
 
 def find_candidates(query: Query, context: Context) -> Query:
@@ -56,7 +66,7 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
         masked = attribute in view.masks and conjunct in relation.filters
         if attribute not in view.records.types or masked or attribute == "id360" or conjunct.find(*UNSEARCHED):
             continue
-        if view.survivorship.rule(attribute) in PICKS_A_ROW:
+        if view.survivorship.rule(attribute) in PICKS_A_VALUE:
             search = _search(f"{relation.name}f{len(searches)}", view.records, relation.scans, conjunct, context, values)
             if search is not None:
                 searches.append(search)

@@ -50,7 +50,7 @@ class BlockingRule:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockingYield:
+class Proposed:
     """What one rule did: pairs it proposed, pairs no other rule proposed, blocks over the cap, records left out for that; of what is
     left out the largest blocks, each as a number that stands for its values, and its records."""
 
@@ -69,7 +69,7 @@ class Candidates:
     left: Ints
     right: Ints
     rules: npt.NDArray[np.uint64]
-    yields: tuple[BlockingYield, ...]
+    yields: tuple[Proposed, ...]
 
 
 _RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -192,7 +192,7 @@ def candidates(
     codes, agreed = _merged([codes for codes, _, _ in proposed])
     single = (agreed & (agreed - np.uint64(1))) == 0
     yields = [
-        BlockingYield(rule.name, len(of), int((single & (agreed == 1 << i)).sum()), oversize, len(left), _largest(left))
+        Proposed(rule.name, len(of), int((single & (agreed == 1 << i)).sum()), oversize, len(left), _largest(left))
         for i, (rule, (of, oversize, left)) in enumerate(zip(rules, proposed, strict=True))
     ]
     return Candidates(codes // max(count, 1), codes % max(count, 1), agreed, tuple(yields))
@@ -200,7 +200,7 @@ def candidates(
 
 def _every_pair(count: int) -> Candidates:
     left, right = (side.astype(np.int64) for side in np.triu_indices(count, 1))
-    return Candidates(left, right, np.ones(len(left), np.uint64), (BlockingYield("every pair", len(left), len(left), 0, 0),))
+    return Candidates(left, right, np.ones(len(left), np.uint64), (Proposed("every pair", len(left), len(left), 0, 0),))
 
 
 def _merged(codes: list[Ints]) -> tuple[Ints, npt.NDArray[np.uint64]]:

@@ -27,7 +27,7 @@ many. Of a few records too little can be seen: where one pair of fifteen agrees,
 MOST_BY_CHANCE = 0.2
 """The share, at most, of pairs that agree exactly on what people mostly have to themselves (`Factor.own`). Where a table has little else,
 nothing in it would tell: all of them might be of two people as well as of one."""
-NOBODY = 1e-3
+HARDLY_ANY = 1e-3
 """So many pairs a class has that has none."""
 ROUNDS = 60
 SETTLED = 1e-4
@@ -88,7 +88,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
     household = [_household(f, start[i], random[i], grouped[i]) for i, f in enumerate(factors)]
     # where nothing tells the people of a household apart, there are only people
     told_apart = any(factor.household is not Household.FREE for factor in factors)
-    n_match, n_household = 0.3 * records, 0.1 * records if told_apart else NOBODY
+    n_match, n_household = 0.3 * records, 0.1 * records if told_apart else HARDLY_ANY
     counts = seen.counts.astype(np.float64)
     before = np.zeros(len(counts))
     agree = _agreeing(factors, seen.patterns) if chance.kindred_apart else {}
@@ -101,7 +101,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
         weights = np.exp(logs)
         weights /= weights.sum(axis=0)
         of_match, of_household = weights[0] * counts, weights[1] * counts
-        n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), NOBODY) if told_apart else NOBODY
+        n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), HARDLY_ANY) if told_apart else HARDLY_ANY
         taken: list[Floats] = []
         for f, factor in enumerate(factors):
             column, size = seen.patterns[:, f], len(factor.levels)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.world import World
-from views.model import Rule, Survivorship
+from views.model import Survivorship, SurvivorshipRule
 
 Row = dict[str, Any]
 ATTRIBUTES = (
@@ -33,16 +33,16 @@ def winner(rules: Survivorship, attribute: str, records: list[Row]) -> Row | Non
     def trust(record: Row) -> int:
         return len(order) - order.index(record["source"]) if record["source"] in order else 0
 
-    measures: dict[Rule, Any] = {
-        Rule.LATEST: latest,
-        Rule.PRIORITY: lambda r: (trust(r), *latest(r)),
-        Rule.FREQUENT: lambda r: (counts[r[attribute]], *latest(r)),
-        Rule.LONGEST: lambda r: (len(str(r[attribute])), *latest(r)),
-        Rule.ANY: lambda r: (trust(r), -r["ord"]),
-        Rule.MAX: lambda r: (r[attribute], *latest(r)),
+    measures: dict[SurvivorshipRule, Any] = {
+        SurvivorshipRule.LATEST: latest,
+        SurvivorshipRule.PRIORITY: lambda r: (trust(r), *latest(r)),
+        SurvivorshipRule.FREQUENT: lambda r: (counts[r[attribute]], *latest(r)),
+        SurvivorshipRule.LONGEST: lambda r: (len(str(r[attribute])), *latest(r)),
+        SurvivorshipRule.ANY: lambda r: (trust(r), -r["ord"]),
+        SurvivorshipRule.MAX: lambda r: (r[attribute], *latest(r)),
     }
     rule = rules.rule(attribute)
-    if rule is Rule.MIN:
+    if rule is SurvivorshipRule.MIN:
         least = min(r[attribute] for r in there)
         return max((r for r in there if r[attribute] == least), key=latest)
     return max(there, key=measures[rule])

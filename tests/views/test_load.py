@@ -9,7 +9,7 @@ import pytest
 from identity.model import MatchKey
 from views.errors import MissingSecret
 from views.load import load
-from views.model import ForeignKey, Identifier, Mapping, Model, OwnKey, Rule
+from views.model import ForeignKey, Identifier, Mapping, Model, OwnKey, SurvivorshipRule
 
 GOOD = Path(__file__).parent / "good"
 
@@ -75,9 +75,9 @@ def test_rules_and_survivorship(model: Model) -> None:
     assert [p.normal for p in rules["last_name+birth_date+postal_code"]] == ["name", "date", "postcode"]
     assert rules["british-phone"] == (MatchKey("phone", "phone(GB)"), MatchKey("last_name", "lower"))
     survivorship = model.survivorship["individual"]
-    assert survivorship.rule("phone") is Rule.PRIORITY and survivorship.order("phone") == ("shop", "crm")
-    assert survivorship.rule("full_name") is Rule.LONGEST and survivorship.order("full_name") == ("crm", "shop")
-    assert survivorship.rule("city") is Rule.LATEST
+    assert survivorship.rule("phone") is SurvivorshipRule.PRIORITY and survivorship.order("phone") == ("shop", "crm")
+    assert survivorship.rule("full_name") is SurvivorshipRule.LONGEST and survivorship.order("full_name") == ("crm", "shop")
+    assert survivorship.rule("city") is SurvivorshipRule.LATEST
 
 
 def test_policies_and_settings(model: Model) -> None:
