@@ -142,8 +142,7 @@ def rollback_project(project: Project, to: int | None = None) -> Crosswalk:
 
     See identity.versions.rollback.
     """
-    restored = rollback(project.store, to, memory_limit=f"{project.memory >> 20}MiB")
-    put_into_use(project.store, models_folder(project), restored.models)
+    restored = rollback(project.store, to, memory_limit=f"{project.memory >> 20}MiB", models=models_folder(project))
     project.forget_plans()
     return restored
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import duckdb
 
@@ -21,23 +22,33 @@ from identity.run import OF_RECORDS
 from identity.scratch import scratch
 from identity.versions.changes import flows
 from identity.versions.history import MERGED, RESTORED, RETIRED
+from identity.versions.models import put_into_use
 from identity.versions.publishing import copy_identifiers, copy_links
 from identity.versions.store import CrosswalkStore, Draft
 
 UNREADABLE = (CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, NoSuchVersion)
 
 
-def rollback(store: CrosswalkStore, to: int | None = None, *, memory_limit: str = MEMORY_LIMIT) -> Crosswalk:
-    """Let the links of version `to` serve again, as a new version; by default those of the version before the one that serves.
+def rollback(store: CrosswalkStore, to: int | None = None, *, memory_limit: str = MEMORY_LIMIT, models: Path | None = None) -> Crosswalk:
+    """Let the links of version `to` serve again, as a new version; by default those of the version before the one that serves. The models
+    that it was made with come into use in the folder `models`.
 
     Also the way out when the version that serves is broken; ids that only it knew are then forgotten. A second rollback goes
     further back. Raises: NoSuchVersion; CrosswalkDamaged and CrosswalkVersion, of the version to restore; CrosswalkKey;
     ResolveRunning; ResolveMemory.
     """
     started = time.monotonic()
-    with scratch(memory_limit) as con, store.write(con, restores=lambda: store.at(to or _before(store))) as draft:
+    made_with: dict[str, str] = {}
+
+    def serve(file: Path, version: int) -> None:
+        if models is not None:
+            put_into_use(store, models, made_with)  # before: interrupted now, nothing was rolled back, and who tries again goes no further
+        store.publish(file, version)
+
+    with scratch(memory_limit) as con, store.write(con, restores=lambda: store.at(to or _before(store)), finish=serve) as draft:
         restored = draft.previous
         assert restored is not None
+        made_with |= restored.models
         for links in restored.links:
             copy_links(con, links)
         for identifiers in restored.identifiers:
