@@ -170,7 +170,7 @@ class Run:
         known = by_cluster[~fresh]
         adopted = known[~among(known, self.history.registry(known).ids)]
         texts = self._anchor_texts(loaded, anchors[fresh])
-        minted = mint(self.con, self.secret, texts, lambda ids: self.history.taken(ids) | np.isin(ids, adopted))
+        minted = mint(self.secret, texts, lambda ids: self.history.taken(ids) | np.isin(ids, adopted))
         by_cluster[fresh] = minted
         return by_cluster, np.concatenate([minted, adopted])
 

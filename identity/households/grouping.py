@@ -58,7 +58,7 @@ def make_households(
     ids = keep(common, np.full(len(anchors), NO_ID, np.int64))
     fresh = ids == NO_ID
     first = people[np.unique(clusters, return_index=True)[1]]
-    minted = mint(con, secret, _texts(entity, space, first[fresh]), history.taken)
+    minted = mint(secret, _texts(entity, space, first[fresh]), history.taken)
     ids[fresh] = minted
     history.record(HOUSEHOLD_OF + entity, space, minted, ids, heirs(common, ids), parents(common, ids, minted))
     _write(con, entity, space, people, ids[clusters])

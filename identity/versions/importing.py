@@ -100,7 +100,7 @@ class _Import(Run):
         prefix = measured("foreign id", entity, space)
         anchors = pa.array([f"{prefix}{text}" for text in foreign.filter(pa.array(new)).to_pylist()], pa.string())
         ids = np.asarray(known.fill_null(0), np.int64).copy()
-        ids[new] = mint(self.con, self.secret, anchors, self.history.taken)
+        ids[new] = mint(self.secret, anchors, self.history.taken)
         mapping = pa.table({"foreign_id": foreign.filter(pa.array(new)), "id360": pa.array(ids[new])})
         with registered(self.con, "mapping", mapping):
             self.con.execute("INSERT INTO new.foreign_id SELECT ?, ?, foreign_id, id360 FROM mapping ORDER BY foreign_id", [entity, space])
