@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
+from string import ascii_lowercase, ascii_uppercase
 
 import sqlglot
 from sqlglot import exp
@@ -73,13 +74,14 @@ def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], f
     tree = _query(tree.transform(one_instant))
     names_of_outputs = _written_names(tree)
     uses = _resolve_relations(tree, resolve, names, first)
+    _name_columns_as_views_do(tree, uses)
     schema = _shown(tree, uses)
     for join in tree.find_all(exp.Join):
         join.meta[_USING] = tuple(name.name.lower() for name in join.args.get("using") or ())
     try:
         qualified = qualify(tree, schema=sqlglot.MappingSchema(schema, dialect="duckdb", normalize=False), dialect="duckdb")
     except (OptimizeError, SqlglotError) as error:
-        raise _unknown_column(error, uses) from error
+        raise _unknown_column(error, uses, sql) from error
     for select in qualified.find_all(exp.Select):
         _merge_keys(select)
     _refuse(qualified)  # qualifying may not bring in what was refused above
@@ -280,9 +282,21 @@ def _merge_keys(select: exp.Select) -> None:
         outer = outer or join.side.upper() in ("RIGHT", "FULL")
 
 
+def _name_columns_as_views_do(tree: exp.Query, uses: Mapping[str, View]) -> None:
+    """Views have names in lower case: sqlglot writes only the letters of ASCII so, and would not find `"Änderung"`."""
+    known = {c for view in uses.values() for c in view.types if not c.isascii()}
+    for column in tree.find_all(exp.Column) if known else ():
+        if column.name.lower() in known:
+            column.this.set("this", column.name.lower())
+
+
 def _written_names(tree: exp.Query) -> dict[str, str]:
-    """Lower-case → as written, for the aliases of the outermost SELECT."""
-    return {e.alias.lower(): e.alias for e in tree.selects if isinstance(e, exp.Alias)}
+    """As qualifying leaves them → as written, for the aliases of the outermost SELECT."""
+    return {e.alias.translate(_LOWER): e.alias for e in tree.selects if isinstance(e, exp.Alias)}
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+"""How qualifying, and DuckDB, take names for the same."""
 
 
 def _restore_names(query: exp.Query, written: Mapping[str, str]) -> exp.Query:
@@ -292,7 +306,7 @@ def _restore_names(query: exp.Query, written: Mapping[str, str]) -> exp.Query:
     return query
 
 
-def _unknown_column(error: Exception, uses: Mapping[str, View]) -> UnknownColumn:
+def _unknown_column(error: Exception, uses: Mapping[str, View], sql: str) -> UnknownColumn:
     text = str(error)
     said = re.search(r"'([^']+)'|Unknown column: (\S+)", text)
     name = (said[1] or said[2]).split(".")[-1] if said else ""
@@ -305,6 +319,10 @@ def _unknown_column(error: Exception, uses: Mapping[str, View]) -> UnknownColumn
         )
     near = [n for n in get_close_matches(name, known, n=2) if n != name]
     of = ", ".join(dict.fromkeys(f"`{v.name}`" for v in uses.values())) or "the query"
+    quoted = re.search(f'"({re.escape(name)})"', sql, re.IGNORECASE) if name and not near else None
+    if quoted is not None:
+        hint = f"what stands in double quotes is a name; a text stands in single ones: '{quoted[1]}'"
+        return UnknownColumn(f"{of} has no column `{quoted[1]}`", hint=hint)
     hint = f"did you mean `{near[0]}`?" if near else f"columns: {', '.join(k for k in known if '__' not in k and not k.startswith('_'))}"
     return UnknownColumn(f"{of} has no column `{name}`" if name else "a column of the query cannot be found", hint=hint)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from identity.probabilistic.kinds import Kind
+
 OBJECT_WORDS: Mapping[str, str] = {
     "individual": "individual person people contact customer client member user subscriber patient guest buyer shopper consumer crm_user",
     "account": "account company organisation organization business firm household employer",
@@ -26,6 +28,13 @@ OBJECT_WORDS: Mapping[str, str] = {
 }
 """What tables of an object are called elsewhere."""
 
+KINDS: Mapping[str, tuple[Kind, ...]] = {
+    "email": (Kind.EMAIL,), "phone": (Kind.PHONE,), "first_name": (Kind.GIVEN,), "last_name": (Kind.FAMILY,), "full_name": (Kind.FULL,),
+    "birth_date": (Kind.BIRTH_DATE,), "gender": (Kind.GENDER,), "street": (Kind.STREET, Kind.ADDRESS), "postal_code": (Kind.POSTCODE,),
+    "city": (Kind.CITY,), "company_name": (Kind.ORGANISATION,),
+}  # fmt: skip
+"""What attributes are to identity resolution, which knows columns of them in many languages."""
+
 ATTRIBUTE_WORDS: Mapping[str, str] = {
     "email": "mail e_mail email_address mail_address e_mail_address emailaddr primary_email email1 email_1 email_addr emailid email_id "
     "personal_email private_email home_email work_email",
@@ -35,7 +44,7 @@ ATTRIBUTE_WORDS: Mapping[str, str] = {
     "last_name": "lastname surname family_name lname nachname last family name_last l_name last_nm surnames familienname nom",
     "full_name": "name fullname display_name customer_name contact_name person_name complete_name name_full",
     "title": "salutation form_of_address anrede prefix",
-    "birth_date": "birthdate birthday dob date_of_birth born geburtsdatum birth_dt d_o_b bday day_of_birth",
+    "birth_date": "birthdate birthday dob date_of_birth birth born geburtsdatum birth_dt d_o_b bday day_of_birth",
     "gender": "sex geschlecht gender_code sex_code",
     "street": "address street_address address1 address_line1 addr1 strasse addr address_1 address_line_1 street1 "
     "street_line1 street_name line1 addr_line1",
@@ -51,6 +60,7 @@ ATTRIBUTE_WORDS: Mapping[str, str] = {
     "updated_at": "updated modified changed last_modified modified_at changed_at last_changed update_date last_update updated_on mtime",
     "total_amount": "total amount order_total grand_total total_price sum value order_value gross_amount",
     "tax_amount": "tax vat mwst",
+    "tax_number": "tax_id vat_id vat_no vat_number ust_id ustid steuernummer vat_reg_no",
     "discount_amount": "discount rebate rabatt",
     "shipping_amount": "shipping shipping_cost freight delivery_fee",
     "ordered_at": "order_date ordered placed_at purchase_date purchased_at date ordered_on created created_at order_ts",

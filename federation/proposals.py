@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from connectors.spi import Column, Table
-from federation.proposal_words import ATTRIBUTE_WORDS, OBJECT_WORDS
+from federation.proposal_words import ATTRIBUTE_WORDS, KINDS, OBJECT_WORDS
+from identity.probabilistic.kinds import kind_of
 from views.model import Attribute, ObjectType
 
 FITS: Mapping[str, frozenset[str]] = {
@@ -30,6 +31,12 @@ FITS: Mapping[str, frozenset[str]] = {
 GOOD = 82.0  # a score (0..100) from which a column is proposed for an attribute
 SURE = 93.0  # below it the proposal says that it is one to look at
 TABLE = 78.0  # a score from which a table's name speaks for an object
+KNOWN = 90.0  # the score of a column that identity resolution knows by its name, in any of its languages
+
+
+DELETED_AT = ("deleted_at", "deleted_on", "deleted", "deletion_date", "date_deleted", "delete_date", "removed_at", "geloescht_am")
+DELETED = ("is_deleted", "deleted", "is_removed", "removed", "soft_deleted", "deleted_flag", "geloescht")
+"""What columns are called that mark rows as deleted, by a moment or by a flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,8 @@ class Proposal:
     """A mapping proposed for a table. `person` is a foreign key (table, column) if `by_table`, else an identifier (name, column),
     or None. `references` are foreign keys to other objects: attribute → column.
 
-    `unsure` are remarks for whoever looks it over; `unused` the columns that nothing was found for.
+    `deleted` is a column that marks rows as deleted. `unsure` are remarks for whoever looks it over; `unused` the columns that nothing
+    was found for.
     """
 
     source: str
@@ -58,6 +66,7 @@ class Proposal:
     by_table: bool
     references: Mapping[str, str]
     choices: tuple[Choice, ...]
+    deleted: Column | None
     unsure: tuple[str, ...]
     unused: tuple[str, ...]
 
@@ -78,10 +87,13 @@ def best_object(table: Table, objects: Mapping[str, ObjectType]) -> ObjectType |
     """The object that a table is most likely about: by its name, and by how many of its columns find an attribute."""
     best, most = None, 0.0
     for thing in objects.values():
-        named = table_score(table.name, thing)
-        share = len(choose(table, thing)) / max(1, len(table.columns))
+        named, choices = table_score(table.name, thing), choose(table, thing)
+        share = len(choices) / max(1, len(table.columns))
+        of_people = share >= 0.6 and thing.name == "individual" and any(c.attribute.identifier for c in choices)
         score = named + 45 * share + (15 if thing.entity and named >= TABLE else 0)
-        if (named >= TABLE or (share >= 0.6 and thing.name == "individual" and _identifies(table, thing))) and score > most:
+        if of_people and {"first_name", "last_name"} <= {c.attribute.name for c in choices}:
+            score += 80  # a list of people, whatever it is called: a newsletter's subscribers are no mailings
+        if (named >= (TABLE if choices else SURE) or of_people) and score > most:
             best, most = thing, score
     return best
 
@@ -123,6 +135,10 @@ def column_score(column: Column, attribute: Attribute, table: Table) -> tuple[fl
     bare = said.removeprefix(_singular(normal(table.name.rpartition(".")[2])) + "_")  # customer_name in customer
     words = [attribute.name, *ATTRIBUTE_WORDS.get(attribute.name, "").split()]
     score = max(_alike(form, word) - min(4, place) for form in {said, bare} for place, word in enumerate(words))
+    if score < KNOWN and kind_of(column.name) in KINDS.get(attribute.name, ()):
+        score = KNOWN
+    if column.native.endswith("[]"):  # a list: which of its values is meant is for a person to say
+        return 0.0, False
     type_ = attribute.type.partition("(")[0]
     if column.kind in FITS.get(type_, frozenset()):
         return score, False
@@ -161,10 +177,6 @@ def _singular(name: str) -> str:
     return name[:-1] if name.endswith("s") and not name.endswith(("ss", "us", "is")) else name
 
 
-def _identifies(table: Table, thing: ObjectType) -> bool:
-    return any(c.attribute.identifier for c in choose(table, thing))
-
-
 # -- one proposal ----------------------------------------------------------------------------------------------------------------
 
 
@@ -178,8 +190,16 @@ def _proposal(source: str, table: Table, thing: ObjectType, of: Mapping[str, Seq
         if person is None:
             unsure += ("whose rows are they? nothing that looks like a key of a person, or an e-mail",)
     taken = {c.column.name for c in choices} | set(key) | set(references.values()) | ({person[1]} if person else set())
+    deleted = next((c for c in table.columns if c.name not in taken and _marks_deleted(c)), None)
+    taken |= {deleted.name} if deleted else set()
     unused = tuple(c.name for c in table.columns if c.name not in taken)
-    return Proposal(source, table, thing, key, person, by_table, references, tuple(choices), unsure, unused)
+    return Proposal(source, table, thing, key, person, by_table, references, tuple(choices), deleted, unsure, unused)
+
+
+def _marks_deleted(column: Column) -> bool:
+    """Whether it says which rows are kept though they are deleted: a moment, or a flag."""
+    moment = column.kind in ("date", "timestamp", "timestamptz")
+    return (moment or column.kind in ("bool", "int")) and normal(column.name) in (DELETED_AT if moment else DELETED)
 
 
 def _references(table: Table, thing: ObjectType, of: Mapping[str, Sequence[Table]]) -> Iterable[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -85,7 +85,7 @@ class Run:
         self._inboxes: dict[str, Inbox] = {}
         self._sessions = SourceSessions(plan, sources, deadline, self.stopped)
         self._lookups = Lookups(plan, pool.room, self.watch, self._searched, unresolved)
-        self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out()))
+        self._alarm = watchdog.schedule(deadline.at, lambda: self.stop(_timed_out(self._silent())))
         self._late = False
         patience = time.monotonic() + deadline.remaining() * PATIENCE
         self._patience = watchdog.schedule(patience, self._leave_out_late) if partial else None
@@ -106,6 +106,11 @@ class Run:
             cursors = list(self._cursors)
         self._sessions.cancel()
         self._interrupt(cursors)
+
+    def _silent(self) -> list[str]:
+        """Tables that were asked for and of which nothing has come yet."""
+        open_ = [m for m in list(self.report.fragments) if m.asked and not m.rows and not m.ms]
+        return list(dict.fromkeys(f"`{m.source}.{m.table}`" for m in open_))
 
     def _leave_out_late(self) -> None:
         """In a partial answer: whoever has not answered by now is left out, so that the others' rows still make it."""
@@ -361,8 +366,10 @@ def cause_of(told: C360Error, error: BaseException) -> BaseException | None:
     return told.__cause__ if told is error or told.__cause__ is not None else error
 
 
-def _timed_out() -> QueryTimeout:
-    return QueryTimeout("the query ran out of its time", hint="narrow it, or give it more: timeout=… (on the command line --timeout)")
+def _timed_out(silent: Sequence[str] = ()) -> QueryTimeout:
+    waited = f"; {', '.join(silent)} had not answered" if silent else ""
+    hint = "narrow it, or give it more: timeout=… (on the command line --timeout)"
+    return QueryTimeout(f"the query ran out of its time{waited}", hint=hint)
 
 
 def over_memory() -> OverMemory:

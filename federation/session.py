@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from connectors.spi import Deadline
 from connectors.spi.errors import C360Error, InternalError
-from federation import parameters
+from federation import parameters, passes
 from federation.errors import MissingParameter, QueryFailed
 from federation.inbox import Stopped
 from federation.planner import Prepared
@@ -73,7 +73,7 @@ class Session:
             crosswalk = self.project.store.current()
             planner = self.project.planner
             prepared, cached, values = planner.prepare(
-                query, values, self._views, crosswalk, tuple(sorted(passes_off)), partial=partial
+                query, values, self._views, crosswalk, passes.known(passes_off), partial=partial
             )  # fmt: skip
             _check_params(prepared.plan.params, values)
             report.resolved_at = crosswalk.resolved_at if crosswalk is not None else None

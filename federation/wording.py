@@ -7,6 +7,11 @@ import re
 
 _KIND = re.compile(r"(?:Invalid: )?([A-Z][A-Za-z ]+?) Error: ")
 _PLANNED = {"Parser", "Syntax", "Binder", "Catalog", "Not implemented", "Parameter Not Resolved", "Parameter Not Allowed"}
+_TEXT = re.compile(
+    r"^Conversion Error: (?:Could not convert string .* to (U?INT\d+|BOOL|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))"
+    r"|(?:invalid )?(date|timestamp|time) field (?:format|value out of range): .*)$"
+)
+_FORMS = {"date": "DATE (YYYY-MM-DD)", "timestamp": "TIMESTAMP (YYYY-MM-DD HH:MM:SS)", "time": "TIME (HH:MM:SS)"}
 _CAST = re.compile(r" to ([A-Z]\w*(?:\([\d,]+\))?) when casting from source column (\w+)")
 
 
@@ -16,6 +21,8 @@ def said(error: BaseException) -> str:
 
     >>> said(ValueError("Conversion Error: Could not convert string 'Ada' to INT32 when casting from source column first_name"))
     'Conversion Error: a value of `first_name` does not convert to INT32'
+    >>> said(ValueError('Conversion Error: invalid date field format: "1.2.1980", expected format is (YYYY-MM-DD)'))
+    'Conversion Error: a text is no DATE (YYYY-MM-DD)'
     >>> said(ValueError("Out of Range Error: Overflow in addition of INT64 (9 + 9223372036854775807)!"))
     'Out of Range Error: on a value of the query'
     >>> said(ValueError('Binder Error: Referenced column "x" not found'))
@@ -27,6 +34,8 @@ def said(error: BaseException) -> str:
         return f"{type(error).__name__} on a value of the query"
     if kind[1] in _PLANNED:
         return text
+    if (of := _TEXT.match(text)) is not None and "when casting" not in text:
+        return f"Conversion Error: a text is no {of[1] or _FORMS[of[2]]}"
     cast = _CAST.search(text)
     return f"{kind[1]} Error: " + (f"a value of `{cast[2]}` does not convert to {cast[1]}" if cast else "on a value of the query")
 

@@ -104,6 +104,12 @@ def _mapping(proposal: Proposal) -> list[str]:
         lines.append(f"    person: {value}")
     elif not thing.entity and thing.of == "individual":
         lines.append("    person: none")
+    if proposal.deleted is not None:
+        column = _quoted(proposal.deleted.name)
+        kept = {"bool": f"{column} IS DISTINCT FROM true", "int": f"{column} IS DISTINCT FROM 1"}
+        lines.append(
+            f"    where: {_scalar(kept.get(proposal.deleted.kind, f'{column} IS NULL'))}   # ? leaves out what is marked as deleted"
+        )
     lines.append("    attributes:")
     if thing.key and len(proposal.key) == 1:
         lines.append(f"      {thing.key}: {_sql(proposal.key[0])}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 from connectors.spi.errors import InternalError
 from federation.context import Context
+from federation.errors import NotSupported
 from federation.passes.bind_keys import bind_keys
 from federation.passes.copy_filters import copy_filters
 from federation.passes.find_candidates import find_candidates
@@ -30,6 +31,14 @@ PASSES: tuple[Pass, ...] = (
 )  # fmt: skip
 
 NAMES = tuple(p.__name__ for p in PASSES)
+
+
+def known(off: Collection[str]) -> tuple[str, ...]:
+    """The names of passes to leave out, in order. Raises NotSupported for one that there is none of."""
+    off = (off,) if isinstance(off, str) else off
+    if strange := sorted(set(off) - set(NAMES)):
+        raise NotSupported(f"there is no planner pass `{strange[0]}`", hint=f"passes: {', '.join(NAMES)}")
+    return tuple(name for name in NAMES if name in off)
 
 
 def run(query: Query, context: Context, off: Collection[str] = ()) -> Query:

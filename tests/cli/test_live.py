@@ -197,6 +197,35 @@ def test_a_proposal_that_does_not_fit_changes_nothing(cli: Cli, sample: Path, tm
     assert (tmp_path / "c360.yml").read_text() == text and not list(tmp_path.glob("mappings/*"))
 
 
+def test_discover_knows_lists_of_people_by_their_columns(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "newsletter.csv").write_text("Kundennummer,Vorname,Nachname,E-Mail,PLZ,Ort,Geburtsdatum\n1,A,B,a@b.de,1,C,2000-01-01\n")
+    (tmp_path / "clientes.csv").write_text("codigo,nombre,apellidos,correo,telefono,ciudad\n1,A,B,a@b.es,1,C\n")
+    (tmp_path / "contact_role.csv").write_text("contact_id,account_no,role\n1,2,x\n")
+    (tmp_path / "calls.csv").write_text("call,comment,phone,occurred_at\n1,x,2,2024-01-01\n")
+    (tmp_path / "c360.yml").write_text("version: 1\nname: files\nsources: {f: {kind: files, path: .}}\n")
+    said = cli("discover", "f", project=tmp_path).out
+    found = _mappings(said)
+    assert found["newsletter"]["object"] == found["clientes"]["object"] == "individual"
+    assert found["newsletter"]["attributes"]["birth_date"].startswith("Geburtsdatum")
+    assert "first_name: nombre   # ?" in said and "last_name: apellidos   # ?" in said and "city: ciudad   # ?" in said
+    assert "contact_role" not in found, "a link between two tables is no telephone"
+    assert cli("discover", "f", "--write", project=tmp_path).code == 0, "columns named like a statement"
+
+
+def test_discover_leaves_out_what_is_marked_as_deleted(cli: Cli, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute("CREATE TABLE contact (id INTEGER PRIMARY KEY, email TEXT, deleted_at TIMESTAMP)")
+        db.execute("CREATE TABLE customer (id INTEGER PRIMARY KEY, email TEXT, phones TEXT, is_deleted INTEGER, deleted_by TEXT)")
+        db.execute("INSERT INTO contact VALUES (1, 'a@x.de', NULL), (2, 'b@x.de', '2024-01-01 00:00:00')")
+        db.execute("INSERT INTO customer VALUES (1, 'c@x.de', '', NULL, ''), (2, 'd@x.de', '', 0, ''), (3, 'e@x.de', '', 1, '')")
+    (tmp_path / "c360.yml").write_text("version: 1\nname: a\nsources: {a: {kind: sqlite, path: a.db}}\n")
+    assert cli("discover", "a", "--write", project=tmp_path).code == 0
+    said = cli("sql", "SELECT email FROM individual_record ORDER BY 1", "-o", "csv", project=tmp_path)
+    assert said.lines[1:] == ["a@x.de", "c@x.de", "d@x.de"]
+    written = (tmp_path / "mappings" / "a.yml").read_text()
+    assert written.count("# ? leaves out what is marked as deleted") == 2 and "# not used: deleted_by" in written
+
+
 def _mappings(text: str) -> dict[str, dict[str, object]]:
     from ruamel.yaml import YAML
 
