@@ -135,8 +135,7 @@ ALL_UP_TO = 1_500
 DESCRIBED = repr(
     (_RULES, _WEAK_RULES, *((r.name, r.parts, sorted(r.columns), r.cap, r.several) for r in (_NAME, _PART_OF_NAME)), MOST_TEXTS)
 )
-"""What an index was made by; sets in order, since another process has them in another."""
-"""What an index was made by: under other rules records meet by other keys."""
+"""What an index was made by: under other rules records meet by other keys. Sets are in order, for another process has them in another."""
 REFINEMENTS = ("dob", "given1", "family", "postcode", "city", "email", "phone", "street")
 
 
