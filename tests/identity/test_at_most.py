@@ -7,16 +7,17 @@ import random
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from batches import IDENTIFIERS, MODEL, Both, World, history, links, sets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import people_set, strangers
 from records import RULES, SECRET, record_set
-from test_incremental import IDENTIFIERS, MODEL, Both, World, any_share, batch, history, links, models, sets
 
 from identity.cardinality import NO_VALUE, Holdings, Limited
 from identity.clustering import Ints, components
@@ -36,7 +37,6 @@ from identity.stewardship.decisions import SAME, Decision, RecordName
 from identity.stewardship.review import review
 from identity.versions.store import CrosswalkStore
 
-__all__ = ["any_share", "models"]
 PHONES = AtMost(MatchKey("phone", "exact"), 1)
 COUNT = 14
 
@@ -196,10 +196,7 @@ def test_whom_a_limit_keeps_from_the_first_of_a_block_it_need_not_keep_from_the_
 class Few(Both):
     """As Both, where nobody has two phones."""
 
-    most = AtMost(MatchKey("phone", "exact"), 1), AtMost(MatchKey("city", "lower"), 2)
-
-    def engines(self) -> Engines:
-        return Engines(SECRET, {"individual": MODEL} if self.probable else {}, self.models, self.cap, at_most={"individual": self.most})
+    limits: ClassVar = {"at_most": {"individual": (AtMost(MatchKey("phone", "exact"), 1), AtMost(MatchKey("city", "lower"), 2))}}
 
     def limited(self, world: World) -> tuple[int, int]:
         """The most phones and cities of a person."""
@@ -213,13 +210,9 @@ class Few(Both):
 @pytest.mark.usefixtures("any_share")
 @pytest.mark.parametrize(("seed", "ruled", "probable"), [(41, False, True), (42, True, True), (43, True, False)])
 def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed: int, ruled: bool, probable: bool) -> None:
-    draw, world, people = history(seed)
     both = Few(tmp_path, models, RULES if ruled else None, probable, cap=12)
-    both.start(world)
     refused = 0
-    for step in range(1, 4):
-        world = batch(draw, world, people, step)
-        both.go_on(world)
+    for world, _ in both.through(*history(seed), batches=3):
         assert both.limited(world) == (1, 2)
         found = review(evidence_of(both.little.current(), "individual", ""), SECRET, limit=10_000)  # type: ignore[arg-type]
         refused += sum("at_most phone 1" in item.why for item in found)

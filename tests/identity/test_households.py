@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from batches import IDENTIFIERS, MODEL, SOURCES, Both, history, sets
 from people import Row, kin, people_set, strangers
 from records import RULES, SECRET
-from test_incremental import IDENTIFIERS, MODEL, SOURCES, Both, any_share, batch, history, sets
 
 from identity.crosswalk import Crosswalk
 from identity.engines import Engines
@@ -20,8 +21,6 @@ from identity.resolve import resolve
 from identity.versions.lineage import lineage
 from identity.versions.rollback import rollback
 from identity.versions.store import CrosswalkStore
-
-__all__ = ["any_share"]
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +59,7 @@ def pairs(crosswalk: Crosswalk | None) -> list[tuple[int, int, int]]:
 class Together(Both):
     """As Both, with households."""
 
-    def engines(self) -> Engines:
-        return Engines(SECRET, {"individual": MODEL}, self.models, self.cap, households={"individual": Households()})
+    limits: ClassVar = {"households": {"individual": Households()}}
 
     def same(self) -> None:
         super().same()
@@ -79,14 +77,10 @@ def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed
     }
     people += [world[key] for key in sorted(world) if 500 <= key[1] < 1000]
     both = Together(tmp_path, models, RULES if ruled else None)
-    both.start(world)
-    assert len(households(both.little.current())) > 10
-    for step in range(1, 3):
-        world = batch(draw, world, people, step)
-        report = both.go_on(world)
+    for _, report in both.through(draw, world, people, batches=2):
         (count,) = report.households
         found = households(both.little.current())
-        assert (count.households, count.people) == (len(found), sum(map(len, found.values())))
+        assert (count.households, count.people) == (len(found), sum(map(len, found.values()))) and len(found) > 10
 
 
 @pytest.mark.usefixtures("any_share")

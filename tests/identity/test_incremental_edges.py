@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from batches import IDENTIFIERS, Both, World, history, links, sets
 from people import strangers
 from records import RULES, SECRET
-from test_incremental import IDENTIFIERS, Both, World, any_share, history, links, models, sets
 
 from connectors.spi.errors import SourceBroken
 from identity.errors import CrosswalkUnwritable, DuplicateKeys
@@ -22,8 +22,6 @@ from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.stewardship.decisions import PIN, Decision, RecordName
-
-__all__ = ["any_share", "models"]
 
 
 def test_who_has_an_id_that_somebody_else_is_pinned_to_gets_another(tmp_path: Path, models: Path) -> None:

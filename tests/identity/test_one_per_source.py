@@ -6,13 +6,13 @@ import random
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from batches import IDENTIFIERS, MODEL, Both, history, links, sets
 from people import Row, people_set, strangers
 from records import RULES, SECRET, record_set
-from test_incremental import IDENTIFIERS, MODEL, Both, any_share, batch, history, links, models, sets
 
 from identity.engines import Engines
 from identity.evidence.reading import evidence_of
@@ -26,14 +26,11 @@ from identity.stewardship.decisions import SAME, Decision, RecordName
 from identity.stewardship.review import review
 from identity.versions.store import CrosswalkStore
 
-__all__ = ["any_share", "models"]
-
 
 class Once(Both):
     """As Both, where the CRM holds each person once."""
 
-    def engines(self) -> Engines:
-        return Engines(SECRET, {"individual": MODEL} if self.probable else {}, self.models, self.cap, once={"individual": ("crm",)})
+    limits: ClassVar = {"once": {"individual": ("crm",)}}
 
     def same(self) -> None:
         super().same()
@@ -44,12 +41,8 @@ class Once(Both):
 @pytest.mark.usefixtures("any_share")
 @pytest.mark.parametrize(("seed", "ruled", "probable"), [(31, False, True), (32, True, True), (33, True, False)])
 def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed: int, ruled: bool, probable: bool) -> None:
-    draw, world, people = history(seed)
-    both = Once(tmp_path, models, RULES if ruled else None, probable, cap=12)
-    both.start(world)
-    for step in range(1, 3):
-        world = batch(draw, world, people, step)
-        both.go_on(world)
+    for _ in Once(tmp_path, models, RULES if ruled else None, probable, cap=12).through(*history(seed), batches=2):
+        pass
 
 
 def test_an_index_made_without_the_limit_is_not_built_upon(tmp_path: Path, models: Path) -> None:
