@@ -17,12 +17,12 @@ from sqlglot import exp
 from connectors.spi import Support
 from connectors.spi.errors import SourceError
 from federation import parameters
+from federation.answers import table as arrow_table
 from federation.context import Context
 from federation.passes.push_filters import by_table, folded, judge, push_filters, unwrapped
 from federation.planner import NOW_TYPE, Prepared
 from federation.query import Query, Relation, Scan
 from federation.report import Report
-from federation.rooms import table as arrow_table
 from federation.values import Values
 from federation.window import ENTITY, Extent, run_all
 from identity.crosswalk import Crosswalk, LinkTable

@@ -58,7 +58,7 @@ class LinkCache:
 
 
 def _read(cursor: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]) -> SortedLinks | None:
-    from federation.rooms import table as whole
+    from federation.answers import table as whole
 
     if cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] > MOST_LINKS:
         return None

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.spi import KeyFilter
+from federation.answers import table
 from federation.plan import Fetch, Lookup, QueryPlan
-from federation.rooms import TrustedRoom, table
+from federation.rooms import TrustedRoom
 
 FEW = 1000
 """So many people's rows are few."""

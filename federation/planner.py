@@ -16,12 +16,14 @@ from sqlglot import exp
 from connectors.spi import Connector
 from connectors.spi.errors import SchemaDrift, SourceError
 from federation import gateway, parameters, passes
+from federation.answers import one_row, table
 from federation.context import Context
 from federation.cut import cut
 from federation.errors import PolicyRefused, UnknownObject
 from federation.plan import QueryPlan, quick
 from federation.query import Query, Relation, Scan
-from federation.rooms import StatementPool, TrustedRoom, UserRoom, one_row, table
+from federation.rooms import TrustedRoom, UserRoom
+from federation.statements import StatementPool
 from identity.crosswalk import Crosswalk
 from views import describe
 from views.branches import RAW, raw_view

@@ -32,8 +32,8 @@ from federation.inbox import POLL, Inbox, Stopped
 from federation.lookups import Lookups, carry, fitting, key_arrays
 from federation.plan import Fetch, IdSet, QueryPlan, Trusted, quick
 from federation.report import FragmentReport, Report, size_of
-from federation.rooms import Statement, StatementPool
 from federation.source_sessions import SourceSessions
+from federation.statements import Statement, StatementPool
 from federation.turns import Turns
 
 PATIENCE = 0.8

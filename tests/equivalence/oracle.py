@@ -19,13 +19,13 @@ from sqlglot import exp
 
 from connectors.spi import Capabilities, Deadline, Fragment
 from federation import parameters
+from federation.answers import table
 from federation.context import Context
 from federation.inline import inline_places, statement
 from federation.passes import NAMES
 from federation.planner import Planner
 from federation.query import Found, Given, Query, Relation, Scan
 from federation.render import relation_select
-from federation.rooms import table
 from federation.session import Session, bound
 from identity.crosswalk import Crosswalk
 from tests.support.world import World

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from federation import rooms, turns
+from federation import statements, turns
 from federation.report import size_of
 from federation.source_sessions import SourceSessions
 from tests.support.world import World
@@ -57,19 +57,19 @@ def test_in_turn_or_at_once(world: World, monkeypatch: pytest.MonkeyPatch, at_on
 def test_statements_are_kept_though_a_fetcher_is_still_giving_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """All rows have come: the run is over, and nothing of it is stopped."""
     made: list[object] = []
-    done, make = SourceSessions.done, rooms.Statement.__init__
+    done, make = SourceSessions.done, statements.Statement.__init__
 
     def slowly(self: SourceSessions, source: str) -> None:
         time.sleep(0.05)
         done(self, source)
 
-    def counted(self: rooms.Statement, *args: Any) -> None:
+    def counted(self: statements.Statement, *args: Any) -> None:
         made.append(self)
         make(self, *args)
 
     monkeypatch.setattr(turns.Pace, "in_turn", lambda self, sources: ())
     monkeypatch.setattr(SourceSessions, "done", slowly)
-    monkeypatch.setattr(rooms.Statement, "__init__", counted)
+    monkeypatch.setattr(statements.Statement, "__init__", counted)
     asking = world.project.session("root")
     for person in world.ids()[:5]:
         asking.sql("SELECT email, city, status FROM individual WHERE id360 = $who", {"who": person}).fetchall()

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from federation.rooms import place
+from federation.answers import place
 from federation.virtual_table import VirtualTable
 
 ROWS = pa.table(

@@ -11,8 +11,8 @@ from sqlglot.tokenizer_core import TokenType
 from sqlglot.tokens import Tokenizer
 
 from federation import gateway
+from federation.answers import table
 from federation.errors import QueryError
-from federation.rooms import table
 from views.duckdb_sql import read
 
 ROWS = """(VALUES (1, 'x', 2.50, DATE '2023-12-31', TIMESTAMPTZ '2023-12-31 23:30:00-05', true, '{"a.b": 1, "a": {"b": 2}, "k:v": 3}',
