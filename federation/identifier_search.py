@@ -7,6 +7,7 @@ all policies. A value that is masked for the principal is not searched by, so th
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -214,34 +215,33 @@ def _scan(
     """How a table is searched, and what it leaves unfound. None if it is not."""
     if not mapping.profile:
         return None, "too slow for a profile (`profile: false`)"
-    table = context.table(mapping.source, mapping.table)
-    value = branch.columns[key.attribute]
+    table, value = context.table(mapping.source, mapping.table), branch.columns[key.attribute]
     if absent(value):
         return None, ""
     keys: dict[str, exp.Expr] = {f"k{i}": exp.column(k, quoted=True) for i, k in enumerate(mapping.key)}
-    searched = replace(branch, columns={**keys, "value": normalised(key.normal, value)}, link=None)
-    scan = Scan(name, searched, table)
+    scan = Scan(name, replace(branch, columns={**keys, "value": normalised(key.normal, value)}, link=None), table)
+    asked = partial(_asked, scan, replace(branch, columns={key.attribute: value}), context, values)
     statistics, source = context.statistics(mapping.source, mapping.table), session.project.source(mapping.source)
-    rows = statistics.rows
-    columns = {c.name: c for c in table.columns}
-    bare, _ = unwrapped(by_table(value, table), columns)
+    bare, _ = unwrapped(by_table(value, table), {c.name: c for c in table.columns})
     indexed = isinstance(bare, exp.Column) and bare.name in statistics.indexed
-
-    def asked(condition: exp.Expr | None) -> exp.Expr | None:
-        if condition is None:
-            return None
-        judgement = judge(folded(condition, replace(branch, columns={key.attribute: value})), scan, context, values)
-        return judgement.emitted if judgement.support is not Support.LOCAL else None
-
-    attribute = exp.column(key.attribute)
-    whole = asked(source_predicate(key.normal, attribute, exp.Placeholder(this="value"), ascii_key=ascii_key))
-    most = FILTERED_COLUMNS if source.kind in COLUMNAR else FILTERED_WHOLE
-    if whole is not None and not table.required and ((indexed and key.normal == "exact") or (rows is not None and rows <= most)):
-        return replace(scan, conjuncts=(whole,)), ""
-    if (rows is None or rows <= READ_WHOLE) and source.capabilities.limit and not table.required:
-        return replace(scan, limit=READ_WHOLE + 1), ""  # more than that is found out when it is read
+    attribute, rows = exp.column(key.attribute), statistics.rows
+    if not table.required:
+        most = FILTERED_COLUMNS if source.kind in COLUMNAR else FILTERED_WHOLE
+        whole = asked(source_predicate(key.normal, attribute, exp.Placeholder(this="value"), ascii_key=ascii_key))
+        if whole is not None and ((indexed and key.normal == "exact") or (rows is not None and rows <= most)):
+            return replace(scan, conjuncts=(whole,)), ""
+        if (rows is None or rows <= READ_WHOLE) and source.capabilities.limit:
+            return replace(scan, limit=READ_WHOLE + 1), ""  # more than that is found out when it is read
     spelled = [exp.Placeholder(this="value"), exp.Placeholder(this="given")]
     some = asked(exp.In(this=attribute.copy(), expressions=spelled)) if indexed else None
     if some is not None:
         return replace(scan, conjuncts=(some,)), f"only {key.attribute} as it was given, or in normal form: other spellings have no index"
     return None, f"a large table, and no index on {key.attribute}"  # how large is told nobody: some of its rows may be hidden
+
+
+def _asked(scan: Scan, branch: Branch, context: Context, values: Values, condition: exp.Expr | None) -> exp.Expr | None:
+    """A condition on the attribute as the source of a table can be asked it; None if it cannot."""
+    if condition is None:
+        return None
+    judgement = judge(folded(condition, branch), scan, context, values)
+    return judgement.emitted if judgement.support is not Support.LOCAL else None

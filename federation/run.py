@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import watchdog
-from connectors.spi import Connector, Deadline
+from connectors.spi import Connector, Deadline, Fragment
 from connectors.spi.errors import (
     C360Error,
     Cancelled,
@@ -324,26 +324,15 @@ class Run:
 
     def _one(self, fetch: Fetch) -> None:
         """Ask one fragment; not at all if it goes by key and nobody has a key there."""
-        fragment, inbox, links = fetch.fragment, self._inboxes[fetch.slot], None
-        keys = fragment.keys
-        bound: dict[str, object] = {p.name: self.values[p.name] for p in fragment.params}
+        fragment, keys, inbox = fetch.fragment, fetch.fragment.keys, self._inboxes[fetch.slot]
         meter = FragmentReport(fragment.source, fragment.table, "", fetch.stage, reason_local=fetch.reasons)
         self.report.fragments.append(meter)
-        if fetch.lookup and keys is not None:
-            links = fitting(fetch, keys, self._lookups.slice(fetch.lookup))
-            if links.num_rows == 0:
-                meter.asked, meter.sql = False, fragment.select().sql("duckdb", comments=False)
-                inbox.finish()
-                return
-            if links.num_rows > fetch.max_keys and fetch.by_key_only:
-                said = f"`{fragment.source}.{fragment.table}` is read by key only, and takes {fetch.max_keys:,} keys at a time"
-                raise MissingKey(said, hint=f"ask for fewer people than {links.num_rows:,}")
-            if links.num_rows > fetch.max_keys:  # without its keys a limit would cut off the wrong rows
-                fragment = replace(fragment, keys=None, order=(), limit=None)
-            else:
-                bound[keys.slot] = key_arrays(keys, links)
-        elif keys is not None:
-            bound[keys.slot] = self.values[keys.slot]
+        links = fitting(fetch, keys, self._lookups.slice(fetch.lookup)) if fetch.lookup and keys is not None else None
+        if links is not None and links.num_rows == 0:
+            meter.asked, meter.sql = False, fragment.select().sql("duckdb", comments=False)
+            inbox.finish()
+            return
+        fragment, bound = self._bound(fetch, links)
         start = time.perf_counter()
         stream = self._sessions.borrow(fragment.source).run(fragment, bound)
         try:
@@ -359,6 +348,19 @@ class Run:
             meter.requests, meter.ms = stream.requests, (time.perf_counter() - start) * 1000
             stream.close()
         inbox.finish()
+
+    def _bound(self, fetch: Fetch, links: pa.Table | None) -> tuple[Fragment, dict[str, object]]:
+        """What is asked, and with which values: by the keys of `links`, unless these are more than are worth sending. Raises MissingKey."""
+        fragment, keys = fetch.fragment, fetch.fragment.keys
+        bound: dict[str, object] = {p.name: self.values[p.name] for p in fragment.params}
+        if links is not None and links.num_rows > fetch.max_keys:
+            if fetch.by_key_only:
+                said = f"`{fragment.source}.{fragment.table}` is read by key only, and takes {fetch.max_keys:,} keys at a time"
+                raise MissingKey(said, hint=f"ask for fewer people than {links.num_rows:,}")
+            return replace(fragment, keys=None, order=(), limit=None), bound  # without its keys a limit would cut off the wrong rows
+        if keys is not None:
+            bound[keys.slot] = key_arrays(keys, links) if links is not None else self.values[keys.slot]
+        return fragment, bound
 
 
 def cause_of(told: C360Error, error: BaseException) -> BaseException | None:

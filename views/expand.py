@@ -56,24 +56,36 @@ class Views:
         for policy in self.policies:
             if name in policy.objects and policy.deny:
                 return f"policy `{policy.name}` denies it"
-        entities = {o.name for o in self.model.objects.values() if o.entity}
         governed = any(name in p.objects for p in self.policies)
         for policy in self.policies:
-            if name.startswith(RAW + "."):
-                return f"policy `{policy.name}` binds you, and raw tables would get around it"
-            rows = policy.filter is not None or policy.deny
-            if policy.deny and any(name == view_name(entity) and entity in policy.objects for entity in self.model.households):
-                return f"policy `{policy.name}` denies the people that `{name}` would show"
-            if rows and not governed:
-                if name == CROSSWALK and entities & set(policy.objects):
-                    return f"policy `{policy.name}` hides rows, and the crosswalk would show that they exist"
-                if name.endswith(RECORD) and name.removesuffix(RECORD) in policy.objects:
-                    return f"policy `{policy.name}` hides rows of `{name.removesuffix(RECORD)}`; give `{name}` a policy of its own"
-        if name == CROSSWALK and not governed:
-            for mapping in self.model.mappings:
-                if mapping.object in entities and self._masks_key(mapping.key, mapping.attributes, (mapping.object,)):
-                    return f"a policy masks what `{mapping.source}.{mapping.table}` is keyed by, and the crosswalk would show it"
+            if why := self._evades(policy, name, governed):
+                return why
+        return self._shown_by_keys() if name == CROSSWALK and not governed else ""
+
+    def _evades(self, policy: Policy, name: str, governed: bool) -> str:
+        """How a view would show what a policy hides elsewhere, or ''. `governed`: some policy is about the view itself."""
+        if name.startswith(RAW + "."):
+            return f"policy `{policy.name}` binds you, and raw tables would get around it"
+        if policy.deny and any(name == view_name(entity) and entity in policy.objects for entity in self.model.households):
+            return f"policy `{policy.name}` denies the people that `{name}` would show"
+        if governed or (policy.filter is None and not policy.deny):
+            return ""
+        if name == CROSSWALK and self._entities & set(policy.objects):
+            return f"policy `{policy.name}` hides rows, and the crosswalk would show that they exist"
+        if name.endswith(RECORD) and name.removesuffix(RECORD) in policy.objects:
+            return f"policy `{policy.name}` hides rows of `{name.removesuffix(RECORD)}`; give `{name}` a policy of its own"
         return ""
+
+    def _shown_by_keys(self) -> str:
+        """How the keys in the crosswalk would show what a mask covers, or ''."""
+        for mapping in self.model.mappings:
+            if mapping.object in self._entities and self._masks_key(mapping.key, mapping.attributes, (mapping.object,)):
+                return f"a policy masks what `{mapping.source}.{mapping.table}` is keyed by, and the crosswalk would show it"
+        return ""
+
+    @cached_property
+    def _entities(self) -> frozenset[str]:
+        return frozenset(o.name for o in self.model.objects.values() if o.entity)
 
     @cached_property
     def _makers(self) -> Mapping[str, Callable[[], View]]:
