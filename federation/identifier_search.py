@@ -104,6 +104,7 @@ def search(
     if normal is None or masked(session.views, key.attribute):
         return Carriers()
     place = ("search", key, normal.isascii(), id(session.views), crosswalk.version)
+    planner.notice(crosswalk)
     plan = planner.once(place, lambda: _plan(session, crosswalk, key, normal.isascii(), extent.partial))
     assert isinstance(plan, SearchPlan)
     not_searched.update(plan.not_searched)

@@ -46,6 +46,11 @@ class LinkCache:
         self._held: dict[tuple[str, tuple[str, ...]], SortedLinks | None] = {}
         self._source = ""
 
+    def forget(self) -> None:
+        """Hold nothing any more."""
+        with self._lock:
+            self._held, self._source = {}, ""
+
     def table(self, cursor: duckdb.DuckDBPyConnection, source: str, name: str, columns: tuple[str, ...]) -> SortedLinks | None:
         """Some columns of link table `name` of the attached crosswalk `source`; None if it is too large. Raises duckdb.Error."""
         with self._lock:

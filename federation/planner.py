@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,7 @@ class Planner:
     ) -> None:
         self._sources, self._trusted, self._windows, self._user, self._limit = sources, trusted, windows, user, cached
         self._cache: OrderedDict[object, Prepared] = OrderedDict()
+        self._versions: dict[int, weakref.ref[Crosswalk]] = {}
         self._lock = threading.Lock()
 
     def prepare(
@@ -75,6 +77,7 @@ class Planner:
         With `partial`, sources that cannot even be described now are left out, and the plan is made anew next time.
 
         Raises QueryError, PolicyRefused, SourceError (schemas)."""
+        self.notice(crosswalk)
         gateway.check_names(sql)
         sql, lifted = parameters.lift_ids(sql) if lift else (sql, {})
         # lifted ids need no place of their own in the key: the text names them, and all are of one type but those that fit none
@@ -107,6 +110,7 @@ class Planner:
                 relations += [_quick(r) for r in state.relations]
             return self.finish(replace(state, relations=tuple(relations)), context, params, missing or {})
 
+        self.notice(crosswalk)
         return self._cached((statements, id(views), crosswalk.version if crosswalk else None), plan)[0]
 
     def _cached(self, key: object, plan: Callable[[], Prepared]) -> tuple[Prepared, bool]:
@@ -130,6 +134,21 @@ class Planner:
     def once(self, key: object, plan: Callable[[], Prepared]) -> Prepared:
         """A plan of another's making, kept under a key like all others."""
         return self._cached(key, plan)[0]
+
+    def notice(self, crosswalk: Crosswalk | None) -> None:
+        """Before a plan for this version is asked for: whoever brings back an older state, from a backup, has its numbers given again, to
+        other versions. What was kept under such a number is dropped."""
+        if crosswalk is None:
+            return
+        with self._lock:
+            known = self._versions.get(crosswalk.version)
+            if known is not None and known() is crosswalk:
+                return
+            self._versions[crosswalk.version] = weakref.ref(crosswalk)
+        if known is not None:
+            self.forget()
+            for room in (self._trusted, self._windows):
+                room.forget(crosswalk.version)
 
     def forget(self) -> None:
         """Drop every cached plan: the crosswalk or a schema has changed."""

@@ -83,10 +83,19 @@ class TrustedRoom:
                 self._attached[version] += runs
                 self._let_go()
 
+    def forget(self, version: int) -> None:
+        """Another version has this number by now."""
+        with self._lock:
+            self.links.forget()
+            self._detach(version)
+
     def _let_go(self) -> None:
         """A file that is attached takes a handle and memory, and its room on the disk when it was deleted long ago."""
         for version in [version for version, runs in list(self._attached.items())[:-ATTACHED] if not runs]:
-            del self._attached[version]
+            self._detach(version)
+
+    def _detach(self, version: int) -> None:
+        if self._attached.pop(version, None) is not None:
             with suppress(duckdb.ConnectionException):  # the room was closed meanwhile
                 self._instance.execute(f"DETACH xw{version}")
 
