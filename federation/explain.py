@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import parse_one
-
 from federation.plan import QueryPlan
 from federation.report import Report
 from federation.wording import age
 from identity.crosswalk import Crosswalk
+from views.duckdb_sql import read
 
 if TYPE_CHECKING:
     from federation.session import Params, Session
@@ -69,10 +68,10 @@ class Explanation:
             lines += self._stage(stage)
         lines.append("trusted room (policies, identity and survivorship; only its columns leave it)")
         for trusted in (*self.plan.searches, *self.plan.relations):
-            lines += [f"  {trusted.name}({', '.join(trusted.columns)})", _indented(trusted.sql, 4)]
+            lines += [f"  {trusted.name}({', '.join(trusted.columns)})", _indented(_pretty(trusted.sql), 4)]
         lines += [
             "user's room" + (" (not entered: only columns of one relation are asked for)" if self.plan.direct else ""),
-            _indented(self.plan.user_sql, 2),
+            _indented(_pretty(self.plan.user_sql), 2),
         ]
         return "\n".join(lines)
 
@@ -91,7 +90,11 @@ class Explanation:
         for fetch in self.plan.as_dict()["fetches"]:
             if fetch["stage"] == stage:
                 keys = f", by the keys ({', '.join(fetch['keys'])}) of {fetch['lookup']}" if fetch["keys"] else ""
-                lines += [f"  {fetch['source']}{keys}", _indented(fetch["sql"], 4), *(f"    local: {r}" for r in fetch["reason_local"])]
+                lines += [
+                    f"  {fetch['source']}{keys}",
+                    _indented(_pretty(fetch["sql"]), 4),
+                    *(f"    local: {r}" for r in fetch["reason_local"]),
+                ]
         return lines
 
 
@@ -114,9 +117,10 @@ def explain(session: Session, query: str, params: Params, *, analyze: bool, time
     return Explanation(prepared.plan, statement(prepared.state, crosswalk), plan_ms, report, crosswalk)
 
 
-def _indented(sql: str, by: int) -> str:
-    try:
-        text = parse_one(sql, read="duckdb").sql("duckdb", pretty=True)
-    except Exception:  # a source's own dialect: as it was sent
-        text = sql
+def _pretty(sql: str) -> str:
+    """SQL of ours, in lines."""
+    return "\n".join(tree.sql("duckdb", pretty=True) for tree in read(sql) if tree is not None)
+
+
+def _indented(text: str, by: int) -> str:
     return "\n".join(" " * by + line for line in text.splitlines())

@@ -39,6 +39,8 @@ def statement(query: Query, crosswalk: Crosswalk | None) -> str:
 
 
 def inline_places(crosswalk: Crosswalk | None) -> Places:
+    """What a relation reads, as tables and queries in its own statement: sources by name, the crosswalk as `xw`."""
+
     def links(link: Linked, ids: Ids | None) -> exp.Expr:
         base = exp.select("*").from_(exp.table_(link.name, catalog="xw", db="main", quoted=True))
         return (base.where(_in_ids(exp.column("id360"), ids, places)) if ids else base).subquery()

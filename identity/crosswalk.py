@@ -263,6 +263,7 @@ class Crosswalk:
 
 
 def damaged(path: Path) -> CrosswalkDamaged:
+    """What is told of a file that cannot be read as a version."""
     return CrosswalkDamaged(
         f"the crosswalk {path.name} is missing, incomplete or corrupt",
         hint="go back to the version before (`c360 rollback --to N`; `c360 crosswalk` lists those kept), then run `c360 resolve`",

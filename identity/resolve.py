@@ -117,6 +117,7 @@ def check(
     identifiers: Mapping[str, Mapping[str, MatchKey]],
     secret: bytes,
 ) -> None:
+    """Before anything is read. Raises: WeakSecret, UnknownNormalForm."""
     if len(secret) < 16:
         raise WeakSecret(
             f"the project's secret has {len(secret)} bytes; ids are minted under at least 16",

@@ -105,6 +105,7 @@ def suffix_format(path: str) -> str:
 
 
 def is_pattern(path: str) -> bool:
+    """Whether a path names any number of files. In an address `?` begins the query, and is no wildcard."""
     return _WILD.search(path.partition("?")[0] if protocol(path).startswith("http") else path) is not None
 
 

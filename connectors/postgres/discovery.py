@@ -83,6 +83,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def table_names(ask: Ask, schemas: tuple[str, ...]) -> tuple[str, ...]:
+    """The tables and views that may be read of these schemas (of all, if none is named), sorted; those of `public` without its name."""
     found = ((str(r["schema"]), str(r["name"])) for r in ask(_NAMES))
     return tuple(sorted(n if s == "public" else f"{s}.{n}" for s, n in found if not schemas or s in schemas))
 

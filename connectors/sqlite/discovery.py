@@ -24,6 +24,7 @@ _NAMES = """SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND n
 
 
 def table_names(db: sqlite3.Connection) -> tuple[str, ...]:
+    """The tables and views of the database, but for those of SQLite itself."""
     return tuple(name for (name,) in db.execute(_NAMES))
 
 

@@ -150,6 +150,7 @@ def refused_table(labels: Ints, found: Refusals | None) -> pa.Table:
 
 
 def cluster_table(edges: Edges, found: Cohesion) -> pa.Table:
+    """How clusters hang together, with the records of their weakest edge and of their bridge, NULL if they have none."""
     low, high = np.minimum(edges.left, edges.right), np.maximum(edges.left, edges.right)
     bridged = found.bridge != NONE
     bridge = np.where(bridged, found.bridge, 0)

@@ -142,11 +142,8 @@ def refused(labels: Ints, records: Records, edges: Weighted) -> tuple[Refused, .
     would = edges.weight > 0
     found = []
     for row, (one, other) in enumerate(records.cannot.tolist()):
-        friends = [
-            (int(a), int(b), edges.rules[rule])
-            for a, b, rule in _between(labels, edges.left[would], edges.right[would], edges.rule[would], labels[one], labels[other])
-        ]
-        found += [Refused(a, b, rule, row) for a, b, rule in friends[:1]]
+        across = _between(labels, edges.left[would], edges.right[would], edges.rule[would], labels[one], labels[other])
+        found += [Refused(a, b, edges.rules[rule], row) for a, b, rule in across[:1]]
     return tuple(found)
 
 

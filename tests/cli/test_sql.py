@@ -140,6 +140,14 @@ def test_explain_analyze_has_the_keys_of_its_contract(cli: Cli, sample: Path) ->
     assert "stage 1" in cli("explain", query, project=sample).out
 
 
+def test_explain_analyze_shows_what_was_sent(cli: Cli, sample: Path) -> None:
+    """A source's dialect, read as DuckDB's and written again, would be another statement."""
+    query = "SELECT email FROM individual WHERE email = 'ada@example.org'"
+    sent = json.loads(cli("explain", query, "--analyze", "-o", "json", project=sample).out)["fragments"]
+    said = cli("explain", query, "--analyze", project=sample).out
+    assert sent and all(fragment["sql"] in said for fragment in sent)
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
