@@ -45,20 +45,27 @@ def find_candidates(query: Query, context: Context) -> Query:
     would enter the user's room, and an expression that throws on them would tell of that value.
 
     Needs: copy_filters, narrow_ids. Safe: for rules that pick one of the values, for predicates that NULL does not satisfy.
-    Applied only where every contributing source can search by P itself, so that no source is read whole for it.
+    Applied only where every contributing source can search by P itself, so that no source is read whole for it; who cannot, and why,
+    is noted where none of a view's predicates could be searched for.
     """
     values = Values(query, context)
-    relations = tuple(_searched(r, context, values) for r in query.relations)
+    whole: list[str] = []
+    relations = tuple(_searched(r, context, values, whole) for r in query.relations)
     changed = [r.name for r, before in zip(relations, query.relations, strict=True) if r is not before]
     done = replace(values.stored(), relations=relations)
-    return done.note(f"find_candidates: {', '.join(changed)}") if changed else done
+    if changed:
+        done = done.note(f"find_candidates: {', '.join(changed)}")
+    for line in whole:
+        done = done.note(f"find_candidates: {line}")
+    return done
 
 
-def _searched(relation: Relation, context: Context, values: Values) -> Relation:
+def _searched(relation: Relation, context: Context, values: Values, whole: list[str]) -> Relation:
     view = relation.view
     if not isinstance(view, Survived) or relation.ids is not None or context.crosswalk is None:
         return relation
     searches: list[Relation] = []
+    reasons: list[str] = []
     asked = relation.filters if view.filter is None else ()
     for conjunct in (*asked, *_policy(view, values)):
         names = {c.name for c in conjunct.find_all(exp.Column)}
@@ -68,8 +75,12 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
             continue
         if view.survivorship.rule(attribute) in PICKS_A_VALUE:
             search = _search(f"{relation.name}f{len(searches)}", view.records, relation.scans, conjunct, context, values)
-            if search is not None:
+            if isinstance(search, Relation):
                 searches.append(search)
+            else:
+                reasons.append(f"{conjunct.sql('duckdb')} cannot be searched for ({search})")
+    if reasons and not searches:
+        whole.append(f"{relation.name} is read whole: {'; '.join(reasons)}")
     return replace(relation, ids=Found(tuple(searches))) if searches else relation
 
 
@@ -97,14 +108,18 @@ def _common(emitted: exp.Expr, scan: Scan, context: Context) -> bool:
     return known is not None and wanted > known * MOST
 
 
-def _search(name: str, records: Records, scans: tuple[Scan, ...], conjunct: exp.Expr, context: Context, values: Values) -> Relation | None:
+def _search(name: str, records: Records, scans: tuple[Scan, ...], conjunct: exp.Expr, context: Context, values: Values) -> Relation | str:
+    """The search for a conjunct, or why a source cannot be asked for it."""
     found = []
     for scan in scans:
         condition = folded(conjunct, scan.branch)
         if isinstance(condition, exp.Null | exp.Boolean) and not (isinstance(condition, exp.Boolean) and condition.this):
             continue  # this source never has the attribute: it contributes no candidate
         judgement = judge(condition, scan, context, values)
-        if judgement.support is Support.LOCAL or judgement.emitted is None or _common(judgement.emitted, scan, context):
-            return None
+        table = f"{scan.branch.source}.{scan.table.name}"
+        if judgement.support is Support.LOCAL or judgement.emitted is None:
+            return f"{table}: {judgement.reason}"
+        if _common(judgement.emitted, scan, context):
+            return f"{table}: a large share of its rows has that"
         found.append(replace(scan, name=f"{name}{scan.name}", conjuncts=(judgement.emitted,)))
     return Relation(name, records, ("id360",), tuple(found), (conjunct,))

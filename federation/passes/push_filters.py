@@ -10,9 +10,10 @@ from sqlglot import exp
 from connectors.spi import Column, Judgement, Support, Table
 from federation.conjuncts import TRUE_OF_NULL
 from federation.context import Context, kind_of
+from federation.passes.other_zones import WIDENED, widened
 from federation.query import Query, Relation, Scan
 from federation.values import Values
-from views.branches import absent, substitute
+from views.branches import TO_UTC, absent, substitute
 from views.relations import Branch, Survived
 
 
@@ -95,22 +96,30 @@ def judge(condition: exp.Expr, scan: Scan, context: Context, values: Values) -> 
         return Judgement(Support.EXACT, exp.false())
     bare, exact = unwrapped(by_table(condition, scan.table), columns)
     bare, same = _integers(bare, kinds, values)
-    exact = exact and same
+    bare, near = widened(bare, kinds, values)
     bound = values.bind(bare, kinds)
     if bound is None:
-        return Judgement(Support.LOCAL, reason=f"a value does not fit the column's type: {bare.sql('duckdb')}")
+        return Judgement(Support.LOCAL, reason=f"not asked as it is mapped, or a value does not fit: {bare.sql('duckdb')}")
     judgement = context.capabilities(scan.branch.source).judge(bound, columns, values.params)
-    if judgement.support is Support.EXACT and not exact:
+    if judgement.support is Support.EXACT and not near:
+        return Judgement(Support.SUPERSET, judgement.emitted, WIDENED)
+    if judgement.support is Support.EXACT and not (exact and same):
         return Judgement(Support.SUPERSET, judgement.emitted, "text forms differ ('' is NULL, '07' is not 7): checked again")
     return judgement
 
 
 def by_table(expression: exp.Expr, table: Table) -> exp.Expr:
-    """An expression with its columns as the table spells them, unqualified and quoted."""
-    exact = {c.name.lower(): c.name for c in table.columns}
+    """An expression with its columns as the table spells them, unqualified and quoted; what is an instant already is not moved to UTC."""
+    exact = {c.name.lower(): c for c in table.columns}
 
     def name(node: exp.Expr) -> exp.Expr:
-        return exp.column(exact.get(node.name.lower(), node.name), quoted=True) if isinstance(node, exp.Column) else node
+        if isinstance(node, exp.Anonymous) and node.name == TO_UTC and isinstance(moment := node.expressions[0], exp.Column):
+            known = exact.get(moment.name.lower())
+            return exp.cast(name(moment), "TIMESTAMP") if known is not None and known.kind == "timestamptz" else node
+        if not isinstance(node, exp.Column):
+            return node
+        known = exact.get(node.name.lower())
+        return exp.column(known.name if known is not None else node.name, quoted=True)
 
     return expression.copy().transform(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -95,6 +96,12 @@ def test_parameters_have_the_type_of_their_form(cli: Cli, sample: Path) -> None:
     kinds = next(csv.reader([cli("sql", query, *params, "-o", "csv", project=sample).lines[1]]))
     assert kinds == ["INTEGER", "DECIMAL(3,2)", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN", "VARCHAR", "VARCHAR"]
     assert cli("sql", "SELECT $e AS e", "--param", "e=a=b@c.de", "-o", "csv", project=sample).out == "e\na=b@c.de\n"
+
+
+def test_explain_says_who_cannot_search_for_a_filter(cli: Cli, sample: Path) -> None:
+    said = cli("explain", "SELECT city FROM individual WHERE full_name = 'Ada Lovelace'", project=sample).out
+    assert re.search(r"find_candidates: \w+ is read whole: full_name = \$v0 cannot be searched for \(\w+\.\w+: ", said)
+    assert "is read whole" not in cli("explain", "SELECT city FROM individual WHERE email = 'ada@example.org'", project=sample).out
 
 
 def test_parameters_may_stand_side_by_side(cli: Cli, sample: Path) -> None:

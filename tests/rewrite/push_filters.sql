@@ -11,7 +11,7 @@ SELECT sales_order_id FROM sales_order WHERE status = 'paid' AND total_amount > 
 --     shop.orders where "status" = $v0 and "amount" > $v1
 --     club.purchase where "state" = $v0
 
--- title: times of another zone stay, instants go
+-- title: times of another zone go with a day to spare, instants as they are
 SELECT sales_order_id FROM sales_order WHERE ordered_at >= TIMESTAMP '2024-01-01' AND shipped_at < TIMESTAMP '2025-01-01'
 -- before:
 --   sales_order(sales_order_id, ordered_at, shipped_at) if ordered_at >= $v0 and shipped_at < $v1
@@ -19,8 +19,8 @@ SELECT sales_order_id FROM sales_order WHERE ordered_at >= TIMESTAMP '2024-01-01
 --     club.purchase
 -- after:
 --   sales_order(sales_order_id, ordered_at, shipped_at) if ordered_at >= $v0 and shipped_at < $v1
---     shop.orders
---     club.purchase where "handed" < $v2
+--     shop.orders where "placed" >= $v2 and "shipped" <= $v3
+--     club.purchase where "handed" < $v4
 
 -- title: must not: a policy's <> on text in which '' is NULL
 -- as: ana
