@@ -25,7 +25,7 @@ from connectors.spi.errors import InternalError
 from federation.bounds import bounded
 from federation.errors import FunctionRefused, NotOneSelect, NotSupported, QuerySyntax, UnknownColumn, UnknownObject
 from federation.parameters import PREFIX, by_position, one_instant
-from views.duckdb_sql import read
+from views.duckdb_sql import lost_in_writing, read
 from views.functions import AGGREGATES, SCALAR, STABLE, TABLES, WINDOWS, functions_in
 from views.relations import View
 
@@ -85,6 +85,8 @@ def _checked(sql: str, resolve: Resolve, names: Callable[[], tuple[str, ...]], f
     for select in qualified.find_all(exp.Select):
         _merge_keys(select)
     _refuse(qualified)  # qualifying may not bring in what was refused above
+    if lost := lost_in_writing(qualified):
+        raise NotSupported(f"the query cannot be run as it is written: {lost}", hint="say it in another way")
     return Checked(_restore_names(_query(qualified), names_of_outputs), uses, params)
 
 

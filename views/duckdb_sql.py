@@ -24,13 +24,13 @@ class AsWritten(DuckDB):
 
 
 def read(sql: str) -> list[exp.Expr | None]:
-    """The statements of a text. Raises sqlglot's ParseError and TokenError: also for what sqlglot could not write again in full."""
+    """The statements of a text. Raises sqlglot's ParseError and TokenError."""
     try:
         trees = sqlglot.parse(_veiled(_apart(sql)), read=AsWritten)
     except ParseError:
         sqlglot.parse(sql, read=AsWritten)  # which names the place in the text as it is
         raise
-    return [None if tree is None else _writable(_bare_words_are_names(tree.transform(_as_duckdb, copy=False))) for tree in trees]
+    return [None if tree is None else _bare_words_are_names(tree.transform(_as_duckdb, copy=False)) for tree in trees]
 
 
 _LEFT_ALONE = frozenset(
@@ -108,13 +108,13 @@ def _bare_words_are_names(tree: exp.Expr) -> exp.Expr:
     return tree
 
 
-def _writable(tree: exp.Expr) -> exp.Expr:
-    """Refuse a tree of which sqlglot cannot write everything; left to itself it leaves that out, and only warns."""
+def lost_in_writing(tree: exp.Expr) -> str:
+    """What sqlglot says that it cannot write of a tree, '' if nothing; left to itself it leaves that out, and only warns."""
     try:
         tree.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
-        raise _unreadable(str(error)) from error
-    return tree
+        return str(error)
+    return ""
 
 
 def _unreadable(why: str) -> ParseError:

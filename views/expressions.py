@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from views import functions
-from views.duckdb_sql import read
+from views.duckdb_sql import lost_in_writing, read
 from views.errors import BadExpression, UnknownAttribute, did_you_mean
 from views.model import Location
 from views.project_file import Node
@@ -53,6 +53,8 @@ def parse_scalar(node: Node, *, stable: bool = False) -> exp.Expr:
         raise BadExpression("one SQL expression is expected here", node.at, hint=SQL_HINT)
     tree: exp.Expr = trees[0]
     _check(tree, node, functions.SCALAR | functions.STABLE if stable else functions.SCALAR)
+    if lost := lost_in_writing(tree):
+        raise BadExpression(f"this cannot be run as it is written: {lost}", node.at, hint="say it in another way")
     for part in tree.walk():
         part.comments = None
     return tree

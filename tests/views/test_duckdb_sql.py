@@ -13,7 +13,7 @@ from sqlglot.tokens import Tokenizer
 from federation import gateway
 from federation.answers import table
 from federation.errors import QueryError
-from views.duckdb_sql import read
+from views.duckdb_sql import lost_in_writing, read
 
 ROWS = """(VALUES (1, 'x', 2.50, DATE '2023-12-31', TIMESTAMPTZ '2023-12-31 23:30:00-05', true, '{"a.b": 1, "a": {"b": 2}, "k:v": 3}',
     'day', 'i'), (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'i'),
@@ -144,10 +144,11 @@ def test_no_function_turns_a_text_into_sql() -> None:
     assert tried > 2000
 
 
-def test_what_sqlglot_cannot_write_is_refused() -> None:
-    """Left to itself, it leaves out what it cannot write, and warns."""
-    with pytest.raises(ParseError):
-        read("SELECT a.t FROM a FOR UPDATE")
+def test_what_sqlglot_cannot_write_is_told() -> None:
+    """Left to itself, it leaves that out, and warns."""
+    (tree,), (whole,) = read("SELECT a.t FROM a FOR UPDATE"), read("SELECT a.t FROM a")
+    assert tree is not None and whole is not None
+    assert "FOR UPDATE" in lost_in_writing(tree) and not lost_in_writing(whole)
 
 
 def test_errors_point_at_the_text_as_it_was_written() -> None:
