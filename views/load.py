@@ -54,7 +54,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
     return Model(
         name=fields.name,
         root=str(directory),
-        state=str(directory / fields.state),
+        state=str((directory / fields.state).resolve()),  # as DuckDB names its files, symlinks and all
         sources=sources,
         objects=objects,
         mappings=mappings,

@@ -255,6 +255,12 @@ def test_a_disk_that_takes_no_more_is_told_as_such_and_what_served_serves_on(cli
     assert "[C360_FILE_UNWRITABLE]" in limited(0, "decide", "same", "crm.contact:1", "crm.contact:2", "--reason", "asked her")
     assert id_of(cli, mine, "crm.contact:1") == ada
     assert cli("resolve", project=mine).code == 0
+    (mine.parent / "elsewhere").symlink_to(shutil.move(mine / ".c360", mine.parent / "state"))
+    file = mine / "c360.yml"
+    for state in ("../state", "../elsewhere"):
+        file.write_text(re.sub(r"^name:.*\n(state:.*\n)?", f"name: shop\nstate: {state}\n", file.read_text(), flags=re.MULTILINE))
+        assert id_of(cli, mine, "crm.contact:1") == ada
+        assert f"the crosswalk in {mine.parent / 'state' / 'crosswalk'} cannot be written: File too large" in limited(200_000, "resolve")
 
 
 def test_a_state_that_another_user_owns_is_told_as_such(mine: Path) -> None:
