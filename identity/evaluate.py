@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -96,8 +97,8 @@ class Judged:
 def evaluate(path: Path, truth: str, source: str | None = None, threads: int | None = None, memory: str = MEMORY_LIMIT) -> Evaluation:
     """Resolve a CSV or Parquet file by the defaults and hold the clusters against its column `truth`.
 
-    `source` names the column that says which system a record is from (default: `source`, if there is one). Raises:
-    UnreadableTable.
+    Records of which `truth` says nothing are matched and not judged. `source` names the column that says which system a record is from
+    (default: `source`, if there is one). Raises: UnreadableTable.
     """
     return judge(path, truth, source, threads, memory).evaluation
 
@@ -121,16 +122,21 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
         resolve(sets, {}, store, SECRET, engines=engines, threads=threads, memory_limit=memory)
         seconds = time.monotonic() - started
     people = np.unique(given["t"].astype(str), return_inverse=True)[1].astype(np.int64)
+    told = given["t"].astype(str) != ""
     found, scored = engine.found, engine.found.scored
     assert scored is not None
-    evaluation = _evaluation(path, found, scored, people, fields, seconds)
-    return Judged(evaluation, found.labels, people, np.asarray(given["row"], np.int64), scored)
+    evaluation = _evaluation(path, found, scored, people, told, fields, seconds)
+    nobody = -1 - np.arange(len(told))  # of whom nothing is said is neither missed nor wrong
+    labels, people = np.where(told, found.labels, nobody), np.where(told, people, nobody)
+    return Judged(evaluation, labels, people, np.asarray(given["row"], np.int64), scored)
 
 
-def _evaluation(path: Path, found: Matching, scored: Scored, truth: Ints, fields: tuple[Field, ...], seconds: float) -> Evaluation:
-    reached = assess(found.labels, truth)
+def _evaluation(
+    path: Path, found: Matching, scored: Scored, truth: Ints, told: npt.NDArray[np.bool_], fields: tuple[Field, ...], seconds: float
+) -> Evaluation:
+    reached = assess(found.labels[told], truth[told])
     scores = probability(scored.odds)
-    doubtful = scores > DOUBTFUL
+    doubtful = (scores > DOUBTFUL) & told[scored.left] & told[scored.right]
     calibration = expected_calibration_error(scores[doubtful], (truth[scored.left] == truth[scored.right])[doubtful])
     return Evaluation(
         data=path.parent.name if path.stem == "records" else path.stem,

@@ -84,7 +84,19 @@ def chance(con: duckdb.DuckDBPyConnection, persons: Persons, factors: Sequence[F
             for level, counted in counts.levels[f].items():
                 pairs[f][level], unseen[f][level] = counted, 0.5
         _add_kindred(con, persons, factors, pairs, counts)
-    return Chance(tuple(pairs), counts.total, tuple(unseen), kindred_apart=not exhaustive)
+    spread = tuple(_spread(con, factor.joint) for factor in factors)
+    return Chance(tuple(pairs), counts.total, tuple(unseen), kindred_apart=not exhaustive, spread=spread)
+
+
+def _spread(con: duckdb.DuckDBPyConnection, joint: Joint | None) -> dict[tuple[int, int, int], float]:
+    """By the levels of two parts that agree, the shares of the joint levels that this makes."""
+    if joint is None or not joint.spread:
+        return {}
+    found = {(int(one), int(other), int(level)): float(weight) for one, other, level, weight in con.execute(joint.spread).fetchall()}
+    totals: dict[tuple[int, int], float] = {}
+    for (one, other, _), weight in sorted(found.items()):
+        totals[one, other] = totals.get((one, other), 0.0) + weight
+    return {key: weight / totals[key[:2]] for key, weight in sorted(found.items())}
 
 
 def _estimate(found: npt.NDArray[np.uint8], factor: Factor, scale: float) -> Floats:

@@ -25,6 +25,7 @@ class Household(Enum):
 
     FREE = "learned"
     RANDOM = "as for two people drawn at random, but for a small share that agree (twins, father and son)"
+    GIVEN = "given name as for two people drawn at random: of a table without family names"
     NAME = "family name learned, given name as for two people drawn at random"
 
 
@@ -34,7 +35,8 @@ class Joint:
 
     `same_first`, `same_second`: a column whose equal values make the part's levels 1 …, and the expression of which level.
     `counted`: levels, and the query over the prepared table for their pairs (rows of level, pairs). `never`: levels that cannot occur.
-    `same`: of each part, how many levels from 1 on are "the same".
+    `same`: of each part, how many levels from 1 on are "the same". `spread`: the query for how pairs that agree on both parts would spread
+    if the parts knew nothing of each other: rows of first part's level, second part's, joint level, weight.
     """
 
     first: int
@@ -44,6 +46,7 @@ class Joint:
     counted: dict[tuple[int, ...], str]
     same: tuple[int, int]
     never: tuple[int, ...] = ()
+    spread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

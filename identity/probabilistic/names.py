@@ -67,8 +67,9 @@ def name_factor(given: bool, family: bool) -> Factor:
         _name_counts() if given and family else {},
         (4, 3),
         tuple(f * len(_FAMILY) + k for f in range(1, 5) for k in (2, 3)) if given and family else (),
+        _name_spread() if given and family else "",
     )
-    kind = Household.NAME if given and family else Household.FREE
+    kind = (Household.NAME if family else Household.GIVEN) if given else Household.FREE
     return Factor(
         "name", ("given", "family"), sql, tuple(names), tuple(groups), tuple(match), tuple(random), kind, 0.015, 0.015, joint=joint_parts
     )
@@ -94,6 +95,16 @@ def _name_counts() -> dict[tuple[int, ...], str]:
     name = f"SELECT * FROM ({groups}) WHERE {both_ways}"
     pairs = "SELECT sum(a.n * b.n) / 2 FROM name a JOIN name b ON a.given = b.family AND a.family = b.given"
     return {**counts, (SWAPPED,): f"WITH name AS ({name}) SELECT {SWAPPED}, ({pairs})"}
+
+
+def _name_spread() -> str:
+    """Query: if given and family names knew nothing of each other, of those who agree on both so many would have a full name so common.
+
+    In whole numbers, whose sums know no order.
+    """
+    agree = "SELECT round({0}, 2) AS {0}, sum(records::HUGEINT * (records - 1))::HUGEINT AS n FROM share_{1} GROUP BY ALL HAVING n > 0"
+    both = f"({agree.format('gp', 'given')}) AS g, ({agree.format('fp', 'family')}) AS f"
+    return f"SELECT {_BIN.format('gp')}, {_BIN.format('fp')}, {_both_same('gp + fp')}, sum(g.n * f.n) FROM {both} GROUP BY ALL"
 
 
 def _given_sql() -> str:
@@ -124,6 +135,15 @@ def _double_sql() -> str:
         f"CASE WHEN l.double_name IS NULL AND r.double_name IS NULL THEN false "
         f"ELSE {part} OR coalesce(l.double_name = r.double_name, false) END"
     )
+
+
+def household_given(random: Floats, alike: float) -> Floats:
+    """Given names, alone, in a household: as by chance, but for a share `alike` of the same one."""
+    table = random.copy()
+    given = table[len(_FAMILY) : SWAPPED : len(_FAMILY)]
+    same = np.where(np.arange(len(given)) < 4, given, 0.0)
+    given[:] = given * (1 - alike) + alike * same / same.sum()
+    return table
 
 
 def household_names(learned: Floats, random: Floats, alike: float) -> Floats:

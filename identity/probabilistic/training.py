@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from identity.probabilistic.compare import Histogram
 from identity.probabilistic.factors import Factor, Floats, Household, Joint
-from identity.probabilistic.names import household_names
+from identity.probabilistic.names import household_given, household_names
 
 PRIOR = 30.0
 """As many pairs as the expected shares of a factor's levels count for among matches."""
@@ -24,9 +24,12 @@ RANDOM_PRIOR = 0.5
 LEAST_RANDOM_PRIOR = 1000.0
 """As many pairs as the expected shares count for among pairs that met by chance: this often the root of their number, but at least so
 many. Of a few records too little can be seen: where one pair of fifteen agrees, it need not be by chance."""
-MOST_BY_CHANCE = 0.2
+MOST_BY_CHANCE = 0.05
 """The share, at most, of pairs that agree exactly on what people mostly have to themselves (`Factor.own`). Where a table has little else,
 nothing in it would tell: all of them might be of two people as well as of one."""
+MOST_TOGETHER = 1.5
+"""So many times as often as if they knew nothing of each other do both parts of a joint factor agree by chance, as far as no other factor
+tells which of those pairs are one person. (Among real voters, whose names are known to go together, it is no more than once.)"""
 HARDLY_ANY = 1e-3
 """So many pairs a class has that has none."""
 ROUNDS = 60
@@ -66,6 +69,7 @@ class Chance:
     """What is known of pairs at random: `pairs[f][level]` of all pairs of records, estimated; `total` is their number.
 
     `unseen[f][level]` is half of what one pair more would have made of it: where a sample shows none, there may be so many.
+    `spread[f]`: of a joint factor, by the levels of its parts that agree, the shares of the joint levels that this makes.
     `kindred_apart`: the levels of kindred were counted among pairs that agree exactly on their columns, who nearly do are among others.
     """
 
@@ -73,6 +77,7 @@ class Chance:
     total: float
     unseen: tuple[Floats, ...]
     kindred_apart: bool = False
+    spread: tuple[dict[tuple[int, int, int], float], ...] = ()
 
 
 def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: int) -> Model:
@@ -81,7 +86,7 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
     prior = [_within(np.asarray(f.match), g) for f, g in zip(factors, grouped, strict=True)]
     expected = [_within(np.asarray(f.random), g) for f, g in zip(factors, grouped, strict=True)]
     nothing: list[Floats] = [np.zeros(len(f.levels)) for f in factors]
-    random = _random(chance, nothing, expected, grouped, factors)
+    random = _random(chance, nothing, nothing, expected, grouped, factors)
     # what unknown columns are worth is learned from pairs that others tell apart: a dozen that agree by chance alone would outweigh those
     start = [random[i] if f.unknown else prior[i] for i, f in enumerate(factors)]
     match = list(start)
@@ -103,14 +108,18 @@ def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: i
         of_match, of_household = weights[0] * counts, weights[1] * counts
         n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), HARDLY_ANY) if told_apart else HARDLY_ANY
         taken: list[Floats] = []
+        doubted: list[Floats] = []
+        # all but what is surely of strangers
+        in_doubt = counts * (1 - weights[2] * np.maximum(1 - 2 * weights[0], 0) ** 2)
         for f, factor in enumerate(factors):
             column, size = seen.patterns[:, f], len(factor.levels)
             matches = np.bincount(column, of_match, size)
             mates = np.bincount(column, of_household, size)
             taken.append(np.asarray(np.bincount(counted[f], of_match + of_household, size), np.float64))
+            doubted.append(np.asarray(np.bincount(column, in_doubt, size), np.float64))
             match[f] = _within(matches + PRIOR * prior[f], grouped[f])
             household[f] = _within(mates + PRIOR * household[f], grouped[f])
-        random = _random(chance, taken, expected, grouped, factors)
+        random = _random(chance, taken, doubted, expected, grouped, factors)
         household = [_household(factor, household[f], random[f], grouped[f]) for f, factor in enumerate(factors)]
         if np.abs(weights[0] - before).max(initial=0.0) < SETTLED:
             break
@@ -152,12 +161,23 @@ def _within(values: Floats, groups: npt.NDArray[np.int64]) -> Floats:
 
 
 def _random(
-    chance: Chance, taken: list[Floats], expected: list[Floats], groups: list[npt.NDArray[np.int64]], factors: Sequence[Factor]
+    chance: Chance,
+    taken: list[Floats],
+    doubted: list[Floats],
+    expected: list[Floats],
+    groups: list[npt.NDArray[np.int64]],
+    factors: Sequence[Factor],
 ) -> list[Floats]:
-    """How often each level occurs by chance: what all pairs show, less what matches and households account for."""
+    """How often each level occurs by chance: what all pairs show, less what matches and households account for (`taken`).
+
+    Of a joint factor, less what may be matches (`doubted`), as far as that is more than its parts agree by chance.
+    """
     found = []
-    for factor, pairs, away, unseen, usual, group in zip(factors, chance.pairs, taken, chance.unseen, expected, groups, strict=True):
-        left = np.maximum(pairs - away, 0.0) if factor.joint is None else _joint_left(factor.joint, pairs, away)
+    spreads = chance.spread or ({},) * len(factors)
+    for factor, pairs, away, doubt, unseen, usual, group, spread in zip(
+        factors, chance.pairs, taken, doubted, chance.unseen, expected, groups, spreads, strict=True
+    ):
+        left = np.maximum(pairs - away, 0.0) if factor.joint is None else _joint_left(factor.joint, pairs, away, pairs - doubt, spread)
         totals = np.bincount(group, left)[group]
         if factor.joint is None:
             left = np.maximum(left, np.minimum(unseen, usual * totals))
@@ -168,7 +188,7 @@ def _random(
     return found
 
 
-def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
+def _joint_left(joint: Joint, pairs: Floats, away: Floats, sure: Floats, spread: dict[tuple[int, int, int], float]) -> Floats:
     """The same for two parts that are independent by chance: taken off part by part, where the numbers are large."""
     size = joint.first * joint.second
     table, gone = (values[:size].reshape(joint.first, joint.second) for values in (pairs, away))
@@ -176,9 +196,18 @@ def _joint_left(joint: Joint, pairs: Floats, away: Floats) -> Floats:
     first, second = (np.maximum(table[1:, 1:].sum(axis) - gone[1:, 1:].sum(axis), 0.1 * table[1:, 1:].sum(axis)) for axis in (1, 0))
     both = np.outer(first, second) / max(first.sum(), 1.0)
     counted = _both_same(joint)
-    # by chance both parts agree at least as often as if they knew nothing of each other, however much of it matches seem to explain
+    # by chance both parts agree at least as often as if they knew nothing of each other, however much of it matches seem to explain;
+    # and little more often, however little: else agreement would seem to be chance wherever nothing else tells that it is not
     agree = first[: joint.same[0]].sum() * second[: joint.same[1]].sum() / max(first.sum(), 1.0)
-    kept = left[counted] + max(agree - left[counted].sum(), 0.0) * pairs[counted] / max(pairs[counted].sum(), 1.0)
+    apart = np.maximum(table - gone, 0.0)[1:, 1:]  # who agrees on one part alone tells how agreement on it spreads, with few matches in it
+    one, other = apart[: joint.same[0], joint.same[1] :].sum(axis=1), apart[joint.same[0] :, : joint.same[1]].sum(axis=0)
+    least = np.zeros(len(pairs))
+    for (i, j, level), share in spread.items():
+        least[level] += one[i - 1] * other[j - 1] * share
+    least = agree * (least / least.sum() if least.sum() else pairs / max(pairs.sum(), 1.0))
+    kept = np.minimum(left[counted], np.maximum(sure[counted], MOST_TOGETHER * least[counted]))
+    lacking = max(agree - kept.sum(), 0.0)
+    kept += lacking * pairs[counted] / max(pairs[counted].sum(), 1.0)
     left[:size].reshape(joint.first, joint.second)[1:, 1:] = both
     left[counted] = kept
     left[list(joint.never)] = 0.0
@@ -198,4 +227,6 @@ def _household(factor: Factor, learned: Floats, random: Floats, groups: npt.NDAr
         same = (groups == 0) | (np.arange(len(random)) == 1)
         alike = min(max(float(learned[1]), factor.alike), factor.most_alike)
         return _within((1 - alike) * random + alike * same, groups)
+    if factor.household is Household.GIVEN:
+        return _within(household_given(random, factor.alike), groups)
     return _within(household_names(learned, random, factor.alike), groups)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from identity.errors import UnreadableTable
-from identity.evaluate import evaluate
+from identity.evaluate import evaluate, judge
 
 PEOPLE = [("1", "José", "Müller"), ("1", "Jose", "Müller"), ("2", "Zoë", "Brontë"), ("3", "Ann", "Hathaway"), ("3", "Ann", "Hathaway")]
 
@@ -31,6 +31,15 @@ def test_a_column_may_be_called_row(tmp_path: Path) -> None:
     lines = [f"{9 - i},{','.join(person)}\n" for i, person in enumerate(PEOPLE)]
     path.write_text("row,truth,first_name,last_name\n" + "".join(lines))
     assert evaluate(path, "truth").f1 == 1.0
+
+
+def test_who_is_not_labelled_is_not_judged(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    lines = [f"{truth},{first},{last}\n" for truth, first, last in [*PEOPLE, ("", "Ann", "Hathaway"), ("", "Bob", "Marley")]]
+    path.write_text("truth,first_name,last_name\n" + "".join(lines))
+    judged = judge(path, "truth")
+    assert (judged.evaluation.records, judged.evaluation.clusters, judged.evaluation.f1) == (7, 4, 1.0)
+    assert not list(judged.mistakes())
 
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:

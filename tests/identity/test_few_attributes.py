@@ -114,3 +114,44 @@ def test_a_rare_text_brings_records_together(tmp_path: Path) -> None:
             first, last = first[1:], last[1:]
         rows.append({"person": str(person), "first_name": first, "last_name": mistyped(last, dice), "boat": boat})
     assert evaluate(table(tmp_path / "people.csv", rows), "person").recall > 0.95
+
+
+def test_a_name_and_a_phone(tmp_path: Path) -> None:
+    """People have two phones; that two records have one name is counted to be no chance, for all that their phones differ."""
+    fake, dice = Faker("en_US"), random.Random(6)
+    fake.seed_instance(6)
+    rows = []
+    for person in range(2000):
+        first, last, phones = fake.first_name(), fake.last_name(), [fake.numerify("2#########") for _ in range(2)]
+        for _ in range(dice.choice((1, 1, 2, 3))):
+            spelled = mistyped(last, dice) if dice.random() < 0.06 else last
+            rows.append({"person": str(person), "first_name": first, "last_name": spelled, "phone": dice.choice(phones)})
+    reached = evaluate(table(tmp_path / "people.csv", rows), "person")
+    assert reached.f1 > 0.92
+    assert reached.ece < 0.05
+
+
+def test_an_email_and_a_phone(tmp_path: Path) -> None:
+    fake, dice = Faker("en_US"), random.Random(7)
+    fake.seed_instance(7)
+    rows = []
+    for person in range(2000):
+        mails, phones = ([make() for _ in range(2)] for make in (fake.ascii_free_email, lambda: fake.numerify("2#########")))
+        for _ in range(dice.choice((1, 1, 2, 3))):
+            contacts = {"email": dice.choices(mails, (8, 2))[0], "phone": dice.choices(phones, (8, 2))[0]}
+            rows.append({"person": str(person), **contacts})
+    assert evaluate(table(tmp_path / "people.csv", rows), "person").f1 > 0.9
+
+
+def test_where_nobody_is_twice_nobody_is_invented(tmp_path: Path) -> None:
+    """Households share phone and address; a table that has no family name tells its people apart by given name all the same."""
+    fake, dice = Faker("en_US"), random.Random(8)
+    fake.seed_instance(8)
+    rows: list[dict[str, str]] = []
+    for person in range(2 * PEOPLE):
+        home = {"phone": fake.numerify("2#########"), "street": fake.street_address(), "zip": fake.postcode()}
+        if rows and dice.random() < 0.5:
+            home = {column: rows[-1][column] for column in home}
+        rows.append({"person": str(person), "first_name": fake.first_name(), **home})
+    reached = evaluate(table(tmp_path / "people.csv", rows), "person")
+    assert reached.clusters > 0.99 * len(rows)
