@@ -36,6 +36,11 @@ class Changes:
     null_keys: Mapping[tuple[str, str, str, str], int]
     keys: Mapping[str, KeySum | None]
 
+    @property
+    def count(self) -> int:
+        """How many records changed in any way."""
+        return len(self.new) + len(self.changed) + len(self.gone)
+
 
 @dataclass(frozen=True, slots=True)
 class _Came:

@@ -24,12 +24,14 @@ from identity.keyed import UInts
 from identity.loading import RECORD, Loaded
 from identity.matching import Matching
 from identity.model import MatchKey, MatchRule
-from identity.probabilistic.blocking import ALL_UP_TO, Candidates, rule_size
+from identity.probabilistic.blocking import ALL_UP_TO, Candidates, every_pair, rule_size
 from identity.probabilistic.prepare import TABLE
 from identity.scratch import registered
 from identity.stewardship.binding import Bound, bind, named
 from identity.stewardship.decisions import Decision
 
+MOST = 0.2
+"""If more than this share of the records changed since the last whole resolve, all are resolved."""
 NONE: Ints = np.empty(0, np.int64)
 
 
@@ -78,6 +80,8 @@ class Neighbourhood:
         engine = engines.local(self.entity, self.space)
         self.comparing = Comparing(pool, engine, self.entity) if engine is not None else None
         self.count = self.size = sum(link.links for link in pool.links)
+        self.few = False
+        """Whether all records are compared with all: then none of them is left as it is."""
         self.caps = np.full(256, self.cap, np.int64)
         self.stored = Stored(index, self.name)
         self.households, self.mates = self.entity in engines.households, NO_MATES
@@ -86,15 +90,17 @@ class Neighbourhood:
             raise NoIndex("the model is not trained yet")
 
     def find(self, changes: Changes) -> Around:
-        """All records whose cluster may be another one now. Raises: NoIndex, if a whole resolve would go by other blocking rules."""
+        """All records whose cluster may be another one now. Raises: NoIndex, if a whole resolve would go by other blocking rules, or
+        if so much changed that it takes no longer."""
         after = self.count + len(changes.new) - len(changes.gone)
         if self.comparing is not None and (frozen := self.comparing.engine.settings.trained) is not None:
             trained = frozen.records
             self.size = rule_size(after, trained)
-            if self.size <= ALL_UP_TO:
-                raise NoIndex("there are so few records that all are compared with all")
+            self.few = self.size <= ALL_UP_TO
             if self.size != rule_size(self.count, trained):
                 raise NoIndex("there are by far more records than before")
+        if not self.few and max(changes.count / max(self.count, 1), self.index.share_changed(self.name)) > MOST:
+            raise NoIndex("more than a fifth of the records changed since the last whole resolve")
         self.count = after
         changed = changes.changed
         while True:
@@ -119,7 +125,7 @@ class Neighbourhood:
         joined = others.rec[others.rule >= JOINING]
         alike = self._alike(met.where(met.rule < JOINING), others.where(others.rule < JOINING))
         known = np.concatenate([void, joined, alike, self._decided(), self._sole_bearers(rows, void)])
-        connected = self.index.connected(self.name, without(known, new))
+        connected = self.index.everybody(self.name) if self.few else self.index.connected(self.name, without(known, new))
         touched = without(distinct(connected, renewed), gone)
         self.pool.fetch(touched)
         return Around(renewed, rows, touched)
@@ -228,9 +234,9 @@ class Neighbourhood:
             exact = rules.match(records, self.rules, self.entity, self.space)
         if self.comparing is None:
             return Matched(loaded, numbers, rows, exact, (NONE, NONE), bound)
-        left, right, bits = meetings_by_rule(rows.where(rows.rule < JOINING))
+        met = every_pair(len(numbers)) if self.few else Candidates(*meetings_by_rule(rows.where(rows.rule < JOINING)), ())
         engine, people = self.comparing.engine, self.comparing.people_of(numbers)
-        found = engine.rematch(records, exact, Candidates(left, right, bits, ()), people, self.entity, self.space)
+        found = engine.rematch(records, exact, met, people, self.entity, self.space)
         return Matched(loaded, numbers, rows, found, engine.hopeful, bound)
 
     def borne_beyond(self, found: Matched, gone: Ints) -> KeyRows:

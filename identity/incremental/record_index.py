@@ -164,6 +164,11 @@ class RecordIndex:
             ).fetchnumpy()
         return np.asarray(found["rec"], np.int64)
 
+    def everybody(self, group: str) -> Ints:
+        """Every record that there is."""
+        found = self.con.execute(f"SELECT rec FROM ({self._state(group)})").fetchnumpy()
+        return np.asarray(found["rec"], np.int64)
+
     def base(self) -> int:
         """The version whose index this one continues."""
         return int(self.meta["base"] or self.meta["version"])

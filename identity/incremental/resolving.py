@@ -36,9 +36,6 @@ from identity.stewardship.decisions import Decision
 from identity.versions.stable_ids import NO_ID
 from identity.versions.store import CrosswalkStore
 
-MOST = 0.2
-"""If more than this share of the records changed since the last whole resolve, all are resolved."""
-
 
 def incremental(
     records: Sequence[RecordSet],
@@ -108,9 +105,6 @@ class Amending(Run):
         name = group_name(entity, space)
         pool = Pool(self.con, group, columns, self.draft.previous, self.index, name, self.secret, self.progress)
         changes = read_changes(pool)
-        links = sum(link.links for link in pool.links)
-        if (len(changes.new) + len(changes.changed) + len(changes.gone)) > MOST * links or self.index.share_changed(name) > MOST:
-            raise NoIndex("more than a fifth of the records changed since the last whole resolve")
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         near = Neighbourhood(pool, self.index, self.engines, (entity, space, name), rules, identifiers, here)
         around = near.find(changes)

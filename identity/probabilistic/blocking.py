@@ -179,7 +179,7 @@ def candidates(
     """Every pair that some rule proposes. `table` has rec (0 … count-1) and `columns`. `size` is what `rule_size` says (default: count)."""
     size = count if size is None else size
     if size <= ALL_UP_TO:
-        return _every_pair(count)
+        return every_pair(count)
     rules = rules_for(columns, size)
 
     def propose(rule: BlockingRule) -> tuple[Ints, int, npt.NDArray[np.uint64]]:
@@ -197,7 +197,8 @@ def candidates(
     return Candidates(codes // max(count, 1), codes % max(count, 1), agreed, tuple(yields))
 
 
-def _every_pair(count: int) -> Candidates:
+def every_pair(count: int) -> Candidates:
+    """All pairs of so many records."""
     left, right = (side.astype(np.int64) for side in np.triu_indices(count, 1))
     return Candidates(left, right, np.ones(len(left), np.uint64), (Proposed("every pair", len(left), len(left), 0, 0),))
 

@@ -42,6 +42,14 @@ def test_exact_rules_alone_around_their_cap(tmp_path: Path, models: Path, seed: 
         pass
 
 
+@pytest.mark.parametrize("rules", [(), RULES])
+def test_of_an_entity_of_few_records_all_are_matched_anew(tmp_path: Path, models_of_few: Path, rules: tuple[MatchRule, ...]) -> None:
+    """Whatever share of them changed: nobody else's records have to be matched again for their sake."""
+    both = Both(tmp_path, models_of_few, rules)
+    for _, report in both.through(*history(9), batches=3):
+        assert report.touched is not None and report.touched.records == report.links
+
+
 def test_nothing_new_mints_nothing(tmp_path: Path, models: Path) -> None:
     _, world, _ = history(3)
     both = Both(tmp_path, models)

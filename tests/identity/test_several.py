@@ -249,7 +249,7 @@ def test_the_order_of_rows_and_the_number_of_threads_change_nothing(tmp_path: Pa
 
 @pytest.mark.parametrize("seed", range(2))
 def test_an_incremental_resolve_is_as_a_whole_one(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    monkeypatch.setattr("identity.incremental.resolving.MOST", 100.0)
+    monkeypatch.setattr("identity.incremental.neighbourhood.MOST", 100.0)
     draw = random.Random(seed)
     world = dict(enumerate(with_more(draw, strangers(200, 60, seed + 20))))
     for row in draw.sample(sorted(world), 40):
