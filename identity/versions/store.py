@@ -54,7 +54,7 @@ class CrosswalkStore:
         self.keep = max(keep, 1)
         self.encryption_key = encryption_key
         self._lock = threading.Lock()
-        self._latest: tuple[str, Crosswalk] | None = None
+        self._latest: Crosswalk | None = None
         self._seen: tuple[int, ...] | None = None
         self._open: weakref.WeakSet[Crosswalk] = weakref.WeakSet()
 
@@ -68,15 +68,15 @@ class CrosswalkStore:
             status = os.stat(path)  # noqa: PTH116 (pathlib's takes several times as long)
             seen = status.st_ino, status.st_mtime_ns, status.st_size
             if self._latest is not None and self._seen == seen:
-                return self._latest[1]
+                return self._latest
             pointer = Path(path).read_text(errors="replace")
         except FileNotFoundError:
             return None
         with self._lock:
-            if self._latest is None or self._latest[0] != pointer:
-                self._latest = pointer, self._opened(pointer)
+            if self._latest is None or self._seen != seen:  # the same words may name another file: that of a state brought back
+                self._latest = self._opened(pointer)
             self._seen = seen
-            return self._latest[1]
+            return self._latest
 
     def versions(self) -> tuple[int, ...]:
         """The versions that are kept, oldest first."""

@@ -212,6 +212,22 @@ def test_readers_see_one_version_each_while_others_are_published(store: Crosswal
         con.execute(f"DELETE FROM xw.{name}")
 
 
+def test_another_version_of_the_same_number_and_size(store: CrosswalkStore, tmp_path: Path) -> None:
+    """A backup was brought back, and resolved anew: the pointer has the same words."""
+    publish(store, "a@x.de")
+    shutil.copytree(store.directory, tmp_path / "backup")
+    publish(store, "a@x.de", "b@x.de")
+    before = store.current()
+    pointer = (store.directory / "current").read_text()
+    assert before is not None and len(ids(before)) == 2
+    shutil.rmtree(store.directory)
+    shutil.copytree(tmp_path / "backup", store.directory)
+    publish(CrosswalkStore(store.directory), "a@x.de", "b@x.de", "c@x.de")
+    assert (store.directory / "current").read_text() == pointer
+    now = store.current()
+    assert now is not None and len(ids(now)) == 3
+
+
 def test_lookups_from_many_threads(store: CrosswalkStore) -> None:
     crosswalk = publish(store, *(f"p{i}@x.de" for i in range(200)))
     wanted, failures = ids(crosswalk), []
