@@ -23,8 +23,8 @@ _AREA = (
 _ROLE = (
     r"(full|complete|person|customer|contact|primary|display|client|patient|pat|voter|member|employee|subscriber|applicant|participant"
     r"|passenger|travell?er|guest|attendee|delegate|registrant|donor|contributor|claimant|insured|(policy|account|card|share)_?holder"
-    r"|holder|borrower|debtor|payer|payee|sender|recipient|beneficiary|counter_?party|consignee|buyer|seller|owner|tenant|resident|citizen"
-    r"|taxpayer|author|creator|editor|inventor|student|pupil|learner|driver|prospect|lead|respondent|suspect|offender|inmate|defendant"
+    r"|holder|borrower|debtor|payer|payee|sender|recipient|beneficiary|counter_?party|consignee|buyer|seller|tenant|resident|citizen"
+    r"|taxpayer|author|inventor|student|pupil|learner|driver|prospect|lead|respondent|suspect|offender|inmate|defendant"
     r"|plaintiff|victim|witness|deceased|decedent|candidate|worker|staff|billing|shipping|bill_to|ship_to|delivery|invoice"
     r"|principal|individual)"
 )

@@ -275,7 +275,7 @@ def test_a_state_that_another_user_owns_is_told_as_such(mine: Path) -> None:
             (["sql", "SELECT count(*) FROM individual"], "C360_FILE_FORBIDDEN"),
             (["crosswalk"], "C360_FILE_FORBIDDEN"),
             (["decide", "list"], "C360_FILE_FORBIDDEN"),
-            (["resolve"], "C360_CROSSWALK_UNWRITABLE"),
+            (["resolve"], "C360_FILE_FORBIDDEN"),
         ):
             asked = [*plainly, sys.executable, "-m", "federation.cli", "-q", "-p", str(mine), *command]
             done = subprocess.run(asked, capture_output=True, text=True)
