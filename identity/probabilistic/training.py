@@ -24,7 +24,7 @@ RANDOM_PRIOR = 0.5
 LEAST_RANDOM_PRIOR = 1000.0
 """As many pairs as the expected shares count for among pairs that met by chance: this often the root of their number, but at least so
 many. Of a few records too little can be seen: where one pair of fifteen agrees, it need not be by chance."""
-MOST_BY_CHANCE = 0.05
+MOST_BY_CHANCE = 0.1
 """The share, at most, of pairs that agree exactly on what people mostly have to themselves (`Factor.own`). Where a table has little else,
 nothing in it would tell: all of them might be of two people as well as of one."""
 MOST_TOGETHER = 1.5

@@ -114,7 +114,7 @@ def test_a_decision_on_personal_keys_is_shown_by_its_hash(cli: Cli, tmp_path: Pa
 
 
 def test_two_ids_are_explained_by_the_pair_that_speaks_most_for_one_person(cli: Cli, tmp_path: Path) -> None:
-    people_project(tmp_path, 300, doubtful=True)
+    people_project(tmp_path, 900, doubtful=True)
     assert cli("resolve", project=tmp_path).code == 0
     item = json.loads(cli("review", "--kind", "near-match", "-o", "json", project=tmp_path).out)[0]
     said = cli("why", *item["ids"], project=tmp_path)
