@@ -15,7 +15,7 @@
     run(run, finished_at, links, ids, minted, merged, retired, seconds, base, restores)
 
 Link tables are sorted by id360, identifiers by value: DuckDB keeps the least and the greatest value of each block, so that few blocks are
-read for one id. No table has an index: an index is ten times as large as what it is of, is written anew with every version, and whoever
+read for one id. No table has an index: an index is larger than what it is of, is written anew with every version, and whoever
 asks often is answered from memory (identity.held_links).
 """
 
