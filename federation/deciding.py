@@ -12,7 +12,7 @@ import duckdb
 from connectors.spi.errors import C360Error
 from federation.state import project_secret
 from identity.crosswalk import Crosswalk, LinkTable
-from identity.errors import DecisionExpired, DecisionTable, KeyType
+from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, DecisionExpired, DecisionTable, KeyType
 from identity.scratch import key_type
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decision_log import decide, iso, read_decisions, read_entries, withdraw
@@ -45,7 +45,7 @@ def standings(project: Project, decisions: Decisions) -> tuple[str, ...]:
 
     active = {decision.id for decision in decisions.active()}
     crosswalk = None
-    with suppress(C360Error):
+    with suppress(CrosswalkDamaged, CrosswalkVersion, CrosswalkKey):
         crosswalk = project.store.current()
 
     def of(decision: Decision) -> str:
@@ -64,7 +64,7 @@ def standings(project: Project, decisions: Decisions) -> tuple[str, ...]:
 def lingering(project: Project, decisions: Decisions) -> tuple[Decision, ...]:
     """Those that hold no longer, and none in their stead, although the version that serves was made with them."""
     active = decisions.active()
-    with suppress(C360Error):
+    with suppress(CrosswalkDamaged, CrosswalkVersion, CrosswalkKey):
         if crosswalk := project.store.current():
             made_with = [decision for decision in decisions.entries if decision.id in crosswalk.decisions]
             return tuple(decision for decision in made_with if not any(decision.says_of(other) for other in active))

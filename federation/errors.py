@@ -131,6 +131,12 @@ class FileForbidden(UserError):
     code = "C360_FILE_FORBIDDEN"
 
 
+class FileUnreadable(UserError):
+    """A file or folder of the project's state cannot be used: its disk fails, or it is of another sort than it should be."""
+
+    code = "C360_FILE_UNREADABLE"
+
+
 class UnknownQuery(UserError):
     """No query of that id is running."""
 

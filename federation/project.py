@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from connectors import registry
 from connectors.spi import Connector
 from connectors.spi.errors import Cancelled
+from federation.disk import StateStore
 from federation.errors import ProjectClosed, UnknownObject, UnknownPrincipal, UnknownQuery
 from federation.link_cache import LinkCache
 from federation.query_log import QueryLog
-from identity.versions.store import CrosswalkStore
 from views.expand import Views
 from views.load import load
 from views.model import Model
@@ -179,9 +179,9 @@ class Project:
         run.stop(Cancelled("the query was cancelled"))
 
     @cached_property
-    def store(self) -> CrosswalkStore:
+    def store(self) -> StateStore:
         model, key = self.model, self.model.encryption_key
-        return CrosswalkStore(Path(model.state) / "crosswalk", key.reveal() if key is not None else None, keep=model.keep_versions)
+        return StateStore(Path(model.state) / "crosswalk", key.reveal() if key is not None else None, keep=model.keep_versions)
 
     # what plans and runs queries is imported by the first: `why`, `review`, `decide` and the like start in half the time
 

@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from connectors.spi import Deadline
 from connectors.spi.errors import SchemaDrift
+from federation.disk import state_told
 from federation.matched_columns import matched_keys, naming, refuse_types
 from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 READ_TIMEOUT = 3600.0
 
 
+@state_told()
 def resolve_project(
     project: Project,
     progress: Callable[[str, int], None] | None = None,
@@ -101,6 +103,7 @@ def _incremental(
         return None, str(cause)
 
 
+@state_told()
 def plan_project(project: Project, progress: Callable[[str, int], None] | None = None) -> Plan:
     """Resolve into a draft that does not serve, and tell what it would change. Raises what `resolve_project` raises."""
     if project.model.crosswalk is not None:
@@ -113,6 +116,7 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
     return made
 
 
+@state_told()
 def train_project(project: Project, entity: str | None = None, progress: Callable[[str, int], None] | None = None) -> tuple[ModelUse, ...]:
     """Train the model of an entity (default: of all that have one) anew; the next resolve goes by it. The one before is kept beside it.
 
@@ -129,6 +133,7 @@ def train_project(project: Project, entity: str | None = None, progress: Callabl
     return retrain(chosen, rules, store, engines, progress=progress or quiet, memory_limit=f"{project.memory >> 20}MiB")
 
 
+@state_told()
 def apply_project(project: Project) -> Plan:
     """Publish exactly the draft of the plan that waits. Raises NoPlan, StalePlan, PlanDamaged, ResolveRunning; then nothing has changed."""
     done = apply(project.store, read_decisions(project.model.decisions), models_folder(project))
@@ -136,6 +141,7 @@ def apply_project(project: Project) -> Plan:
     return done
 
 
+@state_told()
 def rollback_project(project: Project, to: int | None = None) -> Crosswalk:
     """Let an earlier version's links serve again, as a new version; by default those of the version before. The models that it was made
     with are in use again.

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from federation.disk import state_told
 from federation.errors import NoCrosswalk
 from identity.crosswalk import Crosswalk
 from views.model import Model
@@ -20,10 +21,17 @@ SECRET_FILE = "secret"
 
 
 def project_secret(model: Model) -> bytes:
-    """The secret under which ids are minted: the project's own, or one made once and kept beside the crosswalk (mode 0600)."""
+    """The secret under which ids are minted: the project's own, or one made once and kept beside the crosswalk (mode 0600).
+
+    Raises: FileForbidden, FileUnwritable, FileUnreadable; MissingSecret.
+    """
     if model.secret is not None:
         return model.secret.reveal().encode()
-    path = Path(model.state) / SECRET_FILE
+    with state_told():
+        return _own_secret(Path(model.state) / SECRET_FILE)
+
+
+def _own_secret(path: Path) -> bytes:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")

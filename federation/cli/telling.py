@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
-from pathlib import Path
 
 import click
 
 from federation.cli.shared import Interrupted, colour
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EISDIR, errno.ENAMETOOLONG)
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -46,17 +43,9 @@ def tell(error: BaseException, *, debug: bool) -> int:
 
 def _coded(error: OSError) -> BaseException:
     """What the disk or its permissions refuse, as a coded error; anything else as it is."""
-    from federation.errors import FileForbidden, FileUnwritable
+    from federation.disk import coded
 
-    place = f"`{error.filename}`" if error.filename else "a file"
-    if error.errno in _DISK:
-        return FileUnwritable(f"{place} cannot be written: {error.strerror}", hint="make room on its disk, or let this user write there")
-    if isinstance(error, PermissionError):
-        hint = "run as the user whose project it is, or let this one read and write there"
-        return FileForbidden(f"this user may not open {place}", hint=hint)
-    if isinstance(error, FileNotFoundError) and error.filename and not (folder := Path(os.fsdecode(error.filename)).parent).is_dir():
-        return FileUnwritable(f"{place} cannot be written: there is no folder `{folder}`", hint="make the folder, or name another")
-    return error
+    return coded(error) or error
 
 
 def rendered(error: BaseException) -> str:

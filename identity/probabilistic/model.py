@@ -101,7 +101,11 @@ def save(trained: Trained, path: Path) -> None:
 def load(path: Path) -> Trained:
     """Read a model. Raises: ModelMismatch, if the file is no model of this format, or holds numbers that cannot be."""
     try:
-        document = json.loads(path.read_text())
+        text = path.read_bytes()
+    except OSError as cause:
+        raise ModelMismatch(f"the model {path} cannot be read: {cause.strerror}", hint=f"let this user read {path}") from cause
+    try:
+        document = json.loads(text)
         if document["format"] != FORMAT:
             raise ValueError
         factors = tuple((f["name"], tuple(level["level"] for level in f["levels"])) for f in document["factors"])
@@ -115,7 +119,7 @@ def load(path: Path) -> Trained:
         shares = (match, household, random)
         known = from_document(document["known"])
         trained = Trained(factors, Model(**tables, shares=shares), int(document["records"]), attributes, usual, known)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as cause:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise ModelMismatch(f"{path} is no model of format {FORMAT}", hint=HINT) from cause
     if wrong := _nonsense(trained):
         raise ModelMismatch(f"{path} is no sound model: {wrong}", hint=HINT)

@@ -40,8 +40,10 @@ def read_entries(path: str | Path) -> Decisions:
         lines = file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return Decisions()
-    except (OSError, UnicodeDecodeError) as cause:
+    except UnicodeDecodeError as cause:
         raise DecisionsFile(f"{file.name} cannot be read as UTF-8 text", hint="restore it from git") from cause
+    except OSError as cause:
+        raise DecisionsFile(f"{file.name} cannot be read: {cause.strerror}", hint=f"let this user read {file}") from cause
     return _read(file.name, lines)
 
 

@@ -112,8 +112,9 @@ def test_every_code_is_provoked() -> None:
         errors.AttributeType,
         errors.FileUnwritable,
         errors.FileForbidden,
+        errors.FileUnreadable,
     }
-    # test_concurrency.py; below; test_results.py; test_watermark.py; test_bad_columns.py; cli/test_lifecycle.py (both)
+    # test_concurrency.py; below; test_results.py; test_watermark.py; test_bad_columns.py; test_state_files.py (all three)
     assert known - ABSTRACT - {p.kind for p in PROVOKED} - elsewhere == set()
 
 

@@ -1,0 +1,106 @@
+"""Files of the state that this user may not use: what is told of them through the Python API."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import c360
+from connectors.spi.errors import C360Error
+from federation.errors import FileUnreadable
+
+PROJECT = """\
+version: 1
+name: tiny
+sources: {shop: {kind: files, tables: {customer: {path: customer.csv}}}}
+mappings: [{object: individual, source: shop, table: customer, key: id, attributes: {email: mail, full_name: name}}]
+identity: {individual: {model: standard, rules: [email]}}
+"""
+
+ASKED = """\
+import sys, c360
+from connectors.spi.errors import C360Error
+asks = {
+    "sql": lambda p: p.session().sql("SELECT count(*) FROM individual").fetchall(),
+    "profile": lambda p: p.session().profile({"email": "a@x.example"}),
+    "lag": lambda p: p.lag(),
+    "why": lambda p: p.why(("shop", "customer", 1), ("shop", "customer", 2)),
+    "decide": lambda p: p.decide("same", ("shop", "customer", 1), ("shop", "customer", 2), reason="r"),
+    **{name: (lambda p, name=name: getattr(p, name)()) for name in ("resolve", "plan", "train", "apply", "rollback", "review")},
+}
+for name in sys.argv[2:]:
+    with c360.connect(sys.argv[1]) as project:
+        try:
+            asks[name](project)
+        except C360Error as error:
+            print(name, error.code, error.message)
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    (tmp_path / "c360.yml").write_text(PROJECT)
+    (tmp_path / "customer.csv").write_text("id,mail,name\n1,a@x.example,Ada Byron\n2,b@x.example,Bob Hall\n")
+    with c360.connect(tmp_path) as project:
+        project.resolve()
+    return tmp_path
+
+
+@contextmanager
+def closed(path: Path) -> Iterator[None]:
+    before = path.stat().st_mode
+    path.chmod(0)
+    try:
+        yield
+    finally:
+        path.chmod(before)
+
+
+def asked(folder: Path, *names: str) -> dict[str, str]:
+    """What each call told, by a user who is not root."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may read everything, and there is no setpriv")
+    plainly = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    done = subprocess.run([*plainly, sys.executable, "-c", ASKED, str(folder), *names], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+def test_a_state_that_another_user_owns_has_a_code_in_python(tiny: Path) -> None:
+    names = ("sql", "profile", "lag", "why", "decide", "review", "resolve", "plan", "train", "apply", "rollback")
+    with closed(tiny / ".c360" / "crosswalk"):
+        told = asked(tiny, *names)
+    assert set(told) == set(names)
+    assert {said.split()[0] for said in told.values()} <= {"C360_FILE_FORBIDDEN", "C360_CROSSWALK_UNWRITABLE"}, told
+    assert told["sql"].startswith("C360_FILE_FORBIDDEN") and ".c360/crosswalk" in told["sql"]
+
+
+def test_a_version_secret_or_model_of_another_user_is_not_called_broken(tiny: Path) -> None:
+    with closed(tiny / ".c360" / "crosswalk" / "v000001.duckdb"):
+        assert "may not open" in asked(tiny, "sql")["sql"]
+    with closed(tiny / ".c360" / "secret"):
+        assert asked(tiny, "resolve")["resolve"].startswith("C360_FILE_FORBIDDEN")
+    with closed(tiny / ".c360" / "models"):
+        assert asked(tiny, "resolve")["resolve"].startswith("C360_FILE_FORBIDDEN")
+    with closed(tiny / ".c360" / "models" / "individual.json"):
+        assert "individual.json cannot be read: Permission denied" in asked(tiny, "resolve")["resolve"]
+    (tiny / "decisions.jsonl").write_text("")
+    with closed(tiny / "decisions.jsonl"):
+        assert "decisions.jsonl cannot be read: Permission denied" in asked(tiny, "resolve")["resolve"]
+
+
+def test_a_file_where_the_state_should_be(tiny: Path) -> None:
+    shutil.rmtree(tiny / ".c360")
+    (tiny / ".c360").write_text("")
+    with c360.connect(tiny) as project:
+        for ask in (project.resolve, project.plan, lambda: project.session().sql("SELECT id360 FROM individual"), project.lag):
+            with pytest.raises(C360Error) as told:
+                ask()
+            assert type(told.value) is FileUnreadable and ".c360" in str(told.value), told.value
