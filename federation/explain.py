@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from views.duckdb_sql import read
 
 if TYPE_CHECKING:
     from federation.session import Params, Session
+
+ONE_LINE = 110
+"""Characters of SQL that are read at a glance."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,8 +35,8 @@ class Explanation:
     crosswalk: Crosswalk | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """{"fragments": [{"source", "sql", "stage", "rows", "bytes", "requests", "ms", "reason_local"}], "trusted_sql", "user_sql",
-        "plan_ms", "total_ms", "complete", "journal", "crosswalk_version", "resolved_at"}; meters are None where nothing was run."""
+        """{"fragments": [{"source", "table", "sql", "stage", "rows", "bytes", "requests", "ms", "reason_local"}], "trusted_sql",
+        "user_sql", "plan_ms", "total_ms", "complete", "journal", "crosswalk_version", "resolved_at"}; meters are None if it was not run."""
         trusted = ";\n\n".join(t.sql for t in (*self.plan.searches, *self.plan.relations))
         if self.report is not None:
             return self.report.as_dict() | {"trusted_sql": trusted, "plan_ms": round(self.plan_ms, 3)}
@@ -58,44 +62,44 @@ class Explanation:
         return str(self)
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, *, verbose: bool = False) -> str:
+        """What each source is asked, stage by stage. `verbose`: what each planner pass did too, and the SQL of both rooms."""
         lines = [f"planned in {self.plan_ms:.1f} ms" + (f", answered in {self.report.total_ms:.1f} ms" if self.report else "")]
-        lines += [f"  {line}" for line in self.plan.journal]
-        if self.crosswalk is not None and self.plan.lookups:
+        lines += [f"  {line}" for line in self.plan.journal] if verbose else []
+        if self.crosswalk is not None:
             resolved = self.crosswalk.resolved_at
             lines.append(f"crosswalk version {self.crosswalk.version}" + (f", resolved {age(resolved)} ago" if resolved else ""))
         for stage in range(self.plan.stages):
-            lines.append(f"stage {stage + 1}")
-            lines += self._stage(stage)
-        lines.append("trusted room (policies, identity and survivorship; only its columns leave it)")
-        for trusted in (*self.plan.searches, *self.plan.relations):
-            lines += [f"  {trusted.name}({', '.join(trusted.columns)})", _indented(_pretty(trusted.sql), 4)]
-        lines += [
-            "user's room" + (" (not entered: only columns of one relation are asked for)" if self.plan.direct else ""),
-            _indented(_pretty(self.plan.user_sql), 2),
-        ]
-        return "\n".join(lines)
+            lines += [f"stage {stage + 1}", *(self._planned(stage) if self.report is None else self._done(stage, self.report))]
+        lines.append("trusted room (identity, survivorship and policies; only its columns leave it)")
+        for trusted in (*self.plan.searches, *self.plan.relations) if verbose else self.plan.relations:
+            lines.append(f"  {trusted.name}({', '.join(trusted.columns)})")
+            lines += [_indented(_pretty(trusted.sql), 4)] if verbose else []
+        not_entered = " (not entered: only columns of one relation are asked for)" if self.plan.direct else ""
+        return "\n".join([*lines, f"user's room{not_entered}", _indented(_pretty(self.plan.user_sql), 2)])
 
-    def _stage(self, stage: int) -> list[str]:
-        lines = []
-        if self.report is not None:
-            for done in self.report.fragments:
-                if done.stage == stage:
-                    said = (
-                        f"{done.rows:,} rows, {done.bytes:,} bytes, {done.requests} requests, {done.ms:.1f} ms"
-                        if done.asked
-                        else "not asked: no keys"
-                    )
-                    lines += [f"  {done.source}: {said}", _indented(done.sql, 4), *(f"    local: {r}" for r in done.reason_local)]
-            return lines
+    def _planned(self, stage: int) -> Iterator[str]:
         for fetch in self.plan.as_dict()["fetches"]:
             if fetch["stage"] == stage:
-                keys = f", by the keys ({', '.join(fetch['keys'])}) of {fetch['lookup']}" if fetch["keys"] else ""
-                lines += [
-                    f"  {fetch['source']}{keys}",
-                    _indented(_pretty(fetch["sql"]), 4),
-                    *(f"    local: {r}" for r in fetch["reason_local"]),
-                ]
-        return lines
+                keys = f", by the keys ({', '.join(fetch['keys'])}) of {self._whose(fetch['lookup'])}" if fetch["keys"] else ""
+                yield f"  {fetch['source']}.{fetch['table']}{keys}"
+                yield _indented(_pretty(fetch["sql"]), 4)
+                yield from (f"    local: {reason}" for reason in fetch["reason_local"])
+
+    def _whose(self, lookup: str) -> str:
+        ids = next(x.ids for x in self.plan.lookups if x.slot == lookup)
+        return "the people asked for" if any(i.name == ids and i.params for i in self.plan.ids) else "the people found"
+
+    @staticmethod
+    def _done(stage: int, report: Report) -> Iterator[str]:
+        for done in report.fragments:
+            if done.stage == stage:
+                meters = f"rows {done.rows:,}, bytes {done.bytes:,}, requests {done.requests}, {done.ms:.1f} ms"
+                yield f"  {done.source}.{done.table}: {meters if done.asked else 'not asked: no keys'}"
+                yield _indented(done.sql, 4)
+                yield from (f"    local: {reason}" for reason in done.reason_local)
 
 
 def explain(session: Session, query: str, params: Params, *, analyze: bool, timeout: float | None) -> Explanation:
@@ -118,8 +122,8 @@ def explain(session: Session, query: str, params: Params, *, analyze: bool, time
 
 
 def _pretty(sql: str) -> str:
-    """SQL of ours, in lines."""
-    return "\n".join(tree.sql("duckdb", pretty=True) for tree in read(sql) if tree is not None)
+    """SQL of ours: on one line where it fits, else in lines."""
+    return sql if len(sql) <= ONE_LINE else "\n".join(tree.sql("duckdb", pretty=True) for tree in read(sql) if tree is not None)
 
 
 def _indented(text: str, by: int) -> str:

@@ -23,13 +23,13 @@ def explain(
 ) -> None:  # fmt: skip
     """Show what a query asks of whom, and what stays local.
 
-    Without --analyze no source is asked for rows, only for its schema.
+    Without --analyze no source is asked for rows, only for its schema. With -v: what each planner pass did, and the SQL of both rooms.
     """
     text, params = query_of(query, file), params_of(param)
     project = app.project()
     session = project.session(principal, purpose)
     explanation = interruptible(lambda: session.explain(text, params, analyze=analyze, timeout=timeout), stop_queries(project))
-    click.echo(explanation.json() if output == "json" else str(explanation))
+    click.echo(explanation.json() if output == "json" else explanation.text(verbose=app.verbosity > 0))
 
 
 command = explain

@@ -45,22 +45,17 @@ def find_candidates(query: Query, context: Context) -> Query:
     would enter the user's room, and an expression that throws on them would tell of that value.
 
     Needs: copy_filters, narrow_ids. Safe: for rules that pick one of the values, for predicates that NULL does not satisfy.
-    Applied only where every contributing source can search by P itself, so that no source is read whole for it; who cannot, and why,
-    is noted where none of a view's predicates could be searched for.
+    Applied only where every contributing source can search by P itself, so that no source is read whole for it. Where none of a view's
+    predicates could be searched for, its scans say who cannot, and why.
     """
     values = Values(query, context)
-    whole: list[str] = []
-    relations = tuple(_searched(r, context, values, whole) for r in query.relations)
-    changed = [r.name for r, before in zip(relations, query.relations, strict=True) if r is not before]
+    relations = tuple(_searched(r, context, values) for r in query.relations)
+    changed = [r.name for r, before in zip(relations, query.relations, strict=True) if r.ids is not before.ids]
     done = replace(values.stored(), relations=relations)
-    if changed:
-        done = done.note(f"find_candidates: {', '.join(changed)}")
-    for line in whole:
-        done = done.note(f"find_candidates: {line}")
-    return done
+    return done.note(f"find_candidates: {', '.join(changed)}") if changed else done
 
 
-def _searched(relation: Relation, context: Context, values: Values, whole: list[str]) -> Relation:
+def _searched(relation: Relation, context: Context, values: Values) -> Relation:
     view = relation.view
     if not isinstance(view, Survived) or relation.ids is not None or context.crosswalk is None:
         return relation
@@ -79,9 +74,10 @@ def _searched(relation: Relation, context: Context, values: Values, whole: list[
                 searches.append(search)
             else:
                 reasons.append(f"{conjunct.sql('duckdb')} cannot be searched for ({search})")
-    if reasons and not searches:
-        whole.append(f"{relation.name} is read whole: {'; '.join(reasons)}")
-    return replace(relation, ids=Found(tuple(searches))) if searches else relation
+    if searches:
+        return replace(relation, ids=Found(tuple(searches)))
+    whole = tuple(f"read whole: {reason}" for reason in reasons)
+    return replace(relation, scans=tuple(replace(s, reasons=(*s.reasons, *whole)) for s in relation.scans))
 
 
 def _policy(view: Survived, values: Values) -> list[exp.Expr]:

@@ -121,7 +121,7 @@ def same(twins: Twins, ask: Callable[[Session], object]) -> str:
 
 def explained(session: Session, sql: str) -> str:
     plan = session.explain(sql)
-    return re.sub(r"planned in [\d.]+ ms|resolved \d+ \w+ ago", "", str(plan)) + plan.state_sql + repr(plan.plan.as_dict())
+    return re.sub(r"planned in [\d.]+ ms|resolved \d+ \w+ ago", "", plan.text(verbose=True)) + plan.state_sql + repr(plan.plan.as_dict())
 
 
 def test_the_worlds_differ_where_ana_may_not_look(twins: Twins) -> None:

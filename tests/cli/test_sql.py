@@ -100,8 +100,8 @@ def test_parameters_have_the_type_of_their_form(cli: Cli, sample: Path) -> None:
 
 def test_explain_says_who_cannot_search_for_a_filter(cli: Cli, sample: Path) -> None:
     said = cli("explain", "SELECT city FROM individual WHERE full_name = 'Ada Lovelace'", project=sample).out
-    assert re.search(r"find_candidates: \w+ is read whole: full_name = \$v0 cannot be searched for \(\w+\.\w+: ", said)
-    assert "is read whole" not in cli("explain", "SELECT city FROM individual WHERE email = 'ada@example.org'", project=sample).out
+    assert re.search(r"local: read whole: full_name = \$v0 cannot be searched for \(\w+\.\w+: ", said)
+    assert "read whole" not in cli("explain", "SELECT city FROM individual WHERE email = 'ada@example.org'", project=sample).out
 
 
 def test_parameters_may_stand_side_by_side(cli: Cli, sample: Path) -> None:
@@ -145,6 +145,14 @@ def test_explain_analyze_has_the_keys_of_its_contract(cli: Cli, sample: Path) ->
         for fragment in told["fragments"]:
             assert {"source", "sql", "stage", "rows", "bytes", "requests", "ms", "reason_local"} <= set(fragment)
     assert "stage 1" in cli("explain", query, project=sample).out
+
+
+def test_explain_says_the_survivorship_only_where_it_is_asked_for(cli: Cli, sample: Path) -> None:
+    query = "SELECT full_name FROM individual WHERE email = 'ada@example.org'"
+    said = cli("explain", query, project=sample).out
+    assert "crm.contact, by the keys (id) of the people found" in said and "c360_r0(email, full_name)" in said
+    more = cli("explain", "-v", query, project=sample).out
+    assert "ARG_MAX" in more and "ARG_MAX" not in said and "prune_columns: " in more and "prune_columns: " not in said
 
 
 def test_explain_analyze_shows_what_was_sent(cli: Cli, sample: Path) -> None:
