@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -33,12 +33,13 @@ def load(path: str | Path = FILE) -> Model:
     file = Path(path)
     if file.is_dir():
         file = file / FILE
-    root = read_project(file, str(file))
+    unmatched: list[str] = []
+    root = read_project(file, str(file), unmatched)
     fields = checked(root, ProjectFields)
     problems = Problems()
     model = _model(fields, root, file.resolve().parent, problems)
     raise_together(problems.found)
-    return model
+    return replace(model, unmatched=tuple(unmatched))
 
 
 def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problems) -> Model:

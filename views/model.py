@@ -235,6 +235,8 @@ class Model:
     at_most: MappingOf[str, tuple[AtMost, ...]] = field(default_factory=dict)
     households: MappingOf[str, Households] = field(default_factory=dict)
     settings: MappingOf[str, object] = field(default_factory=dict)
+    unmatched: tuple[str, ...] = ()
+    """The patterns of `include` that match no file."""
 
     def object_named(self, name: str) -> ObjectType | None:
         """The object of that name or alias, whether mapped or not; None if there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,13 +153,15 @@ MERGE_DEPTH = {"sources": 1, "objects": 3, "mappings": 1, "identity": 1, "surviv
 """How deep the sections of two files run together: `objects` down to single attributes, others down to their names."""
 
 
-def read_project(path: Path, shown: str) -> Node:
-    """The project file and all that it includes, as one tree. Raises what `read_yaml` does, and IncludeCycle."""
-    seen: set[Path] = set()
-    return _read_with_includes(path, shown, (), seen)
+def read_project(path: Path, shown: str, unmatched: list[str]) -> Node:
+    """The project file and all that it includes, as one tree. Patterns of `include` that match no file (yet) are added to `unmatched`.
+
+    Raises what `read_yaml` does, and IncludeCycle.
+    """
+    return _read_with_includes(path, shown, (), set(), unmatched)
 
 
-def _read_with_includes(path: Path, shown: str, above: tuple[Path, ...], seen: set[Path]) -> Node:
+def _read_with_includes(path: Path, shown: str, above: tuple[Path, ...], seen: set[Path], unmatched: list[str]) -> Node:
     resolved = path.resolve()
     seen.add(resolved)
     root = read_yaml(path, shown)
@@ -168,13 +170,15 @@ def _read_with_includes(path: Path, shown: str, above: tuple[Path, ...], seen: s
             del root.value[section]
     include = root.value.pop("include", None)
     for item in _items(include):
-        for found in _included(item, path.parent, shown):
+        if not (files := _included(item, path, shown)):
+            unmatched.append(item.value)
+        for found in files:
             if found.resolve() in (*above, resolved):
                 chain = " → ".join(p.name for p in (*above, resolved, found.resolve()))
                 raise IncludeCycle(f"files include each other: {chain}", item.at, hint="remove one `include`")
             if found.resolve() not in seen:
                 name = str(Path(shown).parent / found.relative_to(path.parent)) if found.is_relative_to(path.parent) else str(found)
-                _merge(root, _read_with_includes(found, name, (*above, resolved), seen))
+                _merge(root, _read_with_includes(found, name, (*above, resolved), seen, unmatched))
     return root
 
 
@@ -188,11 +192,19 @@ def _items(include: Node | None) -> list[Node]:
     return items
 
 
-def _included(item: Node, base: Path, shown: str) -> Iterator[Path]:
+def _included(item: Node, path: Path, shown: str) -> list[Path]:
+    """The files that an item names. A pattern may match none, as in a project whose folder of mappings is still empty; but not where
+    YAML lies in that folder under other names."""
+    base = path.parent
     found = sorted(glob.glob(item.value, root_dir=base, recursive=True))  # noqa: PTH207  Path.glob refuses absolute and ../ paths
     if not found:
-        raise ProjectFile(f"`{item.value}` matches no file", item.at, hint=f"paths are relative to the directory of {shown}")
-    return (base / name for name in found)
+        hint = f"paths are relative to the directory of {shown}"
+        if not glob.has_magic(item.value):
+            raise ProjectFile(f"`{item.value}` is no file", item.at, hint=hint)
+        beside = sorted(p.name for p in (base / item.value).parent.glob("*.y*ml") if p != path)
+        if beside:
+            raise ProjectFile(f"`{item.value}` matches no file, and beside there is `{beside[0]}`", item.at, hint=hint)
+    return [base / name for name in found]
 
 
 def _merge(into: Node, other: Node) -> None:

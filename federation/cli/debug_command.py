@@ -77,6 +77,7 @@ def _around(app: App, project: Project) -> Iterator[Line]:
 
     model = project.model
     counts = f"sources: {len(model.sources)}, mappings: {len(model.mappings)}, policies: {len(model.policies)}"
+    counts += "".join(f" · include `{pattern}` matches no file" for pattern in model.unmatched)
     yield Line("project", True, f"{app.project_file()}: {counts}", _first_step(model))
     yield Line("engine", True, ", ".join(f"{name} {version(name)}" for name in ("duckdb", "sqlglot", "pyarrow")))
     yield Line("drivers", True, f"kinds: {', '.join(registry.kinds())}")

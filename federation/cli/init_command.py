@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -34,7 +35,7 @@ def init(app: App, directory: Path, bare: bool) -> None:
         from federation.cli.sample.make import make
 
         make(directory / "data")
-    text = _template("bare.yml" if bare else FILE)
+    text = _template("bare.yml").replace("my-project", _project_name(directory)) if bare else _template(FILE)
     (directory / FILE).write_text(text, encoding="utf-8")
     ignored = directory / ".gitignore"
     if not ignored.exists():
@@ -47,6 +48,11 @@ def init(app: App, directory: Path, bare: bool) -> None:
         else 'c360 resolve; c360 sql "SELECT id360, full_name, email, city FROM individual"'
     )
     app.say(f"next: {inside}{steps}")
+
+
+def _project_name(directory: Path) -> str:
+    """The directory's name, as far as a project may be called so."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", directory.resolve().name).lstrip("-_0123456789").rstrip("-") or "my-project"
 
 
 def _template(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -66,8 +67,38 @@ def test_what_a_bare_project_offers_can_be_uncommented(cli: Cli, tmp_path: Path)
     written = file.read_text()
     file.write_text(written.replace("  # support: {kind: sqlite", "  support: {kind: sqlite"))
     assert "[C360_SOURCE_UNREACHABLE]" in cli("debug", "support", project=tmp_path).out
-    file.write_text(re.sub("^( *)# (?=[-a-z ]*[a-z]+:|- )", r"\1", written, flags=re.MULTILINE).replace("include:", "# include:"))
+    file.write_text(re.sub("^( *)# (?=[-a-z ]*[a-z]+:|- )", r"\1", written, flags=re.MULTILINE))
     assert {"crm", "support", "shop", "events"} == set(c360.connect(tmp_path).model.sources)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("mine", "mine"), ("Our 2nd (shop)", "Our-2nd-shop"), ("42", "my-project"), ("2024_crm", "crm"), ("Größe", "Gr-e")]
+)
+def test_a_bare_project_is_called_as_its_folder(cli: Cli, tmp_path: Path, folder: str, name: str) -> None:
+    assert cli("init", "--bare", tmp_path / folder).code == 0
+    assert c360.connect(tmp_path / folder).model.name == name
+    (tmp_path / "here").mkdir()
+    with contextlib.chdir(tmp_path / "here"):
+        cli("init", "--bare")
+    assert c360.connect(tmp_path / "here").model.name == "here"
+
+
+def test_a_pattern_of_includes_may_match_nothing_yet(cli: Cli, tmp_path: Path) -> None:
+    cli("init", "--bare", tmp_path)
+    file = tmp_path / "c360.yml"
+    written = file.read_text().replace("# include: [mappings/*.yml]", "include: [mappings/*.yml]")
+    file.write_text(written)
+    for _ in ("no folder", "an empty one"):
+        said = cli("debug", project=tmp_path)
+        assert said.code == 0 and "include `mappings/*.yml` matches no file" in said.out
+        assert cli("check", project=tmp_path).code == 0
+        (tmp_path / "mappings").mkdir(exist_ok=True)
+    (tmp_path / "mappings" / "shop.yml").write_text("sources: {shop: {kind: sqlite, path: shop.sqlite}}\n")
+    assert "matches no file" not in cli("debug", project=tmp_path).out
+    assert list(c360.connect(tmp_path).model.sources) == ["shop"]
+    file.write_text(written.replace("mappings/*.yml", "mappings/crm.yml"))
+    said = cli("debug", project=tmp_path)
+    assert said.code == 1 and "`mappings/crm.yml` is no file" in said.err
 
 
 def test_resolve_again_keeps_ids_and_says_so(cli: Cli, sample: Path) -> None:
