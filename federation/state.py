@@ -25,22 +25,30 @@ def project_secret(model: Model) -> bytes:
 
     Raises: FileForbidden, FileUnwritable, FileUnreadable; MissingSecret.
     """
+    if (found := known_secret(model)) is not None:
+        return found
+    with state_told():
+        _make_secret(Path(model.state) / SECRET_FILE)
+    return project_secret(model)
+
+
+def known_secret(model: Model) -> bytes | None:
+    """As `project_secret`; None where it is yet to be made."""
     if model.secret is not None:
         return model.secret.reveal().encode()
-    with state_told():
-        return _own_secret(Path(model.state) / SECRET_FILE)
+    with state_told(), suppress(FileNotFoundError):
+        return (Path(model.state) / SECRET_FILE).read_text().strip().encode()
+    return None
 
 
-def _own_secret(path: Path) -> bytes:
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-        with suppress(FileExistsError):  # whoever was first, at the same time, made it whole
-            path.hardlink_to(draft)
-        draft.unlink()
-    return path.read_text().strip().encode()
+def _make_secret(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    with suppress(FileExistsError):  # whoever was first, at the same time, made it whole
+        path.hardlink_to(draft)
+    draft.unlink()
 
 
 def models_folder(project: Project) -> Path:

@@ -118,14 +118,19 @@ def check(
     secret: bytes,
 ) -> None:
     """Before anything is read. Raises: WeakSecret, UnknownNormalForm."""
-    if len(secret) < 16:
-        raise WeakSecret(
-            f"the project's secret has {len(secret)} bytes; ids are minted under at least 16",
-            hint="set `identity: secret` to more, such as what `openssl rand -hex 32` prints",
-        )
+    check_secret(secret)
     for key in [p for some in rules.values() for rule in some for p in rule.parts] + [
         k for some in identifiers.values() for k in some.values()
     ]:
         check_normal_form(key.normal)
     if len({r.place for r in records}) < len(records):
         raise InternalError("a source table is given twice for one entity and space")
+
+
+def check_secret(secret: bytes) -> None:
+    """Raises: WeakSecret."""
+    if len(secret) < 16:
+        raise WeakSecret(
+            f"the project's secret has {len(secret)} bytes; ids are minted under at least 16",
+            hint="set `identity: secret` to more, such as what `openssl rand -hex 32` prints",
+        )

@@ -81,7 +81,24 @@ def _around(app: App, project: Project) -> Iterator[Line]:
     yield Line("project", True, f"{app.project_file()}: {counts}", _first_step(model))
     yield Line("engine", True, ", ".join(f"{name} {version(name)}" for name in ("duckdb", "sqlglot", "pyarrow")))
     yield Line("drivers", True, f"kinds: {', '.join(registry.kinds())}")
+    yield from _secret(project)
     yield _crosswalk(project)
+
+
+def _secret(project: Project) -> Iterator[Line]:
+    """Whether the secret under which a resolve mints ids is there; nothing if the first resolve is yet to make one."""
+    from connectors.spi.errors import C360Error
+    from federation.state import known_secret
+    from identity.resolve import check_secret
+
+    try:
+        if (secret := known_secret(project.model)) is None:
+            return
+        check_secret(secret)
+    except C360Error as error:
+        yield Line("secret", False, f"[{error.code}] {error.message}", error.hint)
+        return
+    yield Line("secret", True, "the project's own" if project.model.secret is not None else "made by c360, beside the crosswalk")
 
 
 def _first_step(model: Model) -> str:

@@ -195,6 +195,21 @@ def test_a_column_that_is_not_there_is_named(cli: Cli, desk: Path) -> None:
     assert said.code == 1 and "[C360_SCHEMA_DRIFT] `desk.person` has no column `male`, which its mapping names for `email`" in said.err
 
 
+def test_debug_tells_what_a_resolve_would_miss(cli: Cli, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = desk / "c360.yml"
+    file.write_text(file.read_text().replace("identity: {", 'identity: {secret: "${env:C360_TEST_SECRET}", '))
+    monkeypatch.delenv("C360_TEST_SECRET", raising=False)
+    for value, code in ((None, "C360_MISSING_SECRET"), ("too short", "C360_WEAK_SECRET")):
+        if value:
+            monkeypatch.setenv("C360_TEST_SECRET", value)
+        said = cli("debug", project=desk)
+        assert said.code == 1 and re.search(rf"FAIL  secret +\[{code}\]", said.out), said.out
+        assert f"[{code}]" in cli("resolve", project=desk).err
+    monkeypatch.setenv("C360_TEST_SECRET", "0123456789abcdef-more")
+    said = cli("debug", project=desk)
+    assert said.code == 0 and re.search(r"OK    secret +the project's own", said.out) and "0123456789abcdef" not in said.out
+
+
 def test_a_secret_that_is_missing_stops_its_source_alone(cli: Cli, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C360_TEST_DESK", "desk.duckdb")
     other = "  - {object: individual, source: desk, table: person, key: id, attributes: {email: mail}, where: country = 'CH'}\n"
