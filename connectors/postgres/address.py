@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote
 
 PINNED = {
     "TimeZone": "UTC",
@@ -25,29 +25,30 @@ PINNED = {
 }
 """Session settings on which the same answers rest; sent in the first packet, so they cost no round trip."""
 
-_URI = re.compile(r"^postgres(ql)?://")
+_URI = re.compile(r"^postgres(?:ql)?://(?:[^/?@]*@)?(?P<hosts>[^/?]*)[^?]*\??(?P<query>.*)$", re.DOTALL)
+_HOST = re.compile(r"(?:\[(?P<bracketed>[^\]]*)\]|(?P<plain>[^:]*)):?(?P<port>.*)")
+_DEFAULT_PORT = "5432"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`uri` holds credentials and is never printed; `hosts` and `port` are where it leads."""
+    """`uri` holds credentials and is never printed; `endpoints` are the hosts and ports that libpq tries in turn."""
 
     uri: str
-    hosts: tuple[str, ...]
-    port: int
+    endpoints: tuple[tuple[str, int], ...]
 
     def __repr__(self) -> str:
         return "Address(...)"
 
     def peers(self) -> frozenset[object]:
-        """What `getpeername` may say of a socket to this server: (ip, port) pairs, and a Unix socket's path."""
+        """What `getpeername` may say of a socket to these: (ip, port) pairs, and a Unix socket's path."""
         found: set[object] = set()
-        for host in self.hosts:
+        for host, port in self.endpoints:
             if host.startswith(("/", "@")):
-                found.add(f"{host}/.s.PGSQL.{self.port}")
+                found.add(f"{host}/.s.PGSQL.{port}")
                 continue
             with suppress(OSError):  # a name that does not resolve: connecting will say so
-                found.update((info[4][0], self.port) for info in socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM))
+                found.update((info[4][0], port) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         return frozenset(found)
 
 
@@ -57,31 +58,37 @@ def address(uri: str, connect_timeout_s: float, statement_timeout_s: float) -> A
     pinned = dict(PINNED) | ({"statement_timeout": f"{statement_timeout_s * 1000:.0f}"} if statement_timeout_s else {})
     options = " ".join([given.get("options", ""), *(f"-c {name}={value}" for name, value in pinned.items())]).strip()
     added = {"options": options, "application_name": "c360", "connect_timeout": str(max(1, round(connect_timeout_s)))}
-    hosts = given.get("host") or os.environ.get("PGHOST") or "/var/run/postgresql,/tmp,localhost"
-    port = given.get("port") or os.environ.get("PGPORT") or "5432"
-    return Address(_with(uri, added), tuple(hosts.split(",")), int(port.split(",")[0]))
+    return Address(_with(uri, added), _endpoints(given))
+
+
+def _endpoints(given: dict[str, str]) -> tuple[tuple[str, int], ...]:
+    """As libpq pairs them: one port is every host's, an empty one the default."""
+    local = "/var/run/postgresql,/tmp,localhost"
+    hosts = (given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or local).split(",")
+    ports = (given.get("port") or os.environ.get("PGPORT") or _DEFAULT_PORT).split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    return tuple((host, int(port or _DEFAULT_PORT)) for host, port in zip(hosts, ports, strict=True))
 
 
 def _parameters(uri: str) -> dict[str, str]:
-    if not _URI.match(uri):
+    parts = _URI.match(uri)
+    if not parts:
         pairs = (word.partition("=") for word in shlex.split(re.sub(r"\s*=\s*", "=", uri)))
         given = {name: value for name, equals, value in pairs if equals}
         if not given:
             raise ValueError("not a connection string")
         return given
-    parts = urlsplit(uri)
-    given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    host, _, port = parts.netloc.rpartition("@")[2].partition(":") if "[" not in parts.netloc else (parts.hostname or "", "", "")
-    given.setdefault("host", unquote(host))
-    given.setdefault("port", port or (str(parts.port) if parts.port else ""))
-    return given
+    named = [found for entry in parts["hosts"].split(",") if (found := _HOST.fullmatch(entry))]
+    hosts = ",".join(unquote(host["bracketed"] or host["plain"] or "") for host in named)
+    ports = ",".join(host["port"] for host in named)
+    return {"host": hosts, "port": ports.strip(",") and ports} | {name: values[-1] for name, values in parse_qs(parts["query"]).items()}
 
 
 def _with(uri: str, added: dict[str, str]) -> str:
     """libpq takes the last of two parameters of one name."""
-    if _URI.match(uri):
+    if parts := _URI.match(uri):
         pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in added.items())
-        return f"{uri}{'&' if urlsplit(uri).query else '?'}{pairs}"
+        return f"{uri}{'&' if parts['query'] else '?'}{pairs}"
     escaped = ((name, value.replace("\\", "\\\\").replace("'", "\\'")) for name, value in added.items())
     return " ".join([uri, *(f"{name}='{value}'" for name, value in escaped)])
 

@@ -64,16 +64,13 @@ class Judgement:
     reason: str = ""
 
 
-LOCAL = Support.LOCAL
-
-
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """A source's table of rules, and whether it takes key lists, orders and limits.
 
-    `order` and `limit`: ORDER BY on the kinds in `order_kinds` gives DuckDB's order (NULL placement included).
-    `key_kinds`: the column kinds a key list is matched on exactly as DuckDB would. `max_keys`: the longest key list worth
-    sending in one fragment.
+    `keys`: it can be asked by a list of keys. `key_kinds`: the column kinds on which a list is matched as DuckDB would; `max_keys`:
+    the longest list worth sending in one fragment. `order_kinds`: ORDER BY on these kinds gives DuckDB's order (NULL placement
+    included). `limit`: it stops after so many rows.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -103,21 +100,21 @@ class Capabilities:
             case exp.Not():
                 inner = self.judge(predicate.this, columns, params)
                 if inner.support is not Support.EXACT or inner.emitted is None:
-                    return Judgement(LOCAL, reason=inner.reason or f"NOT over a superset ({predicate.sql('duckdb')})")
+                    return Judgement(Support.LOCAL, reason=inner.reason or f"NOT over a superset ({predicate.sql('duckdb')})")
                 return Judgement(Support.EXACT, exp.not_(exp.paren(inner.emitted)))
         return self._atom(predicate, columns, params)
 
     def _atom(self, atom: exp.Expr, columns: Mapping[str, Column], params: Mapping[str, pa.DataType]) -> Judgement:
         seen = shape_of(atom, {name: c.kind for name, c in columns.items()}, params)
         if seen is None:
-            return Judgement(LOCAL, reason=f"no safe shape: {atom.sql('duckdb')}")
+            return Judgement(Support.LOCAL, reason=f"no safe shape: {atom.sql('duckdb')}")
         for rule in self.rules:
             if rule.shape == seen.shape and seen.kind in rule.kinds:
-                if rule.support is LOCAL:
-                    return Judgement(LOCAL, reason=rule.note or f"{seen.shape} on {seen.kind} is local here")
+                if rule.support is Support.LOCAL:
+                    return Judgement(Support.LOCAL, reason=rule.note or f"{seen.shape} on {seen.kind} is local here")
                 emitted = rule.emit(atom.copy()) if rule.emit else atom.copy()
                 return Judgement(rule.support, emitted, "" if rule.support is Support.EXACT else rule.note)
-        return Judgement(LOCAL, reason=f"no rule for {seen.shape} on {seen.kind}")
+        return Judgement(Support.LOCAL, reason=f"no rule for {seen.shape} on {seen.kind}")
 
 
 def _both(node: exp.Expr, left: Judgement, right: Judgement) -> Judgement:
@@ -128,7 +125,7 @@ def _both(node: exp.Expr, left: Judgement, right: Judgement) -> Judgement:
     known = left.emitted if left.emitted is not None else right.emitted
     if isinstance(node, exp.And) and known is not None:  # half of an AND still narrows
         return Judgement(Support.SUPERSET, known, left.reason or right.reason)
-    return Judgement(LOCAL, reason=left.reason or right.reason)
+    return Judgement(Support.LOCAL, reason=left.reason or right.reason)
 
 
 @dataclass(frozen=True, slots=True)

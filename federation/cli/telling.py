@@ -10,7 +10,7 @@ import click
 
 from federation.cli.shared import Interrupted, colour
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def tell(error: BaseException, *, debug: bool) -> int:

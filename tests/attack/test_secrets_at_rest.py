@@ -19,7 +19,6 @@ from federation.project import Project, connect
 from tests.attack.company import make
 from tests.support.postgres import TestPostgres
 
-PASSWORD = "s3cr3t-Passw0rd'\"&%"
 SECRET = "the-secret-of-this-project"
 
 
@@ -101,7 +100,6 @@ def test_a_password_written_into_the_project_is_refused_unseen(tmp_path: Path) -
 # -- at rest -------------------------------------------------------------------------------------------------------------------
 
 MARK = b"hush"
-KEPT_KEY = "shop"  # its table is keyed by an address, which the mapping thereby asks to be stored; orders' people are found by it
 
 
 def test_no_value_of_a_source_is_kept(tmp_path: Path) -> None:

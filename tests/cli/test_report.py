@@ -44,8 +44,6 @@ def truth(path: Path) -> Path:
 class Elements(HTMLParser):
     """Every tag that is opened, with its attributes; that all are closed in order."""
 
-    VOID = ("meta", "circle", "line", "rect")
-
     def __init__(self, text: str) -> None:
         super().__init__()
         self.opened: list[tuple[str, dict[str, str | None]]] = []
