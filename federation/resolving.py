@@ -31,6 +31,7 @@ from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.model_use import ModelUse
+from identity.probabilistic.model import sweep
 from identity.report import ResolveReport, shrunk
 from identity.resolve import quiet, resolve
 from identity.retrain import retrain
@@ -71,15 +72,18 @@ def resolve_project(
     if project.model.crosswalk is not None:
         return _imported(project, progress)
     decisions = read_decisions(project.model.decisions).active()
+    sweep(models_folder(project))
     engines = engines_of(project)
     before = _links(project)
     report, why = _incremental(project, engines, decisions, progress) if project.model.incremental and not full else (None, "")
     if report is None:
         options = _options(project, progress)
-        report = resolve(*_records(project), engines=engines, decisions=decisions, index=project.model.incremental, **options)
+        first = partial(_keep_models, engines)
+        report = resolve(*_records(project), engines=engines, decisions=decisions, index=project.model.incremental, first=first, **options)
         report = replace(report, whole_because=why)
     report = replace(report, shrunk=shrunk(report.sources, before))
-    _use(project, engines)
+    if any(use.trained for use in report.models):
+        drop_unused(project.store, {})
     if reveal is not None:
         for generic in engines.generic:
             reveal(generic)
@@ -126,6 +130,7 @@ def train_project(project: Project, entity: str | None = None, progress: Callabl
     if not models or entity not in (*models, None):
         named = f"`{entity}` has no" if entity else "no entity has a"
         raise NoModel(f"{named} model to train", hint="write `model: standard` under the entity in `identity:`")
+    sweep(models_folder(project))
     sets, rules, store, secret = _records(project)
     once, at_most = project.model.one_per_source, project.model.at_most
     engines = Engines(secret, models, models_folder(project), anew=True, once=once, at_most=at_most)
@@ -184,12 +189,10 @@ def engines_of(project: Project) -> Engines:
     return engines
 
 
-def _use(project: Project, engines: Engines) -> None:
-    """Keep what was trained for the version that serves now."""
-    trained = bool(engines.fresh)
+@state_told()
+def _keep_models(engines: Engines) -> None:
+    """Keep what was trained, before the version that was made with it serves: if the disk does not take it, nothing was published."""
     engines.save()
-    if trained:
-        drop_unused(project.store, {})
 
 
 def _options(project: Project, progress: Callable[[str, int], None] | None) -> dict[str, Any]:

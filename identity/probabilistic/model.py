@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from identity.probabilistic.training import Model
 FORMAT = 2
 CLOSE = 1e-3
 """As near to 1 must the levels of a group add up: floors and rounding move them by far less."""
+LEFT = 60.0
+"""Seconds after which a draft is of nobody who still writes."""
 HINT = "train it again with `c360 train`, which writes a new one"
 
 
@@ -90,12 +95,34 @@ def save(trained: Trained, path: Path) -> None:
         "known": as_document(trained.known),
     }
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    with draft.open("w") as file:
+    with drafted(path) as draft, draft.open("w") as file:
         file.write(json.dumps(document, indent=1) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """A file to write in the block, which takes the place of `path` after it; it is removed if the block raises. Raises OSError, which
+    names `path`."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        yield draft
+        draft.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts in a folder that somebody who was killed left."""
+    for draft in folder.glob("*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - draft.lstat().st_mtime > LEFT:  # whoever writes one now takes no such time
+                draft.unlink()
 
 
 def load(path: Path) -> Trained:

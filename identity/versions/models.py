@@ -16,7 +16,7 @@ import duckdb
 
 from connectors.spi.errors import C360Error
 from identity.errors import ModelMismatch
-from identity.probabilistic.model import Trained, load, save
+from identity.probabilistic.model import Trained, drafted, load, save
 from identity.versions.store import CrosswalkStore, sync
 
 
@@ -62,10 +62,9 @@ def put_into_use(store: CrosswalkStore, folder: Path, models: Mapping[str, str])
             if path.exists():
                 shutil.copyfile(path, path.with_name(f"{path.name}.previous"))
                 changed.append(name)
-            draft = path.with_suffix(".tmp")
-            shutil.copyfile(kept(store, digest), draft)
-            sync(draft)
-            draft.replace(path)
+            with drafted(path) as draft:
+                shutil.copyfile(kept(store, digest), draft)
+                sync(draft)
     return tuple(changed)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 import c360
 from connectors.spi.errors import C360Error
-from federation.errors import FileUnreadable
+from federation.errors import FileUnreadable, FileUnwritable
 
 PROJECT = """\
 version: 1
@@ -104,3 +105,35 @@ def test_a_file_where_the_state_should_be(tiny: Path) -> None:
             with pytest.raises(C360Error) as told:
                 ask()
             assert type(told.value) is FileUnreadable and ".c360" in str(told.value), told.value
+
+
+def test_a_model_that_cannot_be_kept_stops_a_resolve_before_it_publishes(tiny: Path) -> None:
+    shutil.rmtree(tiny / ".c360" / "crosswalk")
+    shutil.rmtree(models := tiny / ".c360" / "models")
+    models.mkdir()
+    draft = models / f".individual.json.{os.getpid()}.{threading.get_ident()}.tmp"
+    draft.symlink_to("/dev/full")
+    with c360.connect(tiny) as project:
+        with pytest.raises(FileUnwritable) as told:
+            project.resolve()
+        assert "models/individual.json` cannot be written: No space left" in str(told.value)
+        assert project.store.current() is None and list(models.iterdir()) == [], "nothing is published, and nothing left"
+        assert project.resolve().version == 1 and [p.name for p in models.iterdir()] == ["individual.json"]
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_drafts_of_models_that_a_kill_left_are_removed(tiny: Path, incremental: bool) -> None:
+    if incremental:
+        (tiny / "c360.yml").write_text(PROJECT.replace("identity: {", "identity: {incremental: true, "))
+    models = tiny / ".c360" / "models"
+    with c360.connect(tiny) as project:
+        project.resolve()
+        for ask in (project.resolve, project.train):
+            (left := models / ".individual.json.4711.1.tmp").write_text("{")
+            os.utime(left, (1e9, 1e9))
+            (former := models / "individual.tmp").write_text("{")
+            os.utime(former, (1e9, 1e9))
+            (written := models / ".individual.json.4712.1.tmp").write_text("{")  # just now, by another process
+            ask()
+            assert not left.exists() and not former.exists() and written.exists()
+        assert (project.resolve().touched is not None) is incremental
