@@ -49,11 +49,7 @@ def constrained(
     ([0, 1, 0], [-1, 0], [(0, 0, 1, 0)])
     """
     labels = components(count, np.concatenate([must[:, 0], left]), np.concatenate([must[:, 1], right]))
-    torn = np.unique(labels[cannot[:, 0]][labels[cannot[:, 0]] == labels[cannot[:, 1]]])
-    if once is not None:
-        torn = np.union1d(torn, _doubled(labels, once))
-    for _, among in at_stake(limits, labels):
-        torn = np.union1d(torn, labels[among])
+    torn = _torn(labels, cannot, once, limits)
     if not len(torn):
         return labels, left, []
     slow = np.isin(labels, torn)
@@ -72,6 +68,16 @@ def constrained(
     members = np.flatnonzero(slow)
     labels[members] = [forest.root(rec) for rec in members.tolist()]
     return labels, left, refused
+
+
+def _torn(labels: Ints, cannot: Pairs, once: Ints | None, limits: Sequence[Limited]) -> Ints:
+    """The components that hold what must not be together."""
+    torn = np.unique(labels[cannot[:, 0]][labels[cannot[:, 0]] == labels[cannot[:, 1]]])
+    if once is not None:
+        torn = np.union1d(torn, _doubled(labels, once))
+    for _, among in at_stake(limits, labels):
+        torn = np.union1d(torn, labels[among])
+    return torn
 
 
 def _doubled(labels: Ints, once: Ints) -> Ints:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -67,10 +67,10 @@ def resolve(
     check(records, rules, stored, secret)
     check_decisions(decisions, records)
     started = time.monotonic()
-    engines = engines or Engines(secret, {}, store.directory)
+    # a copy: the caller's engines stay as they are, but for what they collect (`generic`, `fresh`, `used`)
+    engines = replace(engines or Engines(secret, {}, store.directory), index=index)
     if index and engines.only is not None:
         raise InternalError("one engine for all leaves no index")
-    engines.index = index
     done: list[Resolved] = []
 
     def finish(file: Path, version: int) -> None:

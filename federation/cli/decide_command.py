@@ -43,43 +43,56 @@ def decide(app: App, verdict: str, what: tuple[str, ...], reason: str | None, by
         raise click.UsageError(f"`{verdict}` takes {expected.get(verdict, 'two records: source.table:key')}")
     if verdict != "list" and not reason:
         raise click.UsageError("a decision needs a --reason")
-    from federation.deciding import decide_records, lingering, other_bearers, project_entries, standings, undo_decision, unknown_records
+    if verdict == "list":
+        _list(app, output)
+    elif verdict == "undo":
+        _undo(app, what[0], str(reason), by)
+    else:
+        _decide(app, verdict, what[0], what[1], str(reason), by, until.replace(tzinfo=UTC) if until else None)
+
+
+def _decide(app: App, verdict: str, a: str, b: str, reason: str, by: str | None, until: datetime | None) -> None:
+    from federation.deciding import decide_records, other_bearers, project_entries, unknown_records
+    from identity.stewardship.decisions import written_key
 
     project = app.project()
-    if verdict == "list":
-        entries = project_entries(project)
-        states = standings(project, entries)
-        _list(entries, states, output)
-        if waiting := states.count("waits"):
-            app.say(f"{waiting:,} wait{'s' * (waiting == 1)} for the next `c360 resolve`; `c360 plan` shows what changes")
-        for decision in lingering(project, entries):
-            app.say(f"{decision.id} counts in the version that serves, until the next `c360 resolve`")
-        _say_contradiction(app, entries)
-    elif verdict == "undo":
-        withdrawn = undo_decision(project, what[0], reason=str(reason), by=by)
-        app.say(f"withdrawn: {withdrawn}, from the next `c360 resolve` or `c360 plan` on")
-        _say_contradiction(app, project_entries(project))
+    other = _id360(b) if verdict == "pin" else record_of(project, b)
+    one = record_of(project, a)
+    held = project_entries(project).active()
+    made = decide_records(project, verdict, one, other, reason=reason, by=by, until=until)
+    if made.id in {d.id for d in held}:
+        app.say(f"decided already: {made}, by {made.by} on {made.at:%Y-%m-%d}; nothing was added")
     else:
-        other = _id360(what[1]) if verdict == "pin" else record_of(project, what[1])
-        moment = until.replace(tzinfo=UTC) if until else None
-        one = record_of(project, what[0])
-        held = project_entries(project).active()
-        before = {d.id for d in held}
-        made = decide_records(project, verdict, one, other, reason=str(reason), by=by, until=moment)
-        if made.id in before:
-            app.say(f"decided already: {made}, by {made.by} on {made.at:%Y-%m-%d}; nothing was added")
-        else:
-            app.say(f"decided: {made}; it holds from the next `c360 resolve` or `c360 plan` on")
-            replaced = project_entries(project).withdrawn
-            for former in (d for d in held if d.id in replaced):
-                app.say(f"it replaces {former.id}, which held {_term(former)}; this one holds {_term(made)}")
-        if isinstance(other, int) and (bearing := other_bearers(project, one, other)):
-            held_by = f"{bearing:,} other record{'s' * (bearing != 1)}"
-            app.say(f"{other} is the id of {held_by} now: unless they become one person, those get another; `c360 plan` shows it first")
-        from identity.stewardship.decisions import written_key
+        app.say(f"decided: {made}; it holds from the next `c360 resolve` or `c360 plan` on")
+        replaced = project_entries(project).withdrawn
+        for former in (d for d in held if d.id in replaced):
+            app.say(f"it replaces {former.id}, which held {_term(former)}; this one holds {_term(made)}")
+    if isinstance(other, int) and (bearing := other_bearers(project, one, other)):
+        held_by = f"{bearing:,} other record{'s' * (bearing != 1)}"
+        app.say(f"{other} is the id of {held_by} now: unless they become one person, those get another; `c360 plan` shows it first")
+    for source, table, *key in unknown_records(project, [one] if isinstance(other, int) else [one, other]):
+        app.say(f"no record {source}.{table}:{written_key(key)} in the crosswalk yet; the decision waits for a resolve that finds it")
 
-        for source, table, *key in unknown_records(project, [one] if isinstance(other, int) else [one, other]):
-            app.say(f"no record {source}.{table}:{written_key(key)} in the crosswalk yet; the decision waits for a resolve that finds it")
+
+def _undo(app: App, named: str, reason: str, by: str | None) -> None:
+    from federation.deciding import project_entries, undo_decision
+
+    withdrawn = undo_decision(app.project(), named, reason=reason, by=by)
+    app.say(f"withdrawn: {withdrawn}, from the next `c360 resolve` or `c360 plan` on")
+    _say_contradiction(app, project_entries(app.project()))
+
+
+def _list(app: App, output: str) -> None:
+    from federation.deciding import lingering, project_entries, standings
+
+    entries = project_entries(app.project())
+    states = standings(app.project(), entries)
+    _show(entries, states, output)
+    if waiting := states.count("waits"):
+        app.say(f"{waiting:,} wait{'s' * (waiting == 1)} for the next `c360 resolve`; `c360 plan` shows what changes")
+    for decision in lingering(app.project(), entries):
+        app.say(f"{decision.id} counts in the version that serves, until the next `c360 resolve`")
+    _say_contradiction(app, entries)
 
 
 def _term(decision: Decision) -> str:
@@ -92,7 +105,7 @@ def _id360(text: str) -> int:
     return int(text)
 
 
-def _list(decisions: Decisions, states: Sequence[str], output: str) -> None:
+def _show(decisions: Decisions, states: Sequence[str], output: str) -> None:
     if output == "json":
         import json
 

@@ -89,6 +89,29 @@ def _rows(project: Project, label: str) -> int | None:
 
 def lines(report: ResolveReport) -> list[str]:
     """A report for people."""
+    said = [*read_lines(report), *shrunk_lines(report), *odd_columns(report)]
+    if not report.sources:
+        said.append("no table is mapped to people or another entity; next: `c360 discover` proposes mappings")
+    said += id_lines(report)
+    for model in report.models:
+        said += model_lines(model)
+        said += blocking_lines([b for b in report.blocking if (b.entity, b.space) == (model.entity, model.space)])
+    said += rule_lines(report)
+    for told in report.households:
+        people = f"{told.people:,} {told.entity}s{f' ({told.space})' if told.space else ''}, {told.largest} in the largest"
+        said.append(f"{told.households:,} households of {people}; {told.minted:,} are new")
+    if report.largest and report.largest[0][1] > 1:
+        said.append("largest: " + ", ".join(f"{id360} ({records})" for id360, records in report.largest[:5]))
+    said += contradicted_lines(report)
+    if report.ignored_decisions:
+        said.append(f"decisions on records that are not there: {', '.join(report.ignored_decisions)}")
+    if report.ambiguous_identifiers:
+        said.append(f"identifiers of more than one person, which lead to nobody: {report.ambiguous_identifiers:,}")
+    return said
+
+
+def read_lines(report: ResolveReport) -> list[str]:
+    """What was read and how much of it was matched, for people."""
     read = sum(s.records for s in report.sources)
     said = [f"{read:,} records are {report.ids:,} people or other entities (crosswalk version {report.version}, {report.seconds:.1f} s)"]
     if report.touched is not None:
@@ -104,33 +127,26 @@ def lines(report: ResolveReport) -> list[str]:
         notes = [f"{source.null_keys:,} without a key, left out"] if source.null_keys else []
         notes += [f"keys are personal ({source.personal}), and now in the crosswalk"] if source.personal else []
         said.append(f"  {_name(source):{width}}  {source.records:>10,} records" + "".join(f"  · {n}" for n in notes))
-    said += shrunk_lines(report)
-    said += odd_columns(report)
-    if not report.sources:
-        said.append("no table is mapped to people or another entity; next: `c360 discover` proposes mappings")
+    return said
+
+
+def id_lines(report: ResolveReport) -> list[str]:
+    """What became of ids, for people."""
     retired = max(0, report.retired - report.merged)  # ids that were merged are told once, as in a plan
     gone = f"{report.merged:,} merged into others, {retired:,} retired"
-    said.append(f"ids: {report.minted:,} new, {gone}, {report.singletons:,} of one record only")
-    said += ["nothing changed: no record came, went or got another id"] if report.unchanged else []
-    for model in report.models:
-        said += model_lines(model)
-        said += blocking_lines([b for b in report.blocking if (b.entity, b.space) == (model.entity, model.space)])
+    said = [f"ids: {report.minted:,} new, {gone}, {report.singletons:,} of one record only"]
+    return said + (["nothing changed: no record came, went or got another id"] if report.unchanged else [])
+
+
+def rule_lines(report: ResolveReport) -> list[str]:
+    """What exact rules linked, and what they did not, for people."""
+    said = []
     for rule in report.rules:
         shared = f", {rule.shared_values:,} values on too many records to link" if rule.shared_values else ""
         said.append(f"  rule {rule.rule}: {rule.values:,} values link {rule.pairs:,} pairs{shared}")
     if report.shared:
         worst = max(report.shared, key=lambda s: s.records)
         said.append(f"shared values that link nobody: {len(report.shared):,}; the most common stands on {worst.records:,} records")
-    for told in report.households:
-        people = f"{told.people:,} {told.entity}s{f' ({told.space})' if told.space else ''}, {told.largest} in the largest"
-        said.append(f"{told.households:,} households of {people}; {told.minted:,} are new")
-    if report.largest and report.largest[0][1] > 1:
-        said.append("largest: " + ", ".join(f"{id360} ({records})" for id360, records in report.largest[:5]))
-    said += contradicted_lines(report)
-    if report.ignored_decisions:
-        said.append(f"decisions on records that are not there: {', '.join(report.ignored_decisions)}")
-    if report.ambiguous_identifiers:
-        said.append(f"identifiers of more than one person, which lead to nobody: {report.ambiguous_identifiers:,}")
     return said
 
 

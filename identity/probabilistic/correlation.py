@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from identity.cardinality import Holdings, Limited, at_stake
 from identity.clustering import Ints, components
@@ -17,8 +18,6 @@ from identity.clustering import Ints, components
 UNSCORED = -250
 """Weight, in thousandths, of a pair of records that blocking did not propose."""
 FORBIDDEN = -(1 << 40)
-
-
 REQUIRED = 1 << 40
 
 
@@ -59,12 +58,7 @@ def correlation_clusters(
     held = [Holdings.of(limit, labels, among) for limit, among in at_stake(limits, hopeful)]
     while True:
         total = w + unscored * (size[u] * size[v] - scored)
-        if most is not None:
-            total[(size[u] + size[v] > most) & (total < REQUIRED >> 1)] = -1
-        good = total > 0
-        for values in held:
-            free = np.flatnonzero(good & (total < REQUIRED >> 1))
-            good[free[values.exceeded(u[free], v[free])]] = False
+        good = _joinable(u, v, total, size, most, held)
         if not good.any():
             return _smallest(labels)
         joined = _mutual_best(u[good], v[good], total[good], None if t is None else t[good])
@@ -75,6 +69,17 @@ def correlation_clusters(
         size[keep] += size[gone]
         held = [values.joined(target) for values in held]
         u, v, w, scored, t = _contracted(target[u], target[v], w, scored, t, count)
+
+
+def _joinable(u: Ints, v: Ints, total: Ints, size: Ints, most: int | None, held: Sequence[Holdings]) -> npt.NDArray[np.bool_]:
+    """Which merges have more for them than against them, and exceed no limit unless they must be."""
+    good, free = total > 0, total < REQUIRED >> 1
+    if most is not None:
+        good &= ~free | (size[u] + size[v] <= most)
+    for values in held:
+        asked = np.flatnonzero(good & free)
+        good[asked[values.exceeded(u[asked], v[asked])]] = False
+    return good
 
 
 def _mutual_best(u: Ints, v: Ints, total: Ints, ties: Ints | None) -> Ints:

@@ -82,49 +82,73 @@ class Chance:
 
 def train(factors: Sequence[Factor], seen: Histogram, chance: Chance, records: int) -> Model:
     """Learn the model from candidate pairs and from what chance gives."""
-    grouped = [np.asarray(f.groups) for f in factors]
-    prior = [_within(np.asarray(f.match), g) for f, g in zip(factors, grouped, strict=True)]
-    expected = [_within(np.asarray(f.random), g) for f, g in zip(factors, grouped, strict=True)]
-    nothing: list[Floats] = [np.zeros(len(f.levels)) for f in factors]
-    random = _random(chance, nothing, nothing, expected, grouped, factors)
-    # what unknown columns are worth is learned from pairs that others tell apart: a dozen that agree by chance alone would outweigh those
-    start = [random[i] if f.unknown else prior[i] for i, f in enumerate(factors)]
-    match = list(start)
-    household = [_household(f, start[i], random[i], grouped[i]) for i, f in enumerate(factors)]
-    # where nothing tells the people of a household apart, there are only people
-    told_apart = any(factor.household is not Household.FREE for factor in factors)
-    n_match, n_household = 0.3 * records, 0.1 * records if told_apart else HARDLY_ANY
-    counts = seen.counts.astype(np.float64)
-    before = np.zeros(len(counts))
-    agree = _agreeing(factors, seen.patterns) if chance.kindred_apart else {}
-    counted = [_as_counted(factor, seen.patterns[:, f], agree) for f, factor in enumerate(factors)]
+    learner = _Learner(factors, seen, chance, records)
+    before = np.zeros(len(seen.counts))
     for _ in range(ROUNDS):
-        shares = (n_match, n_household, max(chance.total - n_match - n_household, 1.0))
-        model = Model(tuple(match), tuple(household), tuple(random), shares)
-        logs = np.stack(model.logs(seen.patterns))
-        logs -= logs.max(axis=0)
-        weights = np.exp(logs)
-        weights /= weights.sum(axis=0)
-        of_match, of_household = weights[0] * counts, weights[1] * counts
-        n_match, n_household = max(float(of_match.sum()), 1.0), max(float(of_household.sum()), HARDLY_ANY) if told_apart else HARDLY_ANY
-        taken: list[Floats] = []
-        doubted: list[Floats] = []
-        # all but what is surely of strangers
-        in_doubt = counts * (1 - weights[2] * np.maximum(1 - 2 * weights[0], 0) ** 2)
-        for f, factor in enumerate(factors):
-            column, size = seen.patterns[:, f], len(factor.levels)
-            matches = np.bincount(column, of_match, size)
-            mates = np.bincount(column, of_household, size)
-            taken.append(np.asarray(np.bincount(counted[f], of_match + of_household, size), np.float64))
-            doubted.append(np.asarray(np.bincount(column, in_doubt, size), np.float64))
-            match[f] = _within(matches + PRIOR * prior[f], grouped[f])
-            household[f] = _within(mates + PRIOR * household[f], grouped[f])
-        random = _random(chance, taken, doubted, expected, grouped, factors)
-        household = [_household(factor, household[f], random[f], grouped[f]) for f, factor in enumerate(factors)]
+        model = learner.model()
+        weights = _weights(model, seen.patterns)
         if np.abs(weights[0] - before).max(initial=0.0) < SETTLED:
             break
+        learner.learn(weights)
         before = weights[0]
     return model
+
+
+def _weights(model: Model, patterns: npt.NDArray[np.uint8]) -> Floats:
+    """Of each class and pattern, how likely a pair of the pattern is of the class: shape (3, patterns)."""
+    logs = np.stack(model.logs(patterns))
+    logs -= logs.max(axis=0)
+    weights = np.exp(logs)
+    return np.asarray(weights / weights.sum(axis=0), np.float64)
+
+
+class _Learner:
+    """The tables of the three classes and their sizes, which `learn` adjusts to how likely each pair is of each class."""
+
+    def __init__(self, factors: Sequence[Factor], seen: Histogram, chance: Chance, records: int) -> None:
+        self._factors, self._seen, self._chance = factors, seen, chance
+        self._groups = [np.asarray(f.groups) for f in factors]
+        self._prior = [_within(np.asarray(f.match), g) for f, g in zip(factors, self._groups, strict=True)]
+        self._expected = [_within(np.asarray(f.random), g) for f, g in zip(factors, self._groups, strict=True)]
+        self._counts = seen.counts.astype(np.float64)
+        agree = _agreeing(factors, seen.patterns) if chance.kindred_apart else {}
+        self._counted = [_as_counted(factor, seen.patterns[:, f], agree) for f, factor in enumerate(factors)]
+        nothing: list[Floats] = [np.zeros(len(f.levels)) for f in factors]
+        self._random = _random(chance, nothing, nothing, self._expected, self._groups, factors)
+        # what unknown columns are worth is learned from pairs that others tell apart: a dozen that agree by chance would outweigh those
+        self._match = [self._random[f] if factor.unknown else self._prior[f] for f, factor in enumerate(factors)]
+        self._household = self._tied(self._match)
+        # where nothing tells the people of a household apart, there are only people
+        self._told_apart = any(factor.household is not Household.FREE for factor in factors)
+        self._matches, self._mates = 0.3 * records, 0.1 * records if self._told_apart else HARDLY_ANY
+
+    def model(self) -> Model:
+        shares = (self._matches, self._mates, max(self._chance.total - self._matches - self._mates, 1.0))
+        return Model(tuple(self._match), tuple(self._household), tuple(self._random), shares)
+
+    def learn(self, weights: Floats) -> None:
+        """Count the levels of each class anew, each pair by its weight in the class."""
+        match, household, random = weights
+        of_match, of_household = match * self._counts, household * self._counts
+        self._matches = max(float(of_match.sum()), 1.0)
+        self._mates = max(float(of_household.sum()), HARDLY_ANY) if self._told_apart else HARDLY_ANY
+        in_doubt = self._counts * (1 - random * np.maximum(1 - 2 * match, 0) ** 2)  # all but what is surely of strangers
+        columns = list(self._seen.patterns.T)
+        matches, mates, doubted = (self._by_level(columns, pairs) for pairs in (of_match, of_household, in_doubt))
+        taken = self._by_level(self._counted, of_match + of_household)
+        self._match = [_within(matches[f] + PRIOR * prior, self._groups[f]) for f, prior in enumerate(self._prior)]
+        learned = [_within(mates[f] + PRIOR * before, self._groups[f]) for f, before in enumerate(self._household)]
+        self._random = _random(self._chance, taken, doubted, self._expected, self._groups, self._factors)
+        self._household = self._tied(learned)
+
+    def _by_level(self, columns: Sequence[npt.NDArray[np.uint8]], pairs: Floats) -> list[Floats]:
+        """How many pairs each level of each factor has."""
+        counted = (np.bincount(columns[f], pairs, len(factor.levels)) for f, factor in enumerate(self._factors))
+        return [np.asarray(c, np.float64) for c in counted]
+
+    def _tied(self, learned: Sequence[Floats]) -> list[Floats]:
+        """The household's tables as each factor ties them to those of chance."""
+        return [_household(factor, learned[f], self._random[f], self._groups[f]) for f, factor in enumerate(self._factors)]
 
 
 def _agreeing(factors: Sequence[Factor], patterns: npt.NDArray[np.uint8]) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:

@@ -80,17 +80,17 @@ def test_scores_do_not_depend_on_who_else_is_there(tmp_path: Path) -> None:
     resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
     engines.save()
 
-    class Watched(Engines):
-        found: Matching
+    found: list[Matching] = []
 
+    class Watched(Engines):
         def match(self, records: Records, *rest: object) -> Matching:  # type: ignore[override]
-            self.found = super().match(records, *rest)  # type: ignore[arg-type]
-            return self.found
+            found.append(super().match(records, *rest))  # type: ignore[arg-type]
+            return found[-1]
 
     def scores(some: list[Row], name: str) -> dict[tuple[int, int], float]:
         watched = Watched(SECRET, {"individual": MODEL}, tmp_path / "models")
         resolve([record_set(some, attributes=ATTRIBUTES)], {}, CrosswalkStore(tmp_path / name), SECRET, engines=watched)
-        scored = watched.found.scored
+        scored = found[-1].scored
         assert scored is not None
         keys = np.array([row["k0"] for row in some])
         return dict(zip(zip(keys[scored.left].tolist(), keys[scored.right].tolist(), strict=True), scored.odds.tolist(), strict=True))
