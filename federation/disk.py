@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 from connectors.spi.errors import C360Error
@@ -49,6 +50,20 @@ def state_told() -> Iterator[None]:
 
 class StateStore(CrosswalkStore):
     """The crosswalk in a project's state: what the disk refuses when it is read has a code, whoever asks."""
+
+    _first: Callable[[Path], None] | None = None
+
+    def asking(self, first: Callable[[Path], None]) -> StateStore:
+        """This store, which calls `first` with the whole file of a version before it serves: if that raises, the one before serves on."""
+        found = copy(self)
+        found._first = first
+        return found
+
+    def publish(self, file: Path, version: int) -> None:
+        """As CrosswalkStore.publish."""
+        if self._first is not None:
+            self._first(file)
+        super().publish(file, version)
 
     def current(self) -> Crosswalk | None:
         """As CrosswalkStore.current. Raises besides: FileForbidden, FileUnreadable."""

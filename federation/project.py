@@ -95,12 +95,17 @@ class Project:
             return self._connectors[name]
 
     def resolve(
-        self, progress: Callable[[str, int], None] | None = None, reveal: Callable[[Generic], None] | None = None, *, full: bool = False
+        self,
+        progress: Callable[[str, int], None] | None = None,
+        reveal: Callable[[Generic], None] | None = None,
+        *,
+        full: bool = False,
+        allow_shrink: bool = False,
     ) -> ResolveReport:
         """Link the records of every mapped table by rules and models, and publish a new crosswalk. See federation.resolving."""
         from federation.resolving import resolve_project
 
-        return resolve_project(self, progress, reveal, full=full)
+        return resolve_project(self, progress, reveal, full=full, allow_shrink=allow_shrink)
 
     def train(self, entity: str | None = None, progress: Callable[[str, int], None] | None = None) -> tuple[ModelUse, ...]:
         """Train the model of an entity, or of all, anew. See federation.resolving."""

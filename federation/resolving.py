@@ -22,6 +22,7 @@ from federation.passes.push_filters import push_filters
 from federation.query import Query, Relation, Scan
 from federation.report import Report
 from federation.run import Run
+from federation.shrinking import links, refuse_shrunk, told
 from federation.state import models_folder, project_secret
 from federation.watermarks import by_keys, telling
 from identity.crosswalk import Crosswalk
@@ -32,7 +33,7 @@ from identity.incremental.resolving import incremental
 from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
 from identity.model_use import ModelUse
 from identity.probabilistic.model import sweep
-from identity.report import ResolveReport, shrunk
+from identity.report import ResolveReport
 from identity.resolve import quiet, resolve
 from identity.retrain import retrain
 from identity.stewardship.decision_log import read_decisions
@@ -60,28 +61,32 @@ def resolve_project(
     reveal: Callable[[Generic], None] | None = None,
     *,
     full: bool = False,
+    allow_shrink: bool = False,
 ) -> ResolveReport:
     """Link the records of every mapped table by the project's rules and models, and publish a new version of the crosswalk.
 
     Only keys and the attributes that rules, models and stored identifiers name are read, as streams; nothing of them is kept but
     keys and identifiers. A model that is not there yet is trained and kept. A project that names an existing crosswalk
     (`identity.import`) has that published instead. With `identity.incremental` only what changed is matched anew, unless that cannot
-    be done (the report says why) or `full` is asked for. `reveal` is shown each value that was found to be nobody's. Raises what
+    be done (the report says why) or `full` is asked for. Unless `allow_shrink`, nothing is published if a table has lost more than
+    `identity: max_shrink` of its records (SourceShrunk). `reveal` is shown each value that was found to be nobody's. Raises what
     identity and the sources raise; the crosswalk in use stays until the new one is complete.
     """
     if project.model.crosswalk is not None:
-        return _imported(project, progress)
+        return _imported(project, project.store.asking(partial(_first, project, None, allow_shrink)), progress)
     decisions = read_decisions(project.model.decisions).active()
     sweep(models_folder(project))
     engines = engines_of(project)
-    before = _links(project)
-    report, why = _incremental(project, engines, decisions, progress) if project.model.incremental and not full else (None, "")
+    before = links(project.store.current())
+    store = project.store.asking(partial(_first, project, engines, allow_shrink))
+    report, why = _incremental(project, store, engines, decisions, progress) if project.model.incremental and not full else (None, "")
     if report is None:
         options = _options(project, progress)
-        first = partial(_keep_models, engines)
-        report = resolve(*_records(project), engines=engines, decisions=decisions, index=project.model.incremental, first=first, **options)
+        parts = _records(project, store)
+        report = resolve(*parts, engines=engines, decisions=decisions, index=project.model.incremental, **options)
         report = replace(report, whole_because=why)
-    report = replace(report, shrunk=shrunk(report.sources, before))
+    now = {(s.entity, s.space, s.source, s.table): s.records for s in report.sources}
+    report = replace(report, shrunk=told(project, now, before))
     if any(use.trained for use in report.models):
         drop_unused(project.store, {})
     if reveal is not None:
@@ -91,18 +96,12 @@ def resolve_project(
     return report
 
 
-def _links(project: Project) -> dict[tuple[str, str, str, str], int]:
-    """The links of each table in the version that serves."""
-    current = project.store.current()
-    return {(t.entity, t.space, t.source, t.table): t.links for t in current.links} if current is not None else {}
-
-
 def _incremental(
-    project: Project, engines: Engines, decisions: tuple[Decision, ...], progress: Callable[[str, int], None] | None
+    project: Project, store: CrosswalkStore, engines: Engines, decisions: tuple[Decision, ...], progress: Callable[[str, int], None] | None
 ) -> tuple[ResolveReport | None, str]:
     """The report of an incremental resolve; or None, and why everything has to be resolved."""
     try:
-        return incremental(*_records(project), engines=engines, decisions=decisions, **_options(project, progress)), ""
+        return incremental(*_records(project, store), engines=engines, decisions=decisions, **_options(project, progress)), ""
     except NoIndex as cause:
         return None, str(cause)
 
@@ -114,7 +113,13 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
         raise CrosswalkImport("a project that imports its crosswalk has nothing to plan", hint="`c360 resolve` publishes the import")
     engines = engines_of(project)
     decisions = read_decisions(project.model.decisions)
-    made = plan(*_records(project), engines=engines, decisions=decisions, index=project.model.incremental, **_options(project, progress))
+    made = plan(
+        *_records(project, project.store),
+        engines=engines,
+        decisions=decisions,
+        index=project.model.incremental,
+        **_options(project, progress),
+    )
     if engines.fresh:
         drop_unused(project.store, made.models)
     return made
@@ -131,7 +136,7 @@ def train_project(project: Project, entity: str | None = None, progress: Callabl
         named = f"`{entity}` has no" if entity else "no entity has a"
         raise NoModel(f"{named} model to train", hint="write `model: standard` under the entity in `identity:`")
     sweep(models_folder(project))
-    sets, rules, store, secret = _records(project)
+    sets, rules, store, secret = _records(project, project.store)
     once, at_most = project.model.one_per_source, project.model.at_most
     engines = Engines(secret, models, models_folder(project), anew=True, once=once, at_most=at_most)
     chosen = [s for s in sets if s.entity in models and entity in (s.entity, None)]
@@ -158,14 +163,16 @@ def rollback_project(project: Project, to: int | None = None) -> Crosswalk:
     return restored
 
 
-def _records(project: Project) -> tuple[list[RecordSet], MappingOf[str, tuple[MatchRule, ...]], CrosswalkStore, bytes]:
+def _records(
+    project: Project, store: CrosswalkStore
+) -> tuple[list[RecordSet], MappingOf[str, tuple[MatchRule, ...]], CrosswalkStore, bytes]:
     """What is resolved, by which rules, into what, under which secret."""
     model = project.model
     stored = stored_identifiers(model)
     for mapping in model.resolved:
         refuse_types(project, mapping, stored)
     sets = [record_set(project, m, _given(m, _needed(model, m.object, stored))) for m in model.resolved]
-    return sets, model.rules, project.store, project_secret(model)
+    return sets, model.rules, store, project_secret(model)
 
 
 def engines_of(project: Project) -> Engines:
@@ -189,21 +196,25 @@ def engines_of(project: Project) -> Engines:
     return engines
 
 
-@state_told()
-def _keep_models(engines: Engines) -> None:
-    """Keep what was trained, before the version that was made with it serves: if the disk does not take it, nothing was published."""
-    engines.save()
+def _first(project: Project, engines: Engines | None, allow_shrink: bool, file: Path) -> None:
+    """Before the version in `file` serves: it has lost nothing unasked, and what was trained for it is kept. Raises: SourceShrunk, and what
+    the disk says; then nothing was published."""
+    if not allow_shrink:
+        refuse_shrunk(project, file)
+    if engines is not None:
+        with state_told():
+            engines.save()
 
 
 def _options(project: Project, progress: Callable[[str, int], None] | None) -> dict[str, Any]:
     return {"identifiers": stored_identifiers(project.model), "progress": progress, "memory_limit": f"{project.memory >> 20}MiB"}
 
 
-def _imported(project: Project, progress: Callable[[str, int], None] | None) -> ResolveReport:
+def _imported(project: Project, store: CrosswalkStore, progress: Callable[[str, int], None] | None) -> ResolveReport:
     """Publish the project's existing crosswalk instead of resolving."""
     model = project.model
     keys = {(m.source, m.table): _key(project, m) for m in model.resolved}
-    report = import_crosswalk(project.store, Path(str(model.crosswalk)), project_secret(model), keys=keys, progress=progress)
+    report = import_crosswalk(store, Path(str(model.crosswalk)), project_secret(model), keys=keys, progress=progress)
     project.forget_plans()
     return report
 

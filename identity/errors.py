@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from connectors.spi.errors import UserError
 
 
@@ -52,6 +54,16 @@ class ResolveMemory(UserError):
     """Resolving needs more memory than it was given; nothing is ever spilled to disk, nothing was published."""
 
     code = "C360_RESOLVE_MEMORY"
+
+
+class SourceShrunk(UserError):
+    """A table has lost most of its records since the last resolve: its source may be half written. `tables` tells which (Shrunk)."""
+
+    code = "C360_SOURCE_SHRUNK"
+
+    def __init__(self, message: str, tables: tuple[Any, ...], *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.tables = tables
 
 
 class CrosswalkVersion(UserError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from identity.column_fit import ColumnFit
@@ -78,10 +78,17 @@ FEW = 20
 """Of so few records most may go."""
 
 
-def shrunk(sources: Iterable[SourceCount], before: Mapping[tuple[str, str, str, str], int]) -> tuple[Shrunk, ...]:
-    """The tables that have less than half of the records that they had `before`, by (entity, space, source, table)."""
-    counts = [(s, before.get((s.entity, s.space, s.source, s.table), 0)) for s in sources]
-    return tuple(Shrunk(s.entity, s.space, s.source, s.table, had, s.records) for s, had in counts if had > FEW and s.records * 2 < had)
+MOST = 0.5
+"""The share of a table's records that may go without a word."""
+
+Place = tuple[str, str, str, str]
+"""A table: entity, space, source, table."""
+
+
+def shrunk(now: Mapping[Place, int], before: Mapping[Place, int], most: float = MOST) -> tuple[Shrunk, ...]:
+    """The tables of `now` that have lost more than the share `most` of the records that they had `before`."""
+    counts = [(place, count, before.get(place, 0)) for place, count in sorted(now.items())]
+    return tuple(Shrunk(*place, had, count) for place, count, had in counts if had > FEW and had - count > most * had)
 
 
 @dataclass(frozen=True, slots=True)

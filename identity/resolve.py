@@ -47,7 +47,6 @@ def resolve(
     threads: int | None = None,
     decisions: Sequence[Decision] = (),
     instead: Callable[[Resolved, Path], None] | None = None,
-    first: Callable[[], None] | None = None,
     index: bool = False,
 ) -> ResolveReport:
     """Resolve all `records` by the `rules` of their entity and publish the result in `store`.
@@ -57,8 +56,7 @@ def resolve(
     `identifiers[entity][name]` are the identifiers to store: values in normal form, of the attribute named. `engines` say what matches
     each entity (default: exact rules). `progress(source.table, rows)` is called per batch read. `memory_limit` bounds DuckDB; nothing is
     spilled. `decisions` are those that hold (Decisions.active). With `index` an index is left, upon which `identity.incremental.resolving`
-    builds. `instead` is handed what was resolved and the whole file of the version, on disk, which is then not published;
-    `first` is called before it is: if it raises, nothing was published.
+    builds. `instead` is handed what was resolved and the whole file of the version, on disk, which is then not published.
 
     Raises: UnknownNormalForm, WeakSecret, DuplicateKeys, KeyType, ResolveMemory, ResolveRunning, MissingEncryption,
     CrosswalkDamaged, CrosswalkVersion, CrosswalkKey, ContradictoryDecisions, DecisionTable, and what the sources raise.
@@ -77,14 +75,15 @@ def resolve(
         if instead is not None:
             instead(done[0], file)
             return
-        if first is not None:
-            first()
         store.publish(file, version)
+        for other in store.directory.glob("index-*.duckdb"):
+            if other != store.index_path(version):
+                other.unlink(missing_ok=True)
 
     with scratch(memory_limit, threads) as con, store.write(con, finish=finish) as draft:
         run = Run(con, draft, secret, engines, progress or quiet, decisions, weigh=instead is not None)
         if index:
-            writer = (BesideIndex if instead else IndexWriter).begin(con, store, draft.version)
+            writer = BesideIndex.begin(con, store, draft.version)
             run.indexing = Indexing(writer, engines, digests(decisions))
         run.resolve(records, rules, stored)
         note_models(con, store, engines.used)

@@ -151,6 +151,8 @@ def _choices(value: Any, type_: inspect.Type, what: str) -> str:
         return f"use a whole number from {type_.ge} on"
     if isinstance(type_, inspect.FloatType) and type_.gt is not None and type_.lt is not None:
         return f"use a number between {type_.gt:g} and {type_.lt:g}"
+    if isinstance(type_, inspect.FloatType) and type_.gt is not None and type_.le is not None:
+        return f"use a number above {type_.gt:g}, up to {type_.le:g}"
     if isinstance(type_, inspect.FloatType) and type_.ge is not None and type_.lt is not None:
         return f"use a number from {type_.ge:g} to below {type_.lt:g}"
     return ""

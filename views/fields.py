@@ -148,6 +148,10 @@ class IdentityFields(Struct):
     import_: Annotated[str, Meta(description="an existing crosswalk to use instead of resolving")] = field(default="", name="import")
     incremental: Annotated[bool, Meta(description="leave an index, so that the next resolve need only look at what changed")] = False
     keep_versions: Annotated[int, Meta(ge=1, description="as many versions of the crosswalk stay, for rollback and a look back")] = 5
+    max_shrink: Annotated[
+        float,
+        Meta(gt=0, le=1, description="the share of a table's records that one resolve may lose; beyond, it stops. 1: it never does"),
+    ] = 0.5
     decisions: Annotated[Text, Meta(description="file of what stewards decided: same, different, pin; it belongs in git")] = (
         "decisions.jsonl"
     )

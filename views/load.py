@@ -73,6 +73,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         decisions=str(directory / fields.identity.decisions),
         incremental=fields.identity.incremental,
         keep_versions=fields.identity.keep_versions,
+        max_shrink=fields.identity.max_shrink,
         settings=rules.settings(fields.settings, root.find("settings"), problems),
     )
 

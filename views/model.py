@@ -230,6 +230,7 @@ class Model:
     decisions: str = "decisions.jsonl"
     incremental: bool = False
     keep_versions: int = 5
+    max_shrink: float = 0.5
     models: MappingOf[str, MatchModel] = field(default_factory=dict)
     one_per_source: MappingOf[str, tuple[str, ...]] = field(default_factory=dict)
     at_most: MappingOf[str, tuple[AtMost, ...]] = field(default_factory=dict)

@@ -43,6 +43,7 @@ def lines(plan: Plan) -> list[str]:
     upon = f"upon version {plan.base}" if plan.base else "the first"
     said = [f"plan for crosswalk version {plan.version}, {upon}: {found.ids_before:,} → {found.ids_after:,} ids"]
     said += changed(found)
+    said += _shrunk(found)
     said += odd_columns(plan.report)
     for model in plan.report.models:
         said += model_lines(model)
@@ -53,6 +54,17 @@ def lines(plan: Plan) -> list[str]:
     if plan.report.ignored_decisions:
         said.append(f"decisions on records that are not there: {', '.join(plan.report.ignored_decisions)}")
     return said
+
+
+def _shrunk(found: Changes) -> list[str]:
+    """Tables that lose most of their records, for which a resolve would stop."""
+    from federation.shrinking import name_of
+    from identity.report import shrunk
+
+    counts = {(t.entity, t.space, t.source, t.table): (t.after, t.before) for t in found.tables}
+    lost = shrunk({place: after for place, (after, _) in counts.items()}, {place: before for place, (_, before) in counts.items()})
+    said = [f"  ! {name_of(s)} loses most of its records: {s.now:,} are left of {s.before:,}" for s in lost]
+    return [*said, "  next: if they are not to go, mend the source before you apply: ids that are retired do not come back"] if said else []
 
 
 def changed(found: Changes) -> list[str]:

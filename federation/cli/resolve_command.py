@@ -27,18 +27,22 @@ SHOWN = 20
 @command
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
 @click.option("--full", is_flag=True, help="Match all records anew, not only what changed (`identity: incremental: true`).")
+@click.option("--allow-shrink", is_flag=True, help="Publish although a table has lost most of its records.")
 @click.pass_obj
-def resolve(app: App, output: str, full: bool) -> None:
+def resolve(app: App, output: str, full: bool, allow_shrink: bool) -> None:
     """Link the records of all sources: who is who.
 
     Reads keys and match attributes of every mapped person table, and publishes a new version of the crosswalk. The one in use
-    serves until the new one is complete; Ctrl-C leaves it as it is.
+    serves until the new one is complete; Ctrl-C leaves it as it is. It stops if a table has lost more than half of its records
+    (`identity: max_shrink`): its source may be half written.
     """
     project = app.project()
     generic: list[Generic] = []
-    report = interruptible(
-        lambda: watched(project, lambda progress: project.resolve(progress, generic.append, full=full), app.progress()), project.close
-    )
+
+    def work(progress: Callable[[str, int], None]) -> ResolveReport:
+        return project.resolve(progress, generic.append, full=full, allow_shrink=allow_shrink)
+
+    report = interruptible(lambda: watched(project, work, app.progress()), project.close)
     if output == "json":
         import json
         from dataclasses import asdict
@@ -152,8 +156,9 @@ def rule_lines(report: ResolveReport) -> list[str]:
 
 def shrunk_lines(report: ResolveReport) -> list[str]:
     """Tables that lost most of their records, for people: ids that are retired now do not come back by themselves."""
-    named = [f"{s.source}.{s.table}" + (f" ({s.space})" if s.space else "") for s in report.shrunk]
-    said = [f"  ! {name}: {s.now:,} records, {s.before:,} before" for name, s in zip(named, report.shrunk, strict=True)]
+    from federation.shrinking import name_of
+
+    said = [f"  ! {name_of(s)}: {s.now:,} records, {s.before:,} before" for s in report.shrunk]
     return (
         [*said, "  next: if they were not to go, mend the source and `c360 rollback` before the next resolve: so ids stay"] if said else []
     )

@@ -75,7 +75,7 @@ def test_models_that_were_trained_since_are_outgrown_or_for_other_attributes(cli
     with sqlite3.connect(people / "crm.db") as con:
         con.execute("DELETE FROM contact WHERE id > 40")
     con.close()
-    assert cli("resolve", project=people).code == 0
+    assert cli("resolve", "--allow-shrink", project=people).code == 0
     assert "trained on 344 records, and there are" in found(cli, people)["C360_MODEL_OUTGROWN"]["message"]
     assert cli("train", project=people).code == 0
     assert "C360_MODEL_CHANGED" in found(cli, people)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -150,10 +151,10 @@ def test_two_processes_that_resolve_for_the_first_time_leave_one_model_and_one_s
 
 
 @pytest.mark.parametrize("where", [Engines, CrosswalkStore])
-def test_a_resolve_that_a_power_cut_ends_leaves_the_old_or_the_new(
+def test_a_resolve_that_a_power_cut_ends_leaves_what_was(
     folder: Path, project: c360.Project, monkeypatch: pytest.MonkeyPatch, where: type
 ) -> None:
-    """Before the version serves, or after it does and before the model is in its place."""
+    """Before its model is in its place, or after that and before the version serves."""
 
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
@@ -162,12 +163,12 @@ def test_a_resolve_that_a_power_cut_ends_leaves_the_old_or_the_new(
         patched.setattr(where, "save" if where is Engines else "publish", cut)
         with pytest.raises(KeyboardInterrupt):
             project.resolve()
-    current = project.store.current()
-    assert (current is None) == (where is CrosswalkStore)
-    before = links(project) if current else None
+    assert project.store.current() is None
     report = project.resolve()
-    assert report.models[0].trained == (current is None), "the model of a version that serves is not lost"
-    assert before is None or links(project) == before
+    assert report.version == 1 and report.models[0].trained == (where is Engines)
+    before = links(project)
+    shutil.rmtree(Path(project.model.state) / "models")
+    assert not project.resolve().models[0].trained and links(project) == before, "the model of a version that serves is not lost"
 
 
 def test_an_apply_that_a_power_cut_ends_is_finished_by_the_next(

@@ -16,7 +16,7 @@ from faker import Faker
 import c360
 from connectors.spi.errors import SchemaDrift
 from federation.cli.app import run
-from identity.errors import StalePlan
+from identity.errors import SourceShrunk, StalePlan
 
 PROJECT = """
 version: 1
@@ -120,9 +120,9 @@ def test_the_command_says_what_it_looked_at(project: Path, capsys: pytest.Captur
     assert "incremental" not in said("--full")
 
 
-def resolved(project: Path, hash_seed: int) -> str:
+def resolved(project: Path, hash_seed: int, *more: str) -> str:
     """What `c360 resolve` says in a process of its own, in which strings hash otherwise."""
-    command = [sys.executable, "-m", "federation.cli", "resolve", "-q", "--project", str(project)]
+    command = [sys.executable, "-m", "federation.cli", "resolve", "-q", "--project", str(project), *more]
     env = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
     return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
 
@@ -133,17 +133,95 @@ def test_the_next_process_goes_on_from_what_one_left(project: Path) -> None:
     assert "incremental: 1 record is new, 1 changed, 1 gone" in resolved(project, 2)
 
 
+def emptied(project: Path, but: int) -> tuple[int, int]:
+    """Only the first records of the shop are left: how many there are and were."""
+    with sqlite3.connect(project / "shop.db") as con:
+        ((before,),) = con.execute("SELECT count(*) FROM person").fetchall()
+        con.execute("DELETE FROM person WHERE id > ?", [but])
+        ((now,),) = con.execute("SELECT count(*) FROM person").fetchall()
+    return now, before
+
+
+@pytest.mark.parametrize("way", ["incremental", "whole", "rules", "changed_at"])
+def test_a_table_that_lost_most_of_its_records_stops_a_resolve(project: Path, way: str) -> None:
+    file = project / "c360.yml"
+    if way == "rules":
+        file.write_text(PROJECT.replace("  incremental: true\n", "").replace("{model: standard}", "{rules: [email]}"))
+    if way == "changed_at":
+        file.write_text(PROJECT.replace("city: town}}", "city: town}, changed_at: id}"))
+    with c360.connect(project) as opened:
+        opened.resolve()
+        found = links(opened)
+        shutil.copyfile(project / "shop.db", project / "whole.db")
+        for but in (-1, 100):
+            now, before = emptied(project, but)
+            for _ in range(2):
+                with pytest.raises(SourceShrunk) as told:
+                    opened.resolve(full=way == "whole")
+                assert f"shop.person has {now:,} records, and had {before:,}: nothing was published" in str(told.value)
+                assert [(t.source, t.now, t.before) for t in told.value.tables] == [("shop", now, before)]
+            assert links(opened) == found and opened.store.versions() == (1,), "what served before serves on"
+            with sqlite3.connect(project / "shop.db") as con:
+                con.execute("ATTACH ? AS whole", [str(project / "whole.db")])
+                con.execute("INSERT OR IGNORE INTO person SELECT * FROM whole.person")
+        again = opened.resolve()
+        assert again.unchanged and (again.touched is not None) is (way != "rules"), "what stopped took no index away"
+        assert links(opened) == found
+        assert len(list(opened.store.directory.glob("index-*"))) <= 2, "the one built upon, and what differs from it"
+        now, before = emptied(project, 100)
+        report = opened.resolve(allow_shrink=True)
+        assert [(t.source, t.now, t.before) for t in report.shrunk] == [("shop", now, before)]
+        assert len(list(opened.store.directory.glob("index-*"))) <= 2
+        assert opened.resolve().shrunk == (), "it is as it should be now"
+
+
+def test_how_much_may_go_is_set_and_a_plan_may_lose_more(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*words: str, code: int = 0) -> str:
+        assert run([*words, "-q", "--project", str(project)]) == code
+        out, err = capsys.readouterr()
+        return str(out + err)
+
+    said("resolve")
+    now, before = emptied(project, 700)
+    file = project / "c360.yml"
+    file.write_text(PROJECT.replace("  incremental", "  max_shrink: 0.2\n  incremental"))
+    assert f"[C360_SOURCE_SHRUNK] shop.person has {now:,} records, and had {before:,}" in said("resolve", code=1)
+    file.write_text(PROJECT)
+    assert "before" not in said("resolve")
+    emptied(project, -1)
+    assert "`c360 plan` and `c360 apply`, or `c360 resolve --allow-shrink`" in said("resolve", code=1)
+    assert f"! shop.person loses most of its records: 0 are left of {now:,}" in said("plan")
+    said("apply")
+    with c360.connect(project) as opened:
+        assert not [link for link in links(opened) if link[0] == "shop"]
+    file.write_text(PROJECT.replace("  incremental", "  max_shrink: 1.5\n  incremental"))
+    assert "use a number above 0, up to 1" in said("resolve", code=1)
+
+
+def test_a_limit_of_one_never_stops_and_a_table_that_is_no_longer_mapped_is_gone_on_purpose(project: Path) -> None:
+    text = PROJECT.replace("{model: standard}", "{rules: [email]}")
+    file = project / "c360.yml"
+    file.write_text(text)
+    with c360.connect(project) as opened:
+        opened.resolve()
+    emptied(project, -1)
+    lines = text.splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if "source: shop" not in line))
+    with c360.connect(project) as opened:
+        assert opened.resolve().version == 2
+        opened.rollback()
+    file.write_text(text.replace("  incremental", "  max_shrink: 1\n  incremental"))
+    with c360.connect(project) as opened:
+        assert [t.source for t in opened.resolve().shrunk] == ["shop"]
+
+
 def test_a_table_that_lost_most_of_its_records_is_told_and_a_rollback_keeps_its_ids(project: Path) -> None:
-    first = resolved(project, 1)
-    assert "before" not in first
+    resolved(project, 1)
     with c360.connect(project) as opened:
         found = links(opened)
     shutil.copyfile(project / "shop.db", project / "whole.db")
-    with sqlite3.connect(project / "shop.db") as con:
-        ((before,),) = con.execute("SELECT count(*) FROM person").fetchall()
-        con.execute("DELETE FROM person WHERE id > 100")
-        ((now,),) = con.execute("SELECT count(*) FROM person").fetchall()
-    said = resolved(project, 2)
+    now, before = emptied(project, 100)
+    said = resolved(project, 2, "--allow-shrink")
     assert f"! shop.person: {now:,} records, {before:,} before" in said and "! crm.person" not in said and "`c360 rollback`" in said
     assert f"! shop.person: {now:,} records" not in resolved(project, 3), "told once"
     with c360.connect(project) as opened:
