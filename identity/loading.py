@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -120,16 +121,27 @@ def read(
     con: duckdb.DuckDBPyConnection, records: RecordSet, table: str, columns: Mapping[MatchKey, str], progress: Progress
 ) -> dict[str, int]:
     """CREATE TABLE <table>_unsorted (k0 …, normal forms), straight from the stream; returns the rows with a value, by attribute."""
+    with streaming(con, records, progress) as watched:
+        con.execute(f"CREATE TABLE {table}_unsorted AS {incoming(records, columns)}")
+    return watched.values
+
+
+def incoming(records: RecordSet, columns: Mapping[MatchKey, str]) -> str:
+    """SQL: what is `streaming`, keys in their declared types (k0 …) and normal forms."""
     keys = [f"CAST(k{i} AS {key_type(column.type)}) AS k{i}" for i, column in enumerate(records.key)]
-    forms = [f"{form(records, key)} AS {column}" for key, column in columns.items()]
+    return f"SELECT {', '.join([*keys, *(f'{form(records, key)} AS {column}' for key, column in columns.items())])} FROM incoming"
+
+
+@contextmanager
+def streaming(con: duckdb.DuckDBPyConnection, records: RecordSet, progress: Progress) -> Iterator[_Watched]:
+    """The stream of a record set as relation `incoming`, to be scanned once. Raises: KeyType; what the source raises."""
     with records.read() as stream:
         if missing := {f"k{i}" for i in range(len(records.key))} - set(stream.schema.names):
             raise InternalError(f"the stream of {records.label} lacks its key columns {', '.join(sorted(missing))}")
         watched = _Watched(stream, records, progress)
-        incoming = pa.RecordBatchReader.from_batches(stream.schema, watched.batches())
-        con.register("incoming", incoming)
+        con.register("incoming", pa.RecordBatchReader.from_batches(stream.schema, watched.batches()))
         try:
-            con.execute(f"CREATE TABLE {table}_unsorted AS SELECT {', '.join(keys + forms)} FROM incoming")
+            yield watched
         except duckdb.ConversionException as cause:
             if watched.failure is None:
                 types = ", ".join(f"{column.name} {column.type}" for column in records.key)
@@ -143,7 +155,6 @@ def read(
             raise watched.failure or cause from cause
         finally:
             con.unregister("incoming")
-    return watched.values
 
 
 def form(records: RecordSet, key: MatchKey) -> str:

@@ -55,7 +55,9 @@ class Sources:
         rows = f"SELECT rec_id AS k0, source, {columns}, {batch} AS batch FROM '{file}'"
         self.con.execute(f"CREATE TEMP TABLE everybody AS {rows}")
         for source in SOURCES:
-            self.con.execute(f"CREATE TABLE {source} AS SELECT * EXCLUDE (source) FROM everybody WHERE source = '{source}' ORDER BY k0")
+            self.con.execute(
+                f"CREATE TABLE {source} AS SELECT * EXCLUDE (source) FROM everybody WHERE source = '{source}' ORDER BY batch, k0"
+            )
             self.con.execute(f"CREATE UNIQUE INDEX {source}_key ON {source} (k0)")
         self.con.execute("DROP TABLE everybody")
 

@@ -16,10 +16,9 @@ import pyarrow as pa
 from identity.clustering import Ints
 from identity.crosswalk import LinkTable
 from identity.errors import DuplicateKeys
-from identity.incremental.pool import Pool, reading
+from identity.incremental.pool import Held, Pool, held, reading
 from identity.incremental.record_index import KeySum, NoIndex, key_sum
-from identity.keyed import UInts
-from identity.loading import read
+from identity.loading import incoming, read, streaming
 from identity.scratch import each_beside, registered
 
 _BUCKETS = 4096
@@ -61,10 +60,10 @@ def read_changes(pool: Pool) -> Changes:
     con, group = pool.con, pool.group
     every = range(len(group))
     came = each_beside(con, every, lambda own, i: _came(pool, own, i))
-    first_new = pool.index.next_rec(pool.name)
+    first_new = pool.stored().next_rec
     following = first_new + np.cumsum([0, *(came[i].new for i in every)])
-    held = each_beside(con, every, lambda own, i: _numbered(pool, own, i, int(following[i])))
-    pool.hold([held[i] for i in every])
+    numbered = each_beside(con, every, lambda own, i: _numbered(pool, own, i, int(following[i])))
+    pool.hold([numbered[i] for i in every])
     known = pool.gids[pool.gids < first_new]
     return Changes(
         np.arange(first_new, following[-1]),
@@ -76,30 +75,40 @@ def read_changes(pool: Pool) -> Changes:
 
 
 def _came(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> _Came:
-    """CREATE TABLE came_<i> (ord, k0 …, normal forms): what was read, beside what the version before has; ord is NULL for new rows."""
+    """CREATE TABLE came_<i> (ord, id360, k0 …, normal forms): what was read, beside what the version before has; NULL for new rows."""
     records, link, rows = pool.group[i], pool.links[i], f"pool_{i}_unsorted"
     read(own, replace(records, read=records.changed or records.read), f"pool_{i}", pool.columns, pool.progress)
     same = " AND ".join(f"o.{k} = n.{k}" for k in link.columns)
     beside = f"{rows} n LEFT JOIN old.{link.name} o ON {same}"
-    own.execute(f"CREATE TABLE came_{i} AS SELECT o.ord, n.* FROM {beside} WHERE NOT ({_null_key(link, 'n.')})")
+    own.execute(f"CREATE TABLE came_{i} AS SELECT o.ord, o.id360, n.* FROM {beside} WHERE NOT ({_null_key(link, 'n.')})")
     _refuse_doubled(pool, own, i, f"came_{i}")
-    told, gone, keys = rows, np.empty(0, np.int64), pool.keys(i)
+    gone, keys = np.empty(0, np.int64), pool.keys(i)
     came, before = key_sum(own, keys, f"came_{i} WHERE ord IS NULL"), pool.index.keys_summed(link.name)
-    there = (before[0] + came[0], before[1] + came[1]) if before else None
+    ((nulls,),) = own.execute(f"SELECT count(*) FROM {rows} WHERE {_null_key(link)}").fetchall()
+    there: KeySum | None
     if records.changed and records.keys:
         # later than rows: one that comes in between is then seen as one that nobody told of
-        read(own, replace(records, read=records.keys), f"keys_{i}", {}, pool.progress)
-        told = f"keys_{i}_unsorted"
-        expected, there = there, key_sum(own, keys, f"{told} WHERE NOT ({_null_key(link)})")
-        if there != expected and len(buckets := _differing(pool, own, i)):
-            with registered(own, "bucket", pa.table({"bucket": buckets})):
-                gone = _hold_against_keys(pool, own, i)
+        there, nulls = _keys_there(pool, own, i)
+        if there != (before and (before[0] + came[0], before[1] + came[1])):
+            there, nulls, gone = _read_keys(pool, own, i)
     elif records.changed is None:
         gone, there = _gone(pool, own, i, f"old.{link.name} ANTI JOIN came_{i} USING (ord)"), key_sum(own, keys, f"came_{i}")
-    ((nulls,),) = own.execute(f"SELECT count(*) FROM {told} WHERE {_null_key(link)}").fetchall()
+    else:
+        there = before and (before[0] + came[0], before[1] + came[1])
     ((new,),) = own.execute(f"SELECT count(*) FROM came_{i} WHERE ord IS NULL").fetchall()
-    own.execute(f"DROP TABLE {rows}; DROP TABLE IF EXISTS keys_{i}_unsorted")
+    own.execute(f"DROP TABLE {rows}")
     return _Came(int(new), int(nulls), gone, there)
+
+
+def _keys_there(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> tuple[KeySum, int]:
+    """What keys a source has by now, and how many rows have a NULL in the key. They pass by: most often nobody is gone."""
+    records, link = pool.group[i], pool.links[i]
+    assert records.keys is not None
+    with streaming(own, replace(records, read=records.keys), pool.progress):
+        null = _null_key(link)
+        summed = f"SELECT count(*), count(*) FILTER ({null}), sum(hash({pool.keys(i)})) FILTER (NOT ({null}))"
+        ((count, nulls, total),) = own.execute(f"{summed} FROM ({incoming(records, {})})").fetchall()
+    return (int(count) - int(nulls), int(total or 0)), int(nulls)
 
 
 def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
@@ -113,6 +122,24 @@ def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
         f"SELECT bucket FROM ({now}) a FULL JOIN ({expected}) b USING (bucket) WHERE a.n IS DISTINCT FROM b.n OR a.s IS DISTINCT FROM b.s"
     ).fetchnumpy()
     return np.asarray(found["bucket"], np.int64)
+
+
+def _read_keys(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> tuple[KeySum, int, Ints]:
+    """Hold all keys that a source has by now against those that were there before and those that came.
+
+    Returns what keys there are, how many rows have a NULL in the key, and who is gone.
+    """
+    records, link = pool.group[i], pool.links[i]
+    assert records.keys is not None
+    read(own, replace(records, read=records.keys), f"keys_{i}", {}, pool.progress)
+    gone = np.empty(0, np.int64)
+    if len(buckets := _differing(pool, own, i)):
+        with registered(own, "bucket", pa.table({"bucket": buckets})):
+            gone = _hold_against_keys(pool, own, i)
+    there = key_sum(own, pool.keys(i), f"keys_{i}_unsorted WHERE NOT ({_null_key(link)})")
+    ((nulls,),) = own.execute(f"SELECT count(*) FROM keys_{i}_unsorted WHERE {_null_key(link)}").fetchall()
+    own.execute(f"DROP TABLE keys_{i}_unsorted")
+    return there, int(nulls), gone
 
 
 def _hold_against_keys(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
@@ -140,16 +167,15 @@ def _hold_against_keys(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> In
     return gone
 
 
-def _numbered(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, following: int) -> tuple[Ints, UInts]:
-    """CREATE TABLE pool_<i> from what came; the numbers of new rows start at `following`. Returns gids and hashes."""
+def _numbered(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, following: int) -> Held:
+    """CREATE TABLE pool_<i> from what came; the numbers of new rows start at `following`."""
     rest = f"* EXCLUDE (ord), hash({pool.forms or '1'}) AS h FROM came_{i}"
     own.execute(
         f"CREATE TABLE pool_{i} AS SELECT (ord + {pool.firsts[i]:d})::BIGINT AS gid, {rest} WHERE ord IS NOT NULL "
         f"UNION ALL SELECT {following - 1:d} + row_number() OVER (ORDER BY {pool.keys(i)}), {rest} WHERE ord IS NULL"
     )
     own.execute(f"DROP TABLE came_{i}")
-    found = own.execute(f"SELECT gid, h FROM pool_{i}").fetchnumpy()
-    return np.asarray(found["gid"], np.int64), np.asarray(found["h"], np.uint64)
+    return held(own, f"pool_{i}")
 
 
 def _refuse_doubled(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, table: str) -> None:

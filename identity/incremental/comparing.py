@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,9 +11,13 @@ from identity.clustering import Ints, distinct, places, without
 from identity.constraints import no_pairs
 from identity.households.mates import Mates, mates
 from identity.incremental.pool import Pool
-from identity.matching import Records
 from identity.probabilistic.engine import Probabilistic
+from identity.probabilistic.nicknames import create_nicknames
 from identity.probabilistic.persons import Persons
+from identity.scratch import each_beside
+
+FEW = 3000
+"""Up to so many records are made ready by one thread: for more, to compile all patterns twice costs less than it gains."""
 
 
 class Comparing:
@@ -21,34 +26,46 @@ class Comparing:
     def __init__(self, pool: Pool, engine: Probabilistic, entity: str) -> None:
         self.pool, self.engine, self.entity = pool, engine, entity
         self.ready, self.people = np.empty(0, np.int64), Persons(pa.table({}))
-
-    def add(self, records: Records, numbers: Ints) -> None:
-        """Make ready what is in table record. Leaves the table prepared."""
-        people = self.engine.people(records)
-        fresh = ~np.isin(numbers, self.ready)
-        self.ready = np.concatenate([self.ready, numbers[fresh]])
-        more = people.table.filter(pa.array(fresh))
-        self.people = Persons(pa.concat_tables([self.people.table, more]).combine_chunks() if self.people.count else more)
+        create_nicknames(pool.con)
 
     def prepare(self, gids: Ints) -> None:
-        """Have some records ready. Raises: NoIndex, if one is not there."""
+        """Have some records ready, and the engine told which columns there are. Raises: NoIndex, if a record is not there."""
         lacking = without(gids, self.ready)
-        if len(lacking):
-            self.pool.fetch(lacking)
-            self.add(*self.pool.record(lacking))
+        if not len(lacking) and self.engine.columns:
+            return
+        self.pool.fetch(lacking)
+        people = self._people(lacking)
+        self.ready = np.concatenate([self.ready, lacking])
+        self.people = Persons(pa.concat_tables([self.people.table, people]).combine_chunks() if self.people.count else people)
+
+    def _people(self, gids: Ints) -> pa.Table:
+        """Some records as the engine compares them: DuckDB has one thread for so few rows, so that each half is made ready beside the
+        other, in a schema of its own."""
+        halves = np.array_split(gids, 2 if len(gids) > FEW else 1)
+
+        def ready(own: duckdb.DuckDBPyConnection, i: int) -> pa.Table:
+            own.execute(f"CREATE SCHEMA IF NOT EXISTS half_{i}; SET search_path = 'half_{i},main'")
+            records, numbers = self.pool.record(halves[i], own)
+            return self.engine.people(records).table.take(pa.array(places(numbers, halves[i])))
+
+        return pa.concat_tables(each_beside(self.pool.con, range(len(halves)), ready).values())
 
     def people_of(self, gids: Ints) -> Persons:
         """Some ready records, in the order given."""
-        return Persons(self.people.table.take(pa.array(places(self.ready, gids)))) if len(gids) else self.people
+        return Persons(self.people.table.take(pa.array(places(self.ready, gids))))
 
     def likely(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
-        """For which pairs of ready records something speaks.
+        """For which pairs of ready records something speaks, in the order in which a whole resolve compares them.
 
-        In either order, for which comes first is not known yet, and similarity of names need not be symmetrical.
+        Within a table in either order, for which comes first is not known yet, and similarity of names need not be symmetrical.
         """
-        one, other = places(self.ready, left), places(self.ready, right)
-        found = self.engine.likely(self.pool.about, self.people, np.append(one, other), np.append(other, one), self.entity)
-        return np.asarray(found[: len(one)] | found[len(one) :])
+        (first, _), (second, _) = self.pool.of(left), self.pool.of(right)
+        one, other = places(self.ready, np.where(second < first, right, left)), places(self.ready, np.where(second < first, left, right))
+        same = np.flatnonzero(first == second)
+        found = self.engine.likely(self.pool.about, self.people, np.append(one, other[same]), np.append(other, one[same]), self.entity)
+        likely = found[: len(one)]
+        likely[same] |= found[len(one) :]
+        return likely
 
     def mates(self, left: Ints, right: Ints) -> Mates:
         """Which pairs of ready records are of one household, compared in the order in which a whole resolve does."""

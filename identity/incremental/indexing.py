@@ -26,6 +26,7 @@ from identity.watermark import stored_marks
 
 JOINING = 128
 """Exact rules and identifiers are numbered from here on, blocking rules from 0."""
+_LAYOUT = "keys in order, mapped"
 Rules = Mapping[str, tuple[MatchRule, ...]]
 Identifiers = Mapping[str, Mapping[str, MatchKey]]
 
@@ -48,6 +49,7 @@ def expected(
         "set of sources": repr([(*r.place, r.key, r.attributes) for r in ordered]),
         "model": repr([engines.fingerprint(*group) for group in groups]),
         "set of blocking rules": BLOCKING,
+        "layout of the index": _LAYOUT,
         "way to hash": str(probe(con, engines.secret)),
     }
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in told.items()}

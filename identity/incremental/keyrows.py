@@ -48,8 +48,8 @@ class KeyRows:
     rec: Ints
     meets: npt.NDArray[np.bool_]
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> KeyRows:
-        """Some of the rows."""
+    def where(self, chosen: npt.NDArray[np.bool_] | Ints) -> KeyRows:
+        """Some of the rows, told by a mask or by their places."""
         return KeyRows(self.rule[chosen], self.key[chosen], self.rec[chosen], self.meets[chosen])
 
 
@@ -65,7 +65,7 @@ def nobody_else(keys: UInts) -> Ints:
 def key_rows(con: duckdb.DuckDBPyConnection, rules: Sequence[KeyRule], secret: bytes, outside: Outside = nobody_else) -> KeyRows:
     """The keys of the records at hand, on every level that their blocks are cut to."""
     found: list[tuple[npt.NDArray[np.uint8], UInts, Ints, npt.NDArray[np.bool_]]] = []
-    current = [(number, rule, *_first(con, rule)) for number, rule in enumerate(rules)]
+    current = [(number, rule, *own) for number, (rule, own) in enumerate(zip(rules, _first(con, rules), strict=True))]
     level = 0
     while current:
         keys = [keyed(raw, secret, f"{rule.name}\x1f{level}") for _, rule, _, raw in current]
@@ -94,9 +94,16 @@ def joined_by_key(keys: UInts, recs: Ints, other_keys: UInts, other_recs: Ints) 
     order = np.argsort(other_keys, kind="stable")
     other_keys, other_recs = other_keys[order], other_recs[order]
     start, end = np.searchsorted(other_keys, keys, "left"), np.searchsorted(other_keys, keys, "right")
-    counts = end - start
-    at = np.repeat(start - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(int(counts.sum()))
-    return np.repeat(recs, counts), other_recs[at]
+    return np.repeat(recs, end - start), other_recs[spread(start, end - start)]
+
+
+def spread(starts: Ints, sizes: Ints) -> Ints:
+    """Every place of some stretches.
+
+    >>> spread(np.array([7, 2]), np.array([3, 1])).tolist()
+    [7, 8, 9, 2]
+    """
+    return np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(int(sizes.sum()))
 
 
 def pairs_within(groups: npt.NDArray[np.generic], members: Ints) -> tuple[Ints, Ints]:
@@ -121,11 +128,31 @@ def chains(keys: UInts, recs: Ints) -> tuple[Ints, Ints]:
     return recs[:-1][same], recs[1:][same]
 
 
-def _first(con: duckdb.DuckDBPyConnection, rule: KeyRule) -> tuple[Ints, UInts]:
-    known = " AND ".join(f"{part} IS NOT NULL" for part in (*rule.known, rule.parts[0]))
-    once = "DISTINCT " if rule.several else ""
-    found = con.execute(f"SELECT {once}rec, hash({', '.join(rule.parts)}) AS h FROM {rule.table} WHERE {known}").fetchnumpy()
-    return np.asarray(found["rec"], np.int64), np.asarray(found["h"], np.uint64)
+def _first(con: duckdb.DuckDBPyConnection, rules: Sequence[KeyRule]) -> list[tuple[Ints, UInts]]:
+    """Of each rule the records that have all it needs, and the hashes of that. What reads the same table is one statement."""
+    found: dict[int, tuple[Ints, UInts]] = {}
+    for table, several in dict.fromkeys((rule.table, rule.several) for rule in rules):
+        numbers = [number for number, rule in enumerate(rules) if (rule.table, rule.several) == (table, several)]
+        hashes = []
+        for number in numbers:
+            known = " AND ".join(f"{part} IS NOT NULL" for part in (*rules[number].known, rules[number].parts[0]))
+            hashes.append(f"CASE WHEN {known} THEN hash({', '.join(rules[number].parts)}) END AS h{number}")
+        rows = con.sql(f"SELECT rec, {', '.join(hashes)} FROM {table}").to_arrow_table()
+        recs = rows.column("rec").to_numpy()
+        for number in numbers:
+            hashed = rows.column(f"h{number}")
+            there = hashed.is_valid().to_numpy()
+            own = recs[there].astype(np.int64), hashed.fill_null(0).to_numpy()[there]
+            found[number] = _distinct_rows(*own) if several else own
+    return [found[number] for number in range(len(rules))]
+
+
+def _distinct_rows(recs: Ints, hashes: UInts) -> tuple[Ints, UInts]:
+    """Each record with each of its hashes once."""
+    order = np.lexsort((hashes, recs))
+    recs, hashes = recs[order], hashes[order]
+    new = np.append(np.ones(min(len(recs), 1), np.bool_), (recs[1:] != recs[:-1]) | (hashes[1:] != hashes[:-1]))
+    return recs[new], hashes[new]
 
 
 def _cut(con: duckdb.DuckDBPyConnection, rule: KeyRule, level: int, recs: Ints, raw: UInts) -> UInts:

@@ -18,8 +18,8 @@ from identity.incremental.comparing import Comparing
 from identity.incremental.indexing import JOINING, exact_cap, joining_rules, no_rows, together
 from identity.incremental.keyrows import KeyRows, both, joined_by_key, key_rows, meetings_by_rule
 from identity.incremental.pool import Pool
-from identity.incremental.record_index import NoIndex, RecordIndex
-from identity.incremental.stored_rows import Stored, counted
+from identity.incremental.record_index import NoIndex
+from identity.incremental.stored_rows import counted
 from identity.keyed import UInts
 from identity.loading import RECORD, Loaded
 from identity.matching import Matching
@@ -57,22 +57,20 @@ class Matched:
 
 
 class Neighbourhood:
-    """The changed records of one (entity, space), and who is around them. `where` is entity, space and the index's name for them."""
+    """The changed records of one (entity, space), and who is around them. `where` is its entity and space."""
 
     def __init__(
         self,
         pool: Pool,
-        index: RecordIndex,
         engines: Engines,
-        where: tuple[str, str, str],
+        where: tuple[str, str],
         rules: Sequence[MatchRule],
         identifiers: Mapping[str, MatchKey],
         decisions: Sequence[Decision],
     ) -> None:
         """Raises: NoIndex, if the model of the entity is yet to be trained."""
         self.pool, self.con, self.secret = pool, pool.con, pool.secret
-        self.index = index = replace(index, con=pool.con.cursor())  # its own: it is asked while records are made ready
-        self.entity, self.space, self.name = where
+        self.entity, self.space = where
         self.rules, self.decisions = rules, decisions
         self.cap, self.once = exact_cap(engines, self.entity), engines.once.get(self.entity, ())
         self.at_most = () if self.entity in engines.models else engines.at_most.get(self.entity, ())
@@ -83,7 +81,7 @@ class Neighbourhood:
         self.few = False
         """Whether all records are compared with all: then none of them is left as it is."""
         self.caps = np.full(256, self.cap, np.int64)
-        self.stored = Stored(index, self.name)
+        self.stored = pool.stored()
         self.households, self.mates = self.entity in engines.households, NO_MATES
         """`mates`: household pairs of a renewed record and one that is not, by their numbers in the index."""
         if self.entity in engines.models and self.comparing is None:
@@ -99,7 +97,7 @@ class Neighbourhood:
             self.few = self.size <= ALL_UP_TO
             if self.size != rule_size(self.count, trained):
                 raise NoIndex("there are by far more records than before")
-        if not self.few and max(changes.count / max(self.count, 1), self.index.share_changed(self.name)) > MOST:
+        if not self.few and max(changes.count / max(self.count, 1), self.stored.differing) > MOST:
             raise NoIndex("more than a fifth of the records changed since the last whole resolve")
         self.count = after
         changed = changes.changed
@@ -125,7 +123,7 @@ class Neighbourhood:
         joined = others.rec[others.rule >= JOINING]
         alike = self._alike(met.where(met.rule < JOINING), others.where(others.rule < JOINING))
         known = np.concatenate([void, joined, alike, self._decided(), self._sole_bearers(rows, void)])
-        connected = self.index.everybody(self.name) if self.few else self.index.connected(self.name, without(known, new))
+        connected = self.stored.everybody() if self.few else self.stored.connected(without(known, new))
         touched = without(distinct(connected, renewed), gone)
         self.pool.fetch(touched)
         return Around(renewed, rows, touched)
@@ -135,45 +133,42 @@ class Neighbourhood:
 
         `expected` are others that will be compared: to make many ready costs little more than a few.
         """
-        more = without(expected, distinct(gids, self.comparing.ready)) if self.comparing is not None else NONE
-        self.pool.fetch(distinct(gids, more))
-        records, numbers = self.pool.record(np.concatenate([gids, more]))
         outside = self.stored.outside(void, beside or no_rows())
-        if self.comparing is not None:
-            self.comparing.add(records, numbers)
-        if len(more):
-            with registered(self.con, "expected", pa.table({"rec": np.flatnonzero(~among(numbers, np.sort(gids)))})):
-                for table in (TABLE, RECORD):
-                    self.con.execute(f"DELETE FROM {table} WHERE rec IN (FROM expected)")
         blocking = no_rows()
         if self.comparing is not None:
-            engine = self.comparing.engine
+            self.comparing.prepare(np.concatenate([gids, expected]))
+            engine, people = self.comparing.engine, self.comparing.people_of(gids).table
             rules = engine.key_rules(engine.columns, self.size)
             self.caps[: len(rules)] = [rule.cap for rule in rules]
-            blocking = key_rows(self.con, rules, self.secret, outside)
-        rows = together(blocking, key_rows(self.con, self.joining, self.secret, outside))
-        return KeyRows(rows.rule, rows.key, numbers[rows.rec], rows.meets)
+            with registered(self.con, TABLE, people.append_column("rec", pa.array(gids))):
+                blocking = key_rows(self.con, rules, self.secret, outside)
+        joining = no_rows()
+        if self.joining:
+            self.pool.fetch(gids)
+            _, numbers = self.pool.record(gids)
+            joining = key_rows(self.con, self.joining, self.secret, outside)
+            joining = replace(joining, rec=numbers[joining.rec])
+        return together(blocking, joining)
 
     def _expected(self, rows: KeyRows, crossing: Ints, void: Ints) -> Ints:
         """Whom records with `rows` meet, and those `crossing`, as far as the index can tell."""
         if self.comparing is None:
             return NONE
-        left = self.index.of(self.name, crossing)
+        left = self.stored.of(crossing)
         keys, at = np.unique(left.key, return_index=True)
-        small = counted(keys, self.stored.sharing(keys, NONE).key) <= self.caps[left.rule[at]]
+        small = self.stored.count(keys) <= self.caps[left.rule[at]]
         there = self.stored.sharing(distinct(keys[small], rows.key[rows.meets]), void)
         return distinct(there.rec[there.rule < JOINING])
 
     def _crossing(self, rows: KeyRows, void: Ints) -> tuple[Ints, UInts]:
         """The other records of blocks that were within their cap and no longer are, or the other way round; the keys of those."""
-        left = self.index.of(self.name, void)
+        left = self.stored.of(void)
         keys, at = np.unique(np.concatenate([rows.key, left.key]), return_index=True)
         cap = self.caps[np.concatenate([rows.rule, left.rule])[at]]
-        there = self.stored.sharing(keys, NONE)
-        before = counted(keys, there.key)
+        before = self.stored.count(keys)
         after = before - counted(keys, left.key) + counted(keys, rows.key)
         crossed = keys[(before > 0) & ((before > cap) != (after > cap))]
-        return without(there.rec[among(there.key, crossed)], np.concatenate([void, rows.rec])), crossed
+        return without(self.stored.sharing(crossed, NONE).rec, np.concatenate([void, rows.rec])), crossed
 
     def _alike(self, met: KeyRows, others: KeyRows) -> Ints:
         """Of the records that renewed ones meet, those that something speaks for being one with them."""
@@ -193,9 +188,9 @@ class Neighbourhood:
         """Whoever alone had an identifier that is on too many records to link them, and that renewed records have now or had."""
         if len(self.joining) == len(self.rules):  # no identifier is stored
             return NONE
-        came, left = (keys.key[keys.rule >= JOINING + len(self.rules)] for keys in (rows, self.index.of(self.name, void)))
+        came, left = (keys.key[keys.rule >= JOINING + len(self.rules)] for keys in (rows, self.stored.of(void)))
         keys = distinct(came, left)
-        crowded = keys[counted(keys, self.stored.sharing(keys, NONE).key) > self.cap]  # of fewer, all are joined
+        crowded = keys[self.stored.count(keys) > self.cap]  # of fewer, all are joined
         there = self.stored.sharing(crowded, void)
         gids, ids = self.pool.ids_before(there.rec)
         id360 = ids[np.searchsorted(gids, there.rec)]
@@ -248,12 +243,12 @@ class Neighbourhood:
     def _rows_of_touched(self, around: Around, gone: Ints) -> KeyRows:
         """All rows of the touched records."""
         others = without(around.touched, around.renewed)
-        old = self.index.of(self.name, others)
+        old = self.stored.of(others)
         keys, counts = np.unique(np.concatenate([old.key, around.rows.key]), return_counts=True)
         # a blocking key that only one of them has makes no pair; how large its block is does not matter
         keys = distinct(np.intersect1d(keys[counts > 1], old.key), old.key[old.rule >= JOINING])
         void = distinct(around.renewed, gone)
-        size = counted(keys, self.stored.sharing(keys, void).key) + counted(keys, around.rows.key)
+        size = self.stored.outside(void, around.rows)(keys)
         meets = np.ones(len(old.key), np.bool_)
         known = among(old.key, keys)
         meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]

@@ -1,11 +1,12 @@
 """What a resolve leaves for the next one, so that it need look at nothing but what changed: DIR/index-000007.duckdb beside version 7.
 
     meta(key, value)               the version, the one whose index this one continues (`base`), and what both must agree on
-    keys_<…>(rule, key, rec)       under which keys a record meets others (identity.incremental.keyrows)
+    keys_<…>(rule, key, rec)       under which keys a record meets others (identity.incremental.keyrows), by key
     state_<…>(rec, hash, part)     keyed hash of a record's normal forms; the part of the graph that it is connected with (NULL: it is gone)
     void_<…>(rec)                  records whose rows in `base` do not count any more
 
-A whole resolve writes one index; an incremental one writes what differs from that. Records are numbered as in the evidence; a number
+A whole resolve writes one index; an incremental one writes what differs from that. Keys and states of a whole one are in a file beside it
+(identity.incremental.mapped_rows), unless the crosswalk is encrypted. Records are numbered as in the evidence; a number
 is never given to another record. There is no value in it, and no key of a source; it is encrypted as the crosswalk is.
 """
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 
 from identity.clustering import Ints, distinct
 from identity.incremental.keyrows import KeyRows
+from identity.incremental.mapped_rows import Arrays, MappedRowsWriter, mapped_rows
 from identity.keyed import UInts
 from identity.scratch import literal, registered
 from identity.versions.schema import STORAGE_VERSION, load_encryption
@@ -51,9 +53,11 @@ class IndexWriter:
     con: duckdb.DuckDBPyConnection
     draft: Path
     path: Path
+    rows: MappedRowsWriter | None = None
 
     @classmethod
-    def begin(cls, con: duckdb.DuckDBPyConnection, store: CrosswalkStore, version: int) -> IndexWriter:
+    def begin(cls, con: duckdb.DuckDBPyConnection, store: CrosswalkStore, version: int, *, whole: bool = True) -> IndexWriter:
+        """`whole`: the index of all records is to come, not what differs from one."""
         draft = store.directory / f".index-{version:06d}.tmp"
         options = [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
         if store.encryption_key:
@@ -62,28 +66,40 @@ class IndexWriter:
         con.execute(f"ATTACH {literal(str(draft))} AS nx ({', '.join(options)})")
         con.execute(_META.format("nx"))
         con.execute("INSERT INTO nx.meta VALUES ('version', ?)", [str(version)])
-        return cls(con, draft, store.index_path(version))
+        apart = whole and not store.encryption_key
+        return cls(con, draft, store.index_path(version), MappedRowsWriter(draft.with_suffix(".tmp.arrow")) if apart else None)
 
     def create(self, group: str) -> None:
         """The tables of one (entity, space)."""
         self.con.execute(_TABLES.format("nx", group))
 
     def add(self, group: str, rows: KeyRows, recs: Ints, hashes: UInts, parts: Ints) -> None:
-        """Keys and states."""
+        """Keys, in the order in which whoever reads them wants them, and states (in order)."""
         keys = pa.table({"rule": rows.rule, "key": rows.key, "rec": rows.rec.astype(np.int32)})
         state = pa.table({"rec": recs.astype(np.int32), "hash": hashes, "part": parts.astype(np.int32)})
-        for kind, table in (("keys", keys), ("state", state)):
-            with registered(self.con, "incoming", table):
-                self.con.execute(f"INSERT INTO nx.{kind}_{group} FROM incoming")
+        with registered(self.con, "incoming", keys):
+            ordered = "FROM incoming ORDER BY key, rec, rule"
+            if self.rows is not None:
+                keys = self.con.sql(ordered).to_arrow_table()
+                self.rows.add(group, [column.combine_chunks() for column in (*keys.columns, *state.columns)])
+                return
+            self.con.execute(f"INSERT INTO nx.keys_{group} {ordered}")
+        with registered(self.con, "incoming", state):
+            self.con.execute(f"INSERT INTO nx.state_{group} FROM incoming")
 
     def close(self, meta: Mapping[str, str], keep: Sequence[Path] = ()) -> None:
-        """The whole file, on disk; it does not count before its version serves. Others go, but those to `keep`."""
-        self.con.executemany("INSERT INTO nx.meta VALUES (?, ?)", list(meta.items()))
+        """The whole index, on disk; it does not count before its version serves. Others go, but those to `keep`."""
+        seal = ""
+        if self.rows is not None:
+            seal = self.rows.close()
+            sync(self.rows.path)
+            self.rows.path.replace(_beside(self.path))
+        self.con.executemany("INSERT INTO nx.meta VALUES (?, ?)", list({**meta, "rows": seal}.items()))
         self.con.execute("CHECKPOINT nx; DETACH nx")
         sync(self.draft)
         self.draft.replace(self.path)
-        for other in self.path.parent.glob("index-*.duckdb"):
-            if other not in (self.path, *keep):
+        for other in self.path.parent.glob("index-*"):
+            if other.with_suffix(".duckdb") not in (self.path, *keep):
                 other.unlink(missing_ok=True)
 
 
@@ -93,6 +109,8 @@ class RecordIndex:
 
     con: duckdb.DuckDBPyConnection
     meta: Mapping[str, str]
+    rows: Mapping[str, Arrays]
+    """Of each group what is not in the tables of `ix`."""
 
     @classmethod
     def open(cls, con: duckdb.DuckDBPyConnection, store: CrosswalkStore, version: int, expected: Mapping[str, str]) -> RecordIndex:
@@ -113,7 +131,12 @@ class RecordIndex:
             con.execute("ATTACH ':memory:' AS dx")
             for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'ix'").fetchall():
                 con.execute(f"CREATE TABLE dx.{name} AS FROM ix.{name} LIMIT 0")
-        return cls(con, meta)
+        ((seal,),) = con.execute("SELECT value FROM ix.meta WHERE key = 'rows'").fetchall()
+        whole = store.index_path(int(base)) if base else path
+        try:
+            return cls(con, meta, mapped_rows(_beside(whole), seal) if seal else {})
+        except (OSError, ValueError) as cause:  # pa.ArrowInvalid is one
+            raise NoIndex("the index cannot be read") from cause
 
     def firsts(self) -> dict[str, int]:
         """The number of the first record of each link table."""
@@ -124,63 +147,9 @@ class RecordIndex:
         found = json.loads(self.meta.get("keys", "{}")).get(link)
         return (int(found[0]), int(found[1])) if found else None
 
-    def next_rec(self, group: str) -> int:
-        """The next number that no record ever had."""
-        ((last,),) = self.con.execute(
-            f"SELECT max(rec) FROM (SELECT max(rec) AS rec FROM ix.state_{group} UNION ALL SELECT max(rec) FROM dx.state_{group})"
-        ).fetchall()
-        return 0 if last is None else int(last) + 1
-
-    def share_changed(self, group: str) -> float:
-        """How much of the index is not as `ix` has it."""
-        ((changed, all_),) = self.con.execute(
-            f"SELECT (SELECT count(*) FROM dx.state_{group}), (SELECT count(*) FROM ix.state_{group})"
-        ).fetchall()
-        return float(changed) / max(float(all_), 1.0)
-
-    def sharing(self, group: str, keys: UInts) -> KeyRows:
-        """All rows with one of some keys."""
-        with registered(self.con, "wanted", pa.table({"key": keys})):
-            return self._rows(group, "SEMI JOIN wanted USING (key)")
-
-    def of(self, group: str, recs: Ints) -> KeyRows:
-        """All rows of some records."""
-        with registered(self.con, "wanted", pa.table({"rec": recs.astype(np.int32)})):
-            return self._rows(group, "SEMI JOIN wanted USING (rec)")
-
-    def _rows(self, group: str, which: str) -> KeyRows:
-        found = self.con.execute(
-            f"SELECT * FROM (FROM ix.keys_{group} {which}) ANTI JOIN dx.void_{group} USING (rec) UNION ALL FROM dx.keys_{group} {which}"
-        ).fetchnumpy()
-        rec = np.asarray(found["rec"], np.int64)
-        return KeyRows(np.asarray(found["rule"], np.uint8), np.asarray(found["key"], np.uint64), rec, np.ones(len(rec), np.bool_))
-
-    def connected(self, group: str, recs: Ints) -> Ints:
-        """Every record of the parts that some records are in, those included."""
-        with registered(self.con, "wanted", pa.table({"rec": recs.astype(np.int32)})):
-            found = self.con.execute(
-                f"WITH state AS ({self._state(group)}), parts AS (SELECT DISTINCT part FROM state SEMI JOIN wanted USING (rec)) "
-                f"SELECT rec FROM state SEMI JOIN parts USING (part)"
-            ).fetchnumpy()
-        return np.asarray(found["rec"], np.int64)
-
-    def everybody(self, group: str) -> Ints:
-        """Every record that there is."""
-        found = self.con.execute(f"SELECT rec FROM ({self._state(group)})").fetchnumpy()
-        return np.asarray(found["rec"], np.int64)
-
     def base(self) -> int:
         """The version whose index this one continues."""
         return int(self.meta["base"] or self.meta["version"])
-
-    def hashes(self, group: str, recs: Ints) -> tuple[Ints, UInts]:
-        """Those of some records that there are, and the hash of their normal forms."""
-        with registered(self.con, "wanted", pa.table({"rec": recs.astype(np.int32)})):
-            found = self.con.execute(f"SELECT rec, hash FROM ({self._state(group)}) SEMI JOIN wanted USING (rec)").fetchnumpy()
-        return np.asarray(found["rec"], np.int64), np.asarray(found["hash"], np.uint64)
-
-    def _state(self, group: str) -> str:
-        return f"FROM ix.state_{group} ANTI JOIN dx.state_{group} USING (rec) UNION ALL FROM dx.state_{group} WHERE part IS NOT NULL"
 
     def carry_on(self, writer: IndexWriter, group: str, renewed: Ints, rows: KeyRows, gone: Ints, states: tuple[Ints, UInts, Ints]) -> None:
         """Write what differs from `ix` now: `rows` are all keys of the `renewed` records; those `gone` are no longer there; `states`
@@ -204,6 +173,11 @@ def key_sum(con: duckdb.DuckDBPyConnection, keys: str, rows: str) -> KeySum:
     """Of the keys (columns) of some rows."""
     ((count, total),) = con.execute(f"SELECT count(*), coalesce(sum(hash({keys})), 0) FROM {rows}").fetchall()
     return int(count), int(total)
+
+
+def _beside(path: Path) -> Path:
+    """Where the rows of an index are, if they are not in it."""
+    return path.with_suffix(".arrow")
 
 
 def _attach(con: duckdb.DuckDBPyConnection, store: CrosswalkStore, path: Path, alias: str) -> None:

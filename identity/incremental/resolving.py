@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -26,6 +27,7 @@ from identity.incremental.indexing import JOINING, digests, expected, group_name
 from identity.incremental.neighbourhood import Around, Matched, Neighbourhood
 from identity.incremental.pool import Pool
 from identity.incremental.record_index import IndexWriter, KeySum, NoIndex, RecordIndex
+from identity.incremental.stored_rows import Stored
 from identity.loading import Loaded, Progress
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport, SourceCount, Touched
@@ -66,7 +68,7 @@ def incremental(
         assert draft.previous is not None
         agreed = expected(con, records, rules, stored, engines)
         index = RecordIndex.open(con, store, draft.previous.version, agreed)
-        writer = IndexWriter.begin(con, store, draft.version)
+        writer = IndexWriter.begin(con, store, draft.version, whole=False)
         run = Amending(con, draft, secret, engines, progress or quiet, decisions, index=index, writer=writer)
         records = resumed(records, index.meta.get("watermarks", "{}"))
         run.resolve(records, rules, stored)
@@ -103,13 +105,15 @@ class Amending(Run):
         wanted = dict.fromkeys([*self.engines.needs(rules, entity), *identifiers.values()])
         columns = {key: f"n{i}" for i, key in enumerate(wanted)}
         name = group_name(entity, space)
-        pool = Pool(self.con, group, columns, self.draft.previous, self.index, name, self.secret, self.progress)
-        changes = read_changes(pool)
+        with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:
+            stored = beside.submit(Stored, self.index, own, name).result
+            pool = Pool(self.con, group, columns, self.draft.previous, self.index, stored, self.secret, self.progress)
+            changes = read_changes(pool)
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
-        near = Neighbourhood(pool, self.index, self.engines, (entity, space, name), rules, identifiers, here)
+        near = Neighbourhood(pool, self.engines, (entity, space), rules, identifiers, here)
         around = near.find(changes)
         found = near.match(around, changes.gone)
-        self._write(pool, near, changes, around, found, identifiers)
+        self._write(name, pool, near, changes, around, found, identifiers)
         self.yields += found.matching.yields
         self.ignored += found.bound.ignored  # every record that is there and that a decision names was matched anew
         self.contradicted.update((entity, space, found.bound.cannot_by[refused.cannot], refused.rule) for refused in found.matching.refused)
@@ -118,29 +122,39 @@ class Amending(Run):
         pool.drop()
 
     def _write(
-        self, pool: Pool, near: Neighbourhood, changes: Changes, around: Around, found: Matched, identifiers: Mapping[str, MatchKey]
+        self,
+        name: str,
+        pool: Pool,
+        near: Neighbourhood,
+        changes: Changes,
+        around: Around,
+        found: Matched,
+        identifiers: Mapping[str, MatchKey],
     ) -> None:
         self.draft.opened()
-        ids = self._identify(near.entity, near.space, found.loaded, found.matching, found.bound)
-        touched = np.concatenate([self.before[self.before != NO_ID], pool.ids_before(changes.gone)[1]])
-        self.amended.touched = np.concatenate([self.amended.touched, touched])
-        beyond = near.borne_beyond(found, changes.gone)
-        crowded = {name: beyond.rec[beyond.rule == JOINING + len(near.rules) + i] for i, name in enumerate(identifiers)}
         renewed = np.concatenate([around.renewed, changes.gone])
-        following = self.index.next_rec(near.name) + len(changes.new)
-        parts = found.gids[parts_of(len(ids), found.rows, found.hopeful, found.bound)]
+        following = pool.stored().next_rec + len(changes.new)
+        parts = found.gids[parts_of(len(found.gids), found.rows, found.hopeful, found.bound)]
         states = found.gids, pool.of(found.gids)[1], parts
 
-        def evidence(own: duckdb.DuckDBPyConnection) -> None:
+        def ask_no_ids(own: duckdb.DuckDBPyConnection) -> None:
             amend_evidence(own, near.entity, near.space, found.matching, found.gids, renewed, following)
+            replace(self.index, con=own).carry_on(replace(self.writer, con=own), name, around.renewed, around.rows, changes.gone, states)
 
-        def rest(own: duckdb.DuckDBPyConnection) -> None:
-            amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
-            replace(self.index, con=own).carry_on(
-                replace(self.writer, con=own), near.name, around.renewed, around.rows, changes.gone, states
-            )
+        with self.con.cursor() as beside, ThreadPoolExecutor(1) as pool_of_one:
+            others = pool_of_one.submit(ask_no_ids, beside)
+            self.before = pool.borne(found.gids)
+            ids = self._identify(near.entity, near.space, found.loaded, found.matching, found.bound)
+            touched = np.concatenate([self.before[self.before != NO_ID], pool.ids_before(changes.gone)[1]])
+            self.amended.touched = np.concatenate([self.amended.touched, touched])
+            beyond = near.borne_beyond(found, changes.gone)
+            crowded = {name: beyond.rec[beyond.rule == JOINING + len(near.rules) + i] for i, name in enumerate(identifiers)}
 
-        each_beside(self.con, [evidence, *self._links(pool, found, ids, changes.gone), rest], lambda own, write: write(own))
+            def stored(own: duckdb.DuckDBPyConnection) -> None:
+                amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
+
+            each_beside(self.con, [*self._links(pool, found, ids, changes.gone), stored], lambda own, write: write(own))
+            others.result()
         if asked := self.engines.households.get(near.entity):
             left, right, weight = mates(found.matching.scored, found.bound.cannot)
             decided = pairs_among(left, right, found.bound.cannot)
@@ -167,8 +181,7 @@ class Amending(Run):
         return [amend(i) for i in range(len(pool.links))]
 
     def _ids_before(self, loaded: Sequence[Loaded], count: int) -> Ints:
-        self.before = super()._ids_before(loaded, count)
-        return self.before
+        return self.before  # told by what was read
 
     def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
         for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):
@@ -185,7 +198,8 @@ class Amending(Run):
         owners = np.sort(np.concatenate([np.empty(0, np.int64), *links]), kind="stable")  # each table is nearly in order: little to do
         starts, sizes = runs(owners)
         ids = owners[starts]
-        large = np.flatnonzero(sizes >= np.sort(sizes)[-10:].min(initial=0))
+        tenth = np.partition(sizes, max(len(sizes) - 10, 0))[max(len(sizes) - 10, 0)] if len(sizes) else 0
+        large = np.concatenate([np.flatnonzero(sizes > tenth), np.flatnonzero(sizes == tenth)[:10]])  # ids are in order
         large = large[np.lexsort((ids[large], -sizes[large]))][:10]
         largest = zip(ids[large].tolist(), sizes[large].tolist(), strict=True)
         return replace(report, ids=len(ids), singletons=int((sizes == 1).sum()), largest=tuple(largest), touched=self.touched)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import duckdb
 
+from identity.probabilistic.alphabet import LETTER
+
 # Words for streets, shortened by what they begin with; points of the compass; Hauptstraße and Hauptstr.
 _SHORTENED = (
     r" (?:(st|av|pl|sq|ter|dr|cr)(?:reet|ra(?:ss|ß)e|raat|r|enue|enida|da|e|ace|atz|aza|uare|race|ive|es|escent)"
@@ -47,8 +49,8 @@ _STREET = (
     "st|str|street|ave?|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way|sq|square|ter|terrace|cir|circle|cres|crescent"
     "|close|hwy|highway|pkwy|parkway|trl|trail|gardens|gdns|row|alley|walk|mews|strasse|weg|platz|straat|rue"
 )
-_CITY = r"\p{L}[\p{L} .''’/-]*"
-_ODD = rf"[,;\n]|\d\D*[a-z]{{2}}[\s,]+\d{{5}}|[\s,](?:{_CODE_FIRST})\s+\p{{L}}|\s\d{{5}}$|\d[a-z]{{2}}$"
+_CITY = rf"[{LETTER}][{LETTER} .''’/-]*"
+_ODD = rf"[,;\n]|\d\D*[a-z]{{2}}[\s,]+\d{{5}}|[\s,](?:{_CODE_FIRST})\s+[{LETTER}]|\s\d{{5}}$|\d[a-z]{{2}}$"
 
 
 def with_streets(record: str, line: str, whole: str, own_number: bool) -> str:
@@ -82,7 +84,7 @@ def street_columns(whole: str, own_number: str | None) -> dict[str, str]:
     return {
         # mostly plain letters and spaces, which is quickly seen
         "street": r"NULLIF(CASE WHEN REGEXP_FULL_MATCH(street_bare, '[a-z0-9 ]*') THEN REPLACE(street_bare, ' ', '') "
-        r"ELSE REGEXP_REPLACE(street_bare, '[^\p{L}0-9]+', '', 'g') END, '')",
+        rf"ELSE REGEXP_REPLACE(street_bare, '[^{LETTER}0-9]+', '', 'g') END, '')",
         "house": f"COALESCE({number}, NULL)",
         "unit": f"CASE WHEN street_odd THEN {flat} END",
     }
@@ -161,7 +163,7 @@ def _parsed(values: str) -> str:
         f"CASE WHEN is_first THEN {some('f.city')} WHEN bare THEN ahead ELSE COALESCE({some('c.city')}, {some('s.city')}) END AS city, "
         f"CASE WHEN is_first THEN f.code ELSE last_code END AS code FROM ({split})"
     )
-    housed = cut("head", r"(?:^|,)\s*(\d[^,]*\p{L}{2}[^,]*|[^,]*\p{L}{2}[^,]*\s\d[^,]*)(?:,|$)")
+    housed = cut("head", rf"(?:^|,)\s*(\d[^,]*[{LETTER}]{{2}}[^,]*|[^,]*[{LETTER}]{{2}}[^,]*\s\d[^,]*)(?:,|$)")
     named = cut("head", rf"(?:^|,)\s*([^,]*\b(?:{_STREET})\b[^,]*)(?:,|$)")
     first = some("SPLIT_PART(head, ',', 1)")
     code = r"REGEXP_REPLACE(REGEXP_REPLACE(code, '^(\d{5})-\d{4}$', '\1'), '[^a-z0-9]', '', 'g')"

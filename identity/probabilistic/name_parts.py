@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from identity.probabilistic.alphabet import LETTER
 from identity.probabilistic.kinds import Kind
 
 _TITLE = "mr|mrs|ms|miss|mx|dr|prof|professor|sir|dame|rev|reverend|hon|capt|herr|frau|madame|monsieur|mme|mlle|sra|srta|dott|dipl|ing"
@@ -25,7 +26,7 @@ _ASIDE = r"\(.*?\)|\[.*?\]|\".*?\"|“.*?”|[,\s]\s*(?:nee|geb\.?|geborene?|for
 _CAPITALS = r"^\s*((?:\p{Lu}[\p{Lu}''’-]*\s+)*\p{Lu}[\p{Lu}''’-]{2,})\s+(\p{Lu}\p{Ll}.*)$"
 _TICKET = r"^\s*(\p{Lu}[\p{Lu}''’ -]*)/(\p{Lu}[\p{Lu}''’ .-]*)$"
 """As tickets have it: SMITH/JOHN MR."""
-_TITLE_LAST = r"([\p{L}.,])\s+(?:mr|mrs|ms|miss|mstr|mx|dr|prof)\.?\s*$"
+_TITLE_LAST = rf"([{LETTER}.,])\s+(?:mr|mrs|ms|miss|mstr|mx|dr|prof)\.?\s*$"
 _SUFFIX = r"[,\s]+(jr|sr|junior|senior|i|ii|iii|iv)\.?\s*$"
 _ENDINGS = {"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "ii": 2, "iii": 3, "iv": 4}
 _GENERATION = (
@@ -44,7 +45,7 @@ def words(full: str) -> str:
     undecorated = rf"REGEXP_REPLACE({plain}, '{_DEGREES}', '\1')"
     ordered = rf"REGEXP_REPLACE({undecorated}, '^\s*([^,]+?)\s*,\s*(.+)$', '\2 \1')"
     named = f"REGEXP_REPLACE({ordered}, '{_TITLES}|{_DEGREES}', '', 'g')"
-    return rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({named}, '{_INNER_PARTICLES}', '\1 ', 'g'), '[\p{{L}}''’-]+')"
+    return rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({named}, '{_INNER_PARTICLES}', '\1 ', 'g'), '[{LETTER}''’-]+')"
 
 
 def family_last(words: str) -> str:
@@ -83,7 +84,7 @@ def name_columns(raw: Mapping[Kind, str]) -> dict[str, str]:
     if given:
         plain = f"REGEXP_REPLACE(STRIP_ACCENTS({given}), '{_TITLES}|{_SUFFIX}', '', 'g')"
         columns["given"] = _quick(given, _letters(plain))
-        columns["given1"] = _quick(given, rf"NULLIF(REGEXP_EXTRACT({plain}, '\p{{L}}+'), '')")
+        columns["given1"] = _quick(given, rf"NULLIF(REGEXP_EXTRACT({plain}, '[{LETTER}]+'), '')")
     if family:
         columns["family"] = _quick(family, _letters(_family(family)))
         columns["double_name"] = double or "NULL"
@@ -103,10 +104,10 @@ def _quick(value: str, odd: str, plain: str = "") -> str:
 
 
 def _letters(value: str) -> str:
-    return rf"NULLIF(REGEXP_REPLACE({value}, '[^\p{{L}}]+', '', 'g'), '')"
+    return rf"NULLIF(REGEXP_REPLACE({value}, '[^{LETTER}]+', '', 'g'), '')"
 
 
 def _double(name: str) -> str:
     """The words of a double name between spaces, in order of the alphabet; NULL if there is one word only."""
-    words = rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({name}, '[''’]', '', 'g'), '\p{{L}}{{2,}}')"
+    words = rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({name}, '[''’]', '', 'g'), '[{LETTER}]{{2,}}')"
     return f"CASE WHEN len({words}) > 1 THEN ' ' || ARRAY_TO_STRING(LIST_SORT({words}), ' ') || ' ' END"

@@ -23,6 +23,7 @@ from sqlglot import exp
 from identity.normalise import normalised
 from identity.probabilistic.addresses import TABLE as ADDRESSES
 from identity.probabilistic.addresses import street_columns, taken_apart, with_streets
+from identity.probabilistic.alphabet import LETTER
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
@@ -107,7 +108,7 @@ def _organisation(raw: Mapping[Kind, str]) -> dict[str, str]:
     if Kind.ORGANISATION not in raw:
         return {}
     plain = rf"REGEXP_REPLACE(STRIP_ACCENTS({raw[Kind.ORGANISATION]}), '\b({_LEGAL_FORMS})\b|[''’.]', '', 'g')"
-    parts = rf"REGEXP_EXTRACT_ALL({plain}, '[\p{{L}}0-9]+')"
+    parts = rf"REGEXP_EXTRACT_ALL({plain}, '[{LETTER}0-9]+')"
     return {"org": f"NULLIF(ARRAY_TO_STRING(LIST_SORT({parts}), ' '), '')"}
 
 
@@ -200,5 +201,5 @@ def _others(fields: Sequence[tuple[Field, str]]) -> dict[str, str]:
     columns = {}
     for kind, stem in ((Kind.IDENTIFIER, "id"), (Kind.TEXT, "text")):
         for i, column in enumerate(column for field, column in fields if field.kind is kind):
-            columns[f"{stem}_{i}"] = f"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({column}), '[^\\p{{L}}0-9]+', '', 'g'), '')"
+            columns[f"{stem}_{i}"] = f"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({column}), '[^{LETTER}0-9]+', '', 'g'), '')"
     return columns

@@ -162,7 +162,7 @@ class CrosswalkStore:
         return self.directory / f"v{version:06d}.duckdb"
 
     def index_path(self, version: int) -> Path:
-        """Where the index of a version lies, if it has one (identity.incremental.record_index)."""
+        """Where the index of a version lies, if it has one; it may have a file beside it (identity.incremental.record_index)."""
         return self.directory / f"index-{version:06d}.duckdb"
 
     @contextmanager
@@ -228,7 +228,7 @@ class CrosswalkStore:
             if path not in in_use and (version in versions[: -self.keep] or (self.encryption_key and not _is_encrypted(path))):
                 path.unlink(missing_ok=True)
         if not self.index_path(newest).is_file():
-            for index in self.directory.glob("index-*.duckdb"):
+            for index in self.directory.glob("index-*"):
                 index.unlink(missing_ok=True)
 
 

@@ -186,6 +186,7 @@ def test_two_entities_and_an_encrypted_crosswalk(tmp_path: Path, models: Path) -
     moved = {key for key in links(before) if links(before)[key] != links(after)[key]}
     assert moved == {("crm", 3)}
     assert b"house7" not in store.index_path(2).read_bytes()
+    assert not list(store.directory.glob("index-*.arrow")), "rows beside the index would not be encrypted"
     assert len(list(store.directory.glob("index-*.duckdb"))) == 2
 
 
@@ -196,8 +197,30 @@ def test_old_indexes_go(tmp_path: Path, models: Path) -> None:
     for step in range(1, 4):
         world = {**world, ("crm", 7000 + step): misspelt(draw, draw.choice(people))}
         both.go_on(world)
-    assert sorted(path.name for path in both.little.directory.glob("index-*")) == [f"index-00000{n}.duckdb" for n in (1, 3, 4)]
+    kept = ["index-000001.arrow", *(f"index-00000{n}.duckdb" for n in (1, 3, 4))]
+    assert sorted(path.name for path in both.little.directory.glob("index-*")) == kept
     assert not list(both.whole.directory.glob("index-*"))
+
+
+@pytest.mark.parametrize("broken", ["gone", "cut short", "another's"])
+def test_rows_that_are_not_those_of_the_index_are_not_built_upon(tmp_path: Path, models: Path, broken: str) -> None:
+    _, world, _ = history(9)
+    both = Both(tmp_path, models, RULES, probable=False)
+    both.start(world)
+    rows = both.little.index_path(1).with_suffix(".arrow")
+    whole = rows.read_bytes()
+    if broken == "another's":
+        other = Both(tmp_path / "other", models, RULES, probable=False)
+        other.start(dict(list(world.items())[1:]))
+        rows.write_bytes(other.little.index_path(1).with_suffix(".arrow").read_bytes())
+    elif broken == "cut short":
+        rows.write_bytes(whole[: len(whole) // 2])
+    else:
+        rows.unlink()
+    with pytest.raises(NoIndex, match="cannot be read"):
+        incremental(sets(world), both.rules, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
+    rows.write_bytes(whole)
+    assert incremental(sets(world), both.rules, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS).unchanged
 
 
 def test_a_plan_that_is_applied_brings_an_index_along(tmp_path: Path, models: Path, any_share: None) -> None:
