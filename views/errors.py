@@ -171,7 +171,11 @@ class Problems:
 
 
 def raise_together(problems: Sequence[ProjectFile]) -> None:
-    """Raise nothing for none, the problem itself for one, and a `ProjectFile` that holds them all for several."""
+    """Raise nothing for none, the problem itself for one, and a `ProjectFile` that holds them all for several.
+
+    What is merged into several places (`<<: *name`) is wrong in each, and told once.
+    """
+    problems = list({str(problem): problem for problem in problems}.values())
     if len(problems) == 1:
         raise problems[0]
     if problems:

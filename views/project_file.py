@@ -99,16 +99,33 @@ class _Reader:
 
     def mapping(self, yaml: Any) -> dict[str, Node]:
         found: dict[str, Node] = {}
+        merged: dict[str, Node] | None = None
         for key, value in yaml.value:
             at = self.location(key.start_mark)
             if not isinstance(key.value, str):
                 raise WrongValue("a key must be a word", at)
+            if key.tag == TAG + "merge":
+                if merged is not None:
+                    raise Conflict("`<<` stands here twice", at, hint="write one with a list: `<<: [*name, *other]`")
+                merged = self.merged(value)
+                continue
             if key.value in found:
                 raise Conflict(f"`{key.value}` stands here twice", at, hint=f"the first is at {found[key.value].key_at}: keep one")
             node = self.node(value)
             node.key_at = at
             found[key.value] = node
-        return found
+        return {**(merged or {}), **found}  # what is written beside `<<` counts more
+
+    def merged(self, yaml: Any) -> dict[str, Node]:
+        """The entries that `<<: *name` or `<<: [*name, *other]` brings, each at the place where it is written; the first of several counts."""
+        node = self.node(yaml)
+        items = node.value if isinstance(node.value, list) else [node]
+        for item in items:
+            if not isinstance(item.value, dict):
+                raise WrongValue(
+                    "`<<` takes a mapping, or a list of mappings", item.at, hint="write `<<: *name`, with `&name` on a mapping"
+                )
+        return {key: value for item in reversed(items) for key, value in item.value.items()}
 
     def scalar(self, yaml: Any, kind: str, at: Location) -> Node:
         if kind not in SCALARS:
@@ -168,6 +185,8 @@ def _read_with_includes(path: Path, shown: str, above: tuple[Path, ...], seen: s
     for section in MERGE_DEPTH:
         if section in root.value and root.value[section].value is None:  # all that stood in it is a comment now
             del root.value[section]
+    for name in [key for key in root.value if key.startswith("x-")]:  # a place for what `<<` merges elsewhere
+        del root.value[name]
     include = root.value.pop("include", None)
     for item in _items(include):
         if not (files := _included(item, path, shown)):

@@ -24,7 +24,7 @@ def json_schema() -> dict[str, Any]:
     (root, *_), definitions = msgspec.json.schema_components([ProjectFields, *extra], ref_template="#/$defs/{name}")
     for cls, entry in REST.items():
         definitions[cls.__name__]["additionalProperties"] = True if entry is Any else {"$ref": f"#/$defs/{entry.__name__}"}
-    definitions["ProjectFields"]["required"] = []
+    definitions["ProjectFields"] |= {"required": [], "patternProperties": {"^x-": {"description": "anything, for `<<: *name` elsewhere"}}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "c360 project",
