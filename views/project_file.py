@@ -117,7 +117,7 @@ class _Reader:
         return {**(merged or {}), **found}  # what is written beside `<<` counts more
 
     def merged(self, yaml: Any) -> dict[str, Node]:
-        """The entries that `<<: *name` or `<<: [*name, *other]` brings, each at the place where it is written; the first of several counts."""
+        """What `<<: *name` or `<<: [*name, *other]` brings, at the places where they are written; the first of several counts."""
         node = self.node(yaml)
         items = node.value if isinstance(node.value, list) else [node]
         for item in items:
