@@ -40,6 +40,8 @@ from identity.versions.store import Draft
 
 OF_RECORDS = f"NOT starts_with(entity, '{HOUSEHOLD_OF}')"
 """SQL: not an id of a household."""
+LARGEST = 10
+"""So many clusters are told one by one."""
 
 
 @dataclass
@@ -148,7 +150,8 @@ class Run:
         merged = heirs(common, by_cluster)
         self.history.record(entity, space, minted, by_cluster, merged, parents(common, by_cluster, minted))
         self.history.lead(ended, by_cluster[parts])
-        self._count(by_cluster, members, minted, merged[0])
+        self.sizes.update(minted=len(minted), merged=len(merged[0]))
+        self._count(by_cluster, members)
         if self.weigh and found.edges is not None:
             firsts = np.array([one.first for one in loaded], np.int64)
             merging = Merging(entity, space, before, np.asarray(by_cluster[clusters], np.int64), firsts, found.edges)
@@ -157,11 +160,15 @@ class Run:
         self.sizes["moved"] += int((ids != before).sum())
         return ids
 
-    def _count(self, by_cluster: Ints, members: Ints, minted: Ints, merged: Ints) -> None:
-        self.sizes.update(ids=len(by_cluster), minted=len(minted), merged=len(merged), singletons=int((members == 1).sum()))
-        top = np.lexsort((by_cluster, -members))[:10]
-        largest = zip(by_cluster[top].tolist(), members[top].tolist(), strict=True)
-        self.largest = sorted([*self.largest, *largest], key=lambda c: (-c[1], c[0]))[:10]
+    def _count(self, ids: Ints, members: Ints) -> None:
+        """`members[i]` records have `ids[i]`."""
+        self.sizes.update(ids=len(ids), singletons=int((members == 1).sum()))
+        nth = max(len(members) - LARGEST, 0)
+        least = np.partition(members, nth)[nth] if len(members) else 0
+        found = [(id360, int(least)) for id360 in np.sort(ids[members == least])[:LARGEST].tolist()]  # not all of equals are put in order
+        above = members > least
+        found += zip(ids[above].tolist(), members[above].tolist(), strict=True)
+        self.largest = sorted([*self.largest, *found], key=lambda c: (-c[1], c[0]))[:LARGEST]
 
     def _assign(self, entity: str, space: str, loaded: Sequence[Loaded], anchors: Ints, by_cluster: Ints) -> tuple[Ints, Ints]:
         """The id of each cluster (`anchors[c]` is its first record; `by_cluster[c]` NO_ID if it keeps none), and which are new to

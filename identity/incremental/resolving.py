@@ -32,7 +32,7 @@ from identity.loading import Loaded, Progress
 from identity.model import MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport, SourceCount, Touched
 from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
-from identity.run import OF_RECORDS, Run
+from identity.run import Run
 from identity.scratch import each_beside, scratch
 from identity.stewardship.decisions import Decision
 from identity.versions.stable_ids import NO_ID
@@ -154,6 +154,7 @@ class Amending(Run):
                 amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
 
             each_beside(self.con, [*self._links(pool, found, ids, changes.gone), stored], lambda own, write: write(own))
+            self._count_all(pool)
             others.result()
         if asked := self.engines.households.get(near.entity):
             left, right, weight = mates(found.matching.scored, found.bound.cannot)
@@ -183,6 +184,15 @@ class Amending(Run):
     def _ids_before(self, loaded: Sequence[Loaded], count: int) -> Ints:
         return self.before  # told by what was read
 
+    def _count(self, ids: Ints, members: Ints) -> None:
+        """Of those matched anew nothing is counted: see `_count_all`."""
+
+    def _count_all(self, pool: Pool) -> None:
+        links = [self.con.execute(f"SELECT id360 FROM new.{link.name}").fetchnumpy()["id360"] for link in pool.links]
+        owners = np.sort(np.concatenate(links), kind="stable")  # each table is nearly in order: little to do
+        starts, sizes = runs(owners)
+        super()._count(owners[starts], sizes)
+
     def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
         for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):
             ((count,),) = self.con.execute(f"SELECT count(*) FROM new.{link.name}").fetchall()
@@ -192,14 +202,4 @@ class Amending(Run):
         self.touched = self.touched.plus(more)
 
     def _report(self, seconds: float) -> ResolveReport:
-        report = super()._report(seconds)
-        names = [name for (name,) in self.con.execute(f"SELECT name FROM new.link_table WHERE {OF_RECORDS}").fetchall()]
-        links = [self.con.execute(f"SELECT id360 FROM new.{name}").fetchnumpy()["id360"] for name in names]
-        owners = np.sort(np.concatenate([np.empty(0, np.int64), *links]), kind="stable")  # each table is nearly in order: little to do
-        starts, sizes = runs(owners)
-        ids = owners[starts]
-        tenth = np.partition(sizes, max(len(sizes) - 10, 0))[max(len(sizes) - 10, 0)] if len(sizes) else 0
-        large = np.concatenate([np.flatnonzero(sizes > tenth), np.flatnonzero(sizes == tenth)[:10]])  # ids are in order
-        large = large[np.lexsort((ids[large], -sizes[large]))][:10]
-        largest = zip(ids[large].tolist(), sizes[large].tolist(), strict=True)
-        return replace(report, ids=len(ids), singletons=int((sizes == 1).sum()), largest=tuple(largest), touched=self.touched)
+        return replace(super()._report(seconds), touched=self.touched)
