@@ -23,11 +23,9 @@ def refuse_shrunk(project: Project, file: Path) -> None:
     if not lost:
         return
     named = "; ".join(f"{name_of(table)} has {table.now:,} records, and had {table.before:,}" for table in lost)
-    raise SourceShrunk(
-        f"{named}: nothing was published",
-        lost,
-        hint="mend the source and resolve again; or, if they are to go: `c360 plan` and `c360 apply`, or `c360 resolve --allow-shrink`",
-    )
+    look = "" if project.model.crosswalk else "`c360 plan` and `c360 apply`, or "  # nothing is planned of an import
+    hint = f"mend the source and resolve again; or, if they are to go: {look}`c360 resolve --allow-shrink`"
+    raise SourceShrunk(f"{named}: nothing was published", lost, hint=hint)
 
 
 def told(project: Project, now: dict[Place, int], before: dict[Place, int]) -> tuple[Shrunk, ...]:

@@ -76,8 +76,8 @@ def resolve(
             instead(done[0], file)
             return
         store.publish(file, version)
-        for other in store.directory.glob("index-*.duckdb"):
-            if other != store.index_path(version):
+        for other in store.directory.glob("index-*"):
+            if other.with_suffix(".duckdb") != store.index_path(version):
                 other.unlink(missing_ok=True)
 
     with scratch(memory_limit, threads) as con, store.write(con, finish=finish) as draft:

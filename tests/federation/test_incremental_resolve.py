@@ -133,6 +133,11 @@ def test_the_next_process_goes_on_from_what_one_left(project: Path) -> None:
     assert "incremental: 1 record is new, 1 changed, 1 gone" in resolved(project, 2)
 
 
+def indexes(project: c360.Project) -> set[str]:
+    """The indexes that there are, each of one file or two."""
+    return {path.stem for path in project.store.directory.glob("index-*")}
+
+
 def emptied(project: Path, but: int) -> tuple[int, int]:
     """Only the first records of the shop are left: how many there are and were."""
     with sqlite3.connect(project / "shop.db") as con:
@@ -167,11 +172,14 @@ def test_a_table_that_lost_most_of_its_records_stops_a_resolve(project: Path, wa
         again = opened.resolve()
         assert again.unchanged and (again.touched is not None) is (way != "rules"), "what stopped took no index away"
         assert links(opened) == found
-        assert len(list(opened.store.directory.glob("index-*"))) <= 2, "the one built upon, and what differs from it"
+        assert len(indexes(opened)) <= 2, "the one built upon, and what differs from it"
         now, before = emptied(project, 100)
         report = opened.resolve(allow_shrink=True)
         assert [(t.source, t.now, t.before) for t in report.shrunk] == [("shop", now, before)]
-        assert len(list(opened.store.directory.glob("index-*"))) <= 2
+        assert len(indexes(opened)) <= 2
+        if way == "whole":
+            opened.resolve(full=True, allow_shrink=True)
+            assert indexes(opened) == {"index-000004"}, "the others go with all that is of them"
         assert opened.resolve().shrunk == (), "it is as it should be now"
 
 
