@@ -185,8 +185,9 @@ class Project:
 
     @cached_property
     def store(self) -> StateStore:
-        model, key = self.model, self.model.encryption_key
-        return StateStore(Path(model.state) / "crosswalk", key.reveal() if key is not None else None, keep=model.keep_versions)
+        model = self.model
+        key, former = (given.reveal() if given is not None else None for given in (model.encryption_key, model.former_encryption_key))
+        return StateStore(Path(model.state) / "crosswalk", key, former_key=former, keep=model.keep_versions)
 
     # what plans and runs queries is imported by the first: `why`, `review`, `decide` and the like start in half the time
 

@@ -17,7 +17,7 @@ def refuse_shrunk(project: Project, file: Path) -> None:
     """`file` is a version that is about to serve. Raises: SourceShrunk, if a mapped table has lost more of its records than it may."""
     if (before := project.store.current()) is None:
         return
-    now = links(Crosswalk(file, project.store.encryption_key))
+    now = links(project.store.open(file))
     mapped = {(m.object, m.space, m.source, m.table) for m in project.model.resolved}  # what is no longer mapped is gone on purpose
     lost = shrunk({place: now.get(place, 0) for place in mapped}, links(before), project.model.max_shrink)
     if not lost:

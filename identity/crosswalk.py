@@ -101,10 +101,10 @@ class SourceKey:
 class Crosswalk:
     """One published version. Immutable; safe to use from many threads; `lookup` and `canonical` use a connection of its own."""
 
-    def __init__(self, path: Path, encryption_key: str | None = None) -> None:
-        """Raises: CrosswalkDamaged, CrosswalkVersion, CrosswalkKey."""
+    def __init__(self, path: Path, *keys: str) -> None:
+        """`keys`: an encrypted file is under one of them. Raises: CrosswalkDamaged, CrosswalkVersion, CrosswalkKey."""
         self.path = path
-        self._encryption_key = encryption_key
+        self._keys: tuple[str | None, ...] = keys or (None,)
         self._opening = threading.Lock()
         self._own: duckdb.DuckDBPyConnection | None = None
         self._cursors = threading.local()
@@ -157,21 +157,33 @@ class Crosswalk:
 
     def attach(self, con: duckdb.DuckDBPyConnection, alias: str) -> None:
         """ATTACH the file to `con`, read-only, as `alias`. Raises: CrosswalkDamaged, CrosswalkKey."""
-        key = f", ENCRYPTION_KEY {literal(self._encryption_key)}" if self._encryption_key and self.encrypted else ""
-        try:
-            con.execute(f"ATTACH {literal(str(self.path))} AS {identifier(alias)} (READ_ONLY{key})")
-        except duckdb.Error as cause:
-            if self.encrypted:
-                said = "does not open with the key given" if key else "is encrypted, and no key is given"
-                raise CrosswalkKey(
-                    f"the crosswalk {self.path.name} {said}", hint="set `encryption_key` to the key it was written with"
-                ) from cause
-            raise damaged(self.path) from cause
+        refused: duckdb.Error | None = None
+        for key in self._keys if self.encrypted else (None,):
+            option = f", ENCRYPTION_KEY {literal(key)}" if key else ""
+            try:
+                con.execute(f"ATTACH {literal(str(self.path))} AS {identifier(alias)} (READ_ONLY{option})")
+            except duckdb.Error as cause:
+                refused = cause
+            else:
+                self._keys = (key,)
+                return
+        if self.encrypted:
+            said = "is encrypted, and no key is given" if self._keys == (None,) else "does not open with the key given"
+            raise CrosswalkKey(
+                f"the crosswalk {self.path.name} {said}",
+                hint="set `encryption_key` to the key it was written with, or `former_encryption_key` if there is a new one",
+            ) from refused
+        raise damaged(self.path) from refused
 
     @cached_property
     def encrypted(self) -> bool:
         """Whether the file is encrypted."""
         return is_encrypted(self.path)
+
+    @property
+    def key(self) -> str | None:
+        """The key that the file is under; None if it is not encrypted."""
+        return self._keys[0]
 
     @cached_property
     def resolved_at(self) -> datetime | None:

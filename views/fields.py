@@ -145,6 +145,7 @@ class EntityFields(Struct, forbid_unknown_fields=True):
 class IdentityFields(Struct):
     secret: Annotated[str, Meta(description="${env:NAME}: the key under which ids are minted")] = ""
     encryption_key: Annotated[str, Meta(description="${env:NAME}: encrypts the crosswalk file")] = ""
+    former_encryption_key: Annotated[str, Meta(description="${env:NAME}: opens the crosswalk that was written under the key before")] = ""
     import_: Annotated[str, Meta(description="an existing crosswalk to use instead of resolving")] = field(default="", name="import")
     incremental: Annotated[bool, Meta(description="leave an index, so that the next resolve need only look at what changed")] = False
     keep_versions: Annotated[int, Meta(ge=1, description="as many versions of the crosswalk stay, for rollback and a look back")] = 5

@@ -69,6 +69,7 @@ def _model(fields: ProjectFields, root: Node, directory: Path, problems: Problem
         principals={name: tuple(roles) for name, roles in fields.principals.items()},
         secret=_identity_secret(root, "secret", directory, problems),
         encryption_key=_identity_secret(root, "encryption_key", directory, problems),
+        former_encryption_key=_identity_secret(root, "former_encryption_key", directory, problems),
         crosswalk=str(directory / fields.identity.import_) if fields.identity.import_ else None,
         decisions=str(directory / fields.identity.decisions),
         incremental=fields.identity.incremental,

@@ -226,6 +226,7 @@ class Model:
     principals: MappingOf[str, tuple[str, ...]] = field(default_factory=dict)
     secret: Secret | None = field(default=None, repr=False)
     encryption_key: Secret | None = field(default=None, repr=False)
+    former_encryption_key: Secret | None = field(default=None, repr=False)
     crosswalk: str | None = None
     decisions: str = "decisions.jsonl"
     incremental: bool = False

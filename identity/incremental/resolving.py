@@ -62,7 +62,7 @@ def incremental(
     check_decisions(decisions, records)
     started = time.monotonic()
     current = store.current()
-    if current is None or current.encrypted != bool(store.encryption_key):
+    if current is None or current.key != store.encryption_key:
         raise NoIndex("there is no crosswalk yet" if current is None else "the crosswalk is to be encrypted anew")
     with scratch(memory_limit, threads) as con, store.write(con, amend=True) as draft:
         assert draft.previous is not None

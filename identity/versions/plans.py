@@ -19,7 +19,6 @@ from typing import Any
 import msgspec
 
 from connectors.spi.errors import C360Error
-from identity.crosswalk import Crosswalk
 from identity.errors import NoPlan, PlanDamaged, StalePlan
 from identity.model import MatchRule, RecordSet
 from identity.report import ResolveReport
@@ -111,7 +110,7 @@ def apply(store: CrosswalkStore, decisions: Decisions | None = None, models: Pat
 
 def _keep(store: CrosswalkStore, done: Resolved, file: Path, decisions: str, now: datetime) -> Plan:
     """Put draft and report in their places. Under the lock; the report comes last, for a draft without one is swept."""
-    new = Crosswalk(file, store.encryption_key)
+    new = store.open(file)
     new.attach(done.con, "new")
     found = changes(done.con, done.draft.previous, new)
     done.con.execute("DETACH new")
@@ -148,7 +147,7 @@ def _refuse_stale(store: CrosswalkStore, found: Plan, decisions: Decisions, mode
 
 def _verify(store: CrosswalkStore, found: Plan, file: Path) -> None:
     try:
-        whole = file.stat().st_size == found.size and _digest(file) == found.sha256 and Crosswalk(file, store.encryption_key)
+        whole = file.stat().st_size == found.size and _digest(file) == found.sha256 and store.open(file)
     except (OSError, C360Error) as cause:
         raise _damaged(file) from cause
     if not whole:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import duckdb
 
-from identity.crosswalk import Crosswalk, damaged, is_encrypted
+from identity.crosswalk import Crosswalk, damaged
 from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkUnwritable, CrosswalkVersion, NoSuchVersion, ResolveRunning
 from identity.versions import schema
 
@@ -46,13 +46,14 @@ class Draft:
 class CrosswalkStore:
     """The versions of one crosswalk in `directory` (made if need be, for the owner's eyes only); `keep` of them stay.
 
-    With `encryption_key` new versions are encrypted. Safe to use from many threads and processes; one writer at a time.
+    With `encryption_key` new versions are encrypted; `former_key` opens those that were written before it. Safe to use from many threads
+    and processes; one writer at a time.
     """
 
-    def __init__(self, directory: str | Path, encryption_key: str | None = None, *, keep: int = 5) -> None:
+    def __init__(self, directory: str | Path, encryption_key: str | None = None, *, former_key: str | None = None, keep: int = 5) -> None:
         self.directory = Path(directory)
         self.keep = max(keep, 1)
-        self.encryption_key = encryption_key
+        self.encryption_key, self._former_key = encryption_key, former_key
         self._lock = threading.Lock()
         self._latest: Crosswalk | None = None
         self._seen: tuple[int, ...] | None = None
@@ -89,14 +90,18 @@ class CrosswalkStore:
         if not path.is_file():
             kept = ", ".join(map(str, self.versions())) or "none"
             raise NoSuchVersion(f"version {version} of the crosswalk is not kept", hint=f"kept: {kept}")
-        crosswalk = Crosswalk(path, self.encryption_key)
+        crosswalk = self.open(path)
         self._open.add(crosswalk)
         return crosswalk
+
+    def open(self, path: Path) -> Crosswalk:
+        """The version in a file, published or not. Raises: CrosswalkDamaged, CrosswalkVersion, CrosswalkKey."""
+        return Crosswalk(path, *(key for key in (self.encryption_key, self._former_key) if key))
 
     def _before(self, run: int) -> Crosswalk | None:
         kept = [version for version in self.versions() if version < run]
         with suppress(CrosswalkDamaged, CrosswalkVersion, CrosswalkKey):
-            return Crosswalk(self.path(kept[-1]), self.encryption_key) if kept else None
+            return self.open(self.path(kept[-1])) if kept else None
         return None
 
     @contextmanager
@@ -209,7 +214,7 @@ class CrosswalkStore:
         path = self.directory / name
         if not re.fullmatch(r"v\d{6,}\.duckdb", name) or not path.is_file() or str(path.stat().st_size) != size:
             raise damaged(path if name else self.directory / "current")
-        crosswalk = Crosswalk(path, self.encryption_key)
+        crosswalk = self.open(path)
         self._open.add(crosswalk)
         return crosswalk
 
@@ -220,23 +225,25 @@ class CrosswalkStore:
             leftover.unlink(missing_ok=True)
 
     def _prune(self, newest: int) -> None:
-        """Drop versions beyond `keep`, and unencrypted ones once there is a key; none that this process may still open."""
+        """Drop versions beyond `keep`, and once there is a key those that are not under it; none that this process may still open."""
         in_use = {crosswalk.path for crosswalk in list(self._open)} | {self.path(newest)}
         versions = self.versions()
         for version in versions:
             path = self.path(version)
-            if path not in in_use and (version in versions[: -self.keep] or (self.encryption_key and not _is_encrypted(path))):
+            if path not in in_use and (version in versions[: -self.keep] or (self.encryption_key and self._under_another_key(path))):
                 path.unlink(missing_ok=True)
         if not self.index_path(newest).is_file():
             for index in self.directory.glob("index-*"):
                 index.unlink(missing_ok=True)
 
-
-def _is_encrypted(path: Path) -> bool:
-    try:
-        return is_encrypted(path)
-    except CrosswalkDamaged:
-        return True  # nothing can be read from it either way; the newest `keep` go first
+    def _under_another_key(self, path: Path) -> bool:
+        """Whether a version is unencrypted, or under a key of before. Of what is broken nothing is known; the newest `keep` stay."""
+        try:
+            return self.open(path).key != self.encryption_key
+        except CrosswalkKey:
+            return True
+        except (CrosswalkDamaged, CrosswalkVersion):
+            return False
 
 
 def _refused(cause: Exception, directory: Path) -> str | None:

@@ -187,6 +187,9 @@ def test_two_entities_and_an_encrypted_crosswalk(tmp_path: Path, models: Path) -
     assert moved == {("crm", 3)}
     assert b"house7" not in store.index_path(2).read_bytes()
     assert not list(store.directory.glob("index-*.arrow")), "rows beside the index would not be encrypted"
+    changed = CrosswalkStore(store.directory, "a key of today", former_key="a key to encrypt with")
+    with pytest.raises(NoIndex, match="encrypted anew"):
+        incremental(everything(world, households), rules, changed, SECRET, engines=engines())
     assert len(list(store.directory.glob("index-*.duckdb"))) == 2
 
 

@@ -274,6 +274,22 @@ def test_an_encrypted_crosswalk(tmp_path: Path) -> None:
         assert "another" not in str(error.value)
 
 
+@pytest.mark.skipif(not CAN_ENCRYPT, reason="no httpfs wheel for this DuckDB")
+def test_a_new_key_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
+    before = ids(publish(CrosswalkStore(tmp_path, "the first key"), "findme@x.de"))
+    changed = CrosswalkStore(tmp_path, "the second key", former_key="the first key")
+    served = changed.current()
+    assert served is not None and (ids(served), served.key) == (before, "the first key")
+    del served
+    crosswalk = publish(changed, "findme@x.de")
+    assert (ids(crosswalk), crosswalk.key, crosswalk.version) == (before, "the second key", 2)
+    assert publish(changed, "findme@x.de").version == 3 and changed.versions() == (2, 3), "what the former key opens is gone"
+    assert ids(changed.at(2)) == before and CrosswalkStore(tmp_path, "the second key").current() is not None
+    back = CrosswalkStore(tmp_path, former_key="the second key")
+    plain = publish(back, "findme@x.de")
+    assert (ids(plain), plain.encrypted, plain.key) == (before, False, None)
+
+
 def test_encryption_without_the_extension(store: CrosswalkStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("identity.versions.schema.find_spec", lambda name: None)
     with pytest.raises(MissingEncryption) as error:
