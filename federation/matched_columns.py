@@ -11,7 +11,7 @@ from sqlglot import exp
 from connectors.spi import Column
 from federation.errors import AttributeType, MappingFailed
 from federation.findings import NOTE, Finding
-from federation.run import cause_of
+from federation.halt import cause_of
 from identity.column_fit import EXPECTED, article, sampled_fits, taken_for
 from identity.engines import kinds_of
 from identity.model import MatchKey, RecordSet

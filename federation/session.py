@@ -16,11 +16,12 @@ from connectors.spi.errors import C360Error, InternalError
 from federation import parameters, passes
 from federation.answers import place, stream
 from federation.errors import MissingParameter, QueryFailed
+from federation.halt import cause_of, over_memory
 from federation.inbox import Stopped
 from federation.planner import Prepared
 from federation.report import Report, size_of
 from federation.result import Result
-from federation.run import Run, cause_of, over_memory
+from federation.run import Run
 from federation.virtual_table import VirtualTable
 from federation.wording import said
 from views.expand import Views

@@ -12,11 +12,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from federation.halt import cause_of
 from federation.inbox import Stopped
 from federation.planner import Prepared
 from federation.python_values import dicts_of, values_of
 from federation.report import Report
-from federation.run import Run, cause_of
+from federation.run import Run
 from identity.crosswalk import Crosswalk, SourceKey
 from views.branches import absent
 from views.expand import CROSSWALK, TIMELINE, Views

@@ -11,7 +11,7 @@ import pytest
 from connectors.spi import Deadline
 from connectors.spi.errors import SourceBroken
 from connectors.sqlite import session as sqlite_session
-from federation import result, run, session
+from federation import fetching, result, session
 from federation.inbox import Stopped
 from federation.source_sessions import SourceSessions
 from tests.support.world import World
@@ -38,7 +38,7 @@ def test_an_answer_closed_early_is_no_error(world: World, monkeypatch: pytest.Mo
 
 def test_who_fetches_does_not_wait_for_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller's thread takes one fetch of its own: nobody reads meanwhile, so what may run ahead must not bound it."""
-    monkeypatch.setattr(run, "AHEAD", 0)
+    monkeypatch.setattr(fetching, "AHEAD", 0)
     monkeypatch.setattr(sqlite_session, "BATCH", 1)
     asked = "SELECT count(city) FROM individual WHERE birth_date > '1900-01-01'"
     rows = world.project.session("root").sql(asked, timeout=5).fetchall()
