@@ -19,6 +19,10 @@ from views.relations import PROVENANCE, Survived
 
 EXTRA = ("records", "last_updated_at")
 _GATHERED = "c360_records"
+_FIRST, _TIMES, _KEYS = 1 << 104, 1 << 40, 1 << 32
+"""Where the parts of a packed number begin; below `_KEYS` is the place in key order."""
+_NO_TIME = -(1 << 62)
+"""Microseconds, earlier than any."""
 
 
 def needed_attributes(view: Survived, columns: Sequence[str]) -> tuple[str, ...]:
@@ -83,7 +87,8 @@ def _survivor(view: Survived, column: str) -> exp.Expr:
     rule, order_of = view.survivorship.rule(attribute), view.survivorship.order(attribute)
     sources = [branch.source for branch in view.records.branches]
     rank = _rank(sources, order_of)
-    latest = f'coalesce(epoch_us("_at"), -4611686018427387904)::HUGEINT * 1099511627776 + {rank} * 4294967296 + (4294967295 - "_ord")'
+    key_order = f'({_KEYS - 1} - "_ord")'
+    latest = f'coalesce(epoch_us("_at"), {_NO_TIME})::HUGEINT * {_TIMES} + {rank} * {_KEYS} + {key_order}'
     match rule:
         case SurvivorshipRule.MIN | SurvivorshipRule.MAX if taken == value:
             return _parse(f"{rule.value}({value})")
@@ -91,13 +96,13 @@ def _survivor(view: Survived, column: str) -> exp.Expr:
             sign = "-" if rule is SurvivorshipRule.MIN else ""
             return _parse(f"arg_{rule.value}_null({taken}, {{'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
         case SurvivorshipRule.PRIORITY:
-            order = f"{_trust(sources, order_of)}::HUGEINT * {1 << 104} + {latest}"
+            order = f"{_trust(sources, order_of)}::HUGEINT * {_FIRST} + {latest}"
         case SurvivorshipRule.FREQUENT:
-            order = f'"_n_{attribute}"::HUGEINT * {1 << 104} + {latest}'
+            order = f'"_n_{attribute}"::HUGEINT * {_FIRST} + {latest}'
         case SurvivorshipRule.LONGEST:
-            order = f"length({value}::VARCHAR)::HUGEINT * {1 << 104} + {latest}"
+            order = f"length({value}::VARCHAR)::HUGEINT * {_FIRST} + {latest}"
         case SurvivorshipRule.ANY:
-            order = f'{rank}::BIGINT * 4294967296 + (4294967295 - "_ord")'
+            order = f"{rank}::BIGINT * {_KEYS} + {key_order}"
         case _:
             order = latest
     if taken == value:

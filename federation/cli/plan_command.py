@@ -96,7 +96,7 @@ def counted(found: Changes) -> str:
     """How many ids and records are different between two versions."""
     return (
         f"{found.merged:,} merged, {found.split:,} split off, {found.minted - found.split:,} of new records, {found.retired:,} retired; "
-        f"{found.moved:,} records change their id"
+        f"{found.moved:,} {'record changes its' if found.moved == 1 else 'records change their'} id"
     )
 
 

@@ -117,7 +117,8 @@ def lines(report: ResolveReport) -> list[str]:
 def read_lines(report: ResolveReport) -> list[str]:
     """What was read and how much of it was matched, for people."""
     read = sum(s.records for s in report.sources)
-    said = [f"{read:,} records are {report.ids:,} people or other entities (crosswalk version {report.version}, {report.seconds:.1f} s)"]
+    whom = "people" if {s.entity for s in report.sources} <= {"individual"} else "people or other entities"
+    said = [f"{read:,} records are {report.ids:,} {whom} (crosswalk version {report.version}, {report.seconds:.1f} s)"]
     if report.touched is not None:
         t = report.touched
         said.append(
