@@ -98,35 +98,50 @@ class ClusterEvidence:
 def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Sequence[Decision] = (), secret: bytes = b"") -> Why:
     """Why two records are one, or are not. Their own pair is None in the answer if nothing was kept of it. Under the project's `secret`
     decisions name records whose keys are personal."""
-    members = {m.rec: m for m in evidence.members(a.id360)}
-    inside = evidence.inside(min(members))
+    mine, theirs = evidence.members(a.id360), evidence.members(b.id360)
+    members = {m.rec: m for m in (*mine, *theirs)}
     pair = (min(a.rec, b.rec), max(a.rec, b.rec))
     if a.id360 == b.id360:
+        inside = evidence.inside(_cluster(mine))
         direct = inside.where((inside.left == pair[0]) & (inside.right == pair[1]))
         steps = inside.where(path(inside, a.rec, b.rec))
         told = _told(evidence, steps, members)
         across: tuple[PairEvidence, ...] = ()
         household, limit, hidden = None, None, _NOTHING
     else:
-        others = evidence.members(b.id360)
-        members |= {m.rec: m for m in others}
-        mine, theirs = (min(m.rec for m in members.values() if m.id360 == id360) for id360 in (a.id360, b.id360))
-        near = evidence.near(mine)
-        near = near.where(near.beyond == theirs)
-        limit = evidence.kept_apart(mine, theirs)
-        hidden = unkept(evidence.members(a.id360), others, near) if limit == OUTVOTED else _NOTHING
+        one, other = _cluster(mine), _cluster(theirs)
+        near = evidence.near(one)
+        near = near.where(near.beyond == other)
+        limit = evidence.kept_apart(one, other)
+        hidden = unkept(mine, theirs, near) if limit == OUTVOTED else _NOTHING
         direct = near.where((np.minimum(near.left, near.right) == pair[0]) & (np.maximum(near.left, near.right) == pair[1]))
         rest = near.where((near.left != a.rec) | (near.right != b.rec))
         across = _told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members)
         told = ()
-        household = together(evidence, evidence.members(a.id360), others)
+        household = together(evidence, mine, theirs)
     own = _told(evidence, direct, members)
-    kept_apart = told_limit(limit) if limit else ""
     touched = {str(members[rec]) for rec in (a.rec, b.rec)} | {name for step in told for name in (step.a, step.b)}
     return Why(
-        evidence.entity, evidence.space, str(a), str(b), a.id360, b.id360, told, own[0] if own else None, across,
-        _decisions(evidence, decisions, [m for m in members.values() if str(m) in touched], secret), household, kept_apart, *hidden,
-    )  # fmt: skip
+        entity=evidence.entity,
+        space=evidence.space,
+        a=str(a),
+        b=str(b),
+        id360_a=a.id360,
+        id360_b=b.id360,
+        path=told,
+        direct=own[0] if own else None,
+        across=across,
+        decisions=_decisions(evidence, decisions, [m for m in members.values() if str(m) in touched], secret),
+        together=household,
+        kept_apart=told_limit(limit) if limit else "",
+        unkept=hidden[0],
+        example=hidden[1],
+    )
+
+
+def _cluster(members: Sequence[Member]) -> int:
+    """What evidence calls their cluster: its smallest record, which need not be the first (one that came later has a large number)."""
+    return min(member.rec for member in members)
 
 
 def unkept(mine: Sequence[Member], theirs: Sequence[Member], near: Pairs) -> tuple[int, tuple[str, str] | None]:
@@ -153,13 +168,21 @@ def why_cluster(evidence: StoredEvidence, id360: int, decisions: Sequence[Decisi
         members |= evidence.named(beyond.right.tolist())
     scored = inside.odds[~np.isnan(inside.odds)]
     possible = len(vertices) * (len(vertices) - 1) // 2
+    own = [m for m in members.values() if m.id360 == id360]
     return ClusterEvidence(
-        evidence.entity, evidence.space, id360, tuple(str(m) for m in members.values() if m.id360 == id360),
-        _told(evidence, inside.where(tree[np.argsort(weight[tree], kind="stable")]), members), bridge, parts, len(scored),
-        len(joining) / possible if possible else 1.0, float(scored.mean()) if len(scored) else None,
-        _told(evidence, beyond, members),
-        _decisions(evidence, decisions, [m for m in members.values() if m.id360 == id360], secret),
-    )  # fmt: skip
+        entity=evidence.entity,
+        space=evidence.space,
+        id360=id360,
+        records=tuple(map(str, own)),
+        strongest=_told(evidence, inside.where(tree[np.argsort(weight[tree], kind="stable")]), members),
+        bridge=bridge,
+        parts=parts,
+        compared=len(scored),
+        cohesion=len(joining) / possible if possible else 1.0,
+        mean=float(scored.mean()) if len(scored) else None,
+        near=_told(evidence, beyond, members),
+        decisions=_decisions(evidence, decisions, own, secret),
+    )
 
 
 def _bridge(evidence: StoredEvidence, inside: Pairs, members: dict[int, Member]) -> tuple[PairEvidence | None, tuple[int, int] | None]:
@@ -236,8 +259,8 @@ def best_pair(evidence: StoredEvidence, one: int, other: int) -> tuple[Member, M
     mine, theirs = evidence.members(one), evidence.members(other)
     if not mine or not theirs:
         return None
-    near = evidence.near(mine[0].rec)
-    near = near.where(near.beyond == theirs[0].rec)
+    near = evidence.near(_cluster(mine))
+    near = near.where(near.beyond == _cluster(theirs))
     if not len(near):
         return mine[0], theirs[0]
     best = int(np.argmax(near.odds))

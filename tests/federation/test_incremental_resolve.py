@@ -277,6 +277,28 @@ def test_what_a_record_hangs_together_with_is_told_after_it_came(project: Path) 
         assert {m.key for m in evidence.named([m.rec for m in mates]).values()} == {m.key for m in mates}
 
 
+def test_the_best_pair_of_two_people_is_found_where_a_later_record_is_named_first(project: Path) -> None:
+    """A record that came later has a number beyond all others: the first record of a person is not always the smallest."""
+    with sqlite3.connect(project / "shop.db") as con:
+        ((known,),) = con.execute("SELECT min(id) FROM person WHERE id > 20").fetchall()
+        misspelt = "INSERT INTO person SELECT 9000, given, 'Q' || substr(family, 2, 2), 'q@elsewhere.org', town FROM person WHERE id = ?"
+        con.execute(misspelt, [known])
+    with sqlite3.connect(project / "crm.db") as con:
+        ((given, family, mail, town),) = con.execute("SELECT given, family, mail, town FROM person WHERE id = ?", [known]).fetchall()
+        con.execute("DELETE FROM person WHERE id = ?", [known])
+    with c360.connect(project) as opened:
+        opened.resolve()
+        with sqlite3.connect(project / "crm.db") as con:
+            con.execute("INSERT INTO person VALUES (?, ?, ?, ?, ?)", [known, given[0], family, mail, town])
+        assert opened.resolve().touched is not None
+        crosswalk = opened.store.current()
+        assert crosswalk is not None
+        one, other = (crosswalk.id_of("individual", "", "shop", "person", (key,)) for key in (known, 9000))
+        assert one == crosswalk.id_of("individual", "", "crm", "person", (known,)) != other
+        found = opened.why(one, other)
+        assert (found.a, found.b) == (f"shop.person:{known}", "shop.person:9000") and found.direct is not None
+
+
 def test_a_report_says_of_which_run_its_figures_are(project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     with c360.connect(project) as opened:
