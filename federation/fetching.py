@@ -12,7 +12,7 @@ from itertools import groupby
 import duckdb
 import pyarrow as pa
 
-from connectors.spi import Fragment
+from connectors.spi import Deadline, Fragment
 from connectors.spi.errors import (
     C360Error,
     Cancelled,
@@ -23,7 +23,7 @@ from connectors.spi.errors import (
     SourceTimeout,
     UnmappedType,
 )
-from federation.halt import Halt, over_memory
+from federation.halt import Halt, over_memory, timed_out
 from federation.inbox import Inbox, Stopped
 from federation.lookups import Lookups, carry, fitting, key_arrays
 from federation.plan import Fetch
@@ -52,6 +52,7 @@ class Fetching:
         self,
         values: Mapping[str, object],
         report: Report,
+        deadline: Deadline,
         sessions: SourceSessions,
         lookups: Lookups,
         pace: Pace,
@@ -61,7 +62,8 @@ class Fetching:
         partial: bool,
         drifted: Callable[[str], None],
     ) -> None:
-        self._values, self._report, self._sessions, self._lookups, self._pace, self._halt = values, report, sessions, lookups, pace, halt
+        self._values, self._report, self._deadline, self._halt = values, report, deadline, halt
+        self._sessions, self._lookups, self._pace = sessions, lookups, pace
         self._memory, self._partial, self._drifted = memory, partial, drifted
         self._inboxes: dict[str, Inbox] = {}
         self._pending: dict[str, Future[None]] = {}
@@ -157,7 +159,9 @@ class Fetching:
         if self._late and isinstance(error, Cancelled):
             error = SourceTimeout(source, f"`{source}` did not answer in time", hint="try again, or give the query more time")
         if not (self._partial and isinstance(error, SourceError)):
-            self._halt.stop(error)
+            # whoever looks at the clock first, the source or the watchdog: the query's time is over, and that is what is told
+            late = isinstance(error, SourceTimeout) and self._deadline.expired
+            self._halt.stop(timed_out(self._report) if late else error)
             return
         self._report.missing[source] = error.code
         for fetch in fetches:

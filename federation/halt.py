@@ -11,8 +11,9 @@ import duckdb
 
 from connectors import watchdog
 from connectors.spi.errors import C360Error, InternalError
-from federation.errors import OverMemory
+from federation.errors import OverMemory, QueryTimeout
 from federation.inbox import POLL
+from federation.report import Report
 
 
 class Halt:
@@ -85,3 +86,11 @@ def over_memory() -> OverMemory:
         "the query needs more memory than its budget; nothing is spilled to disk",
         hint="narrow it (a filter, fewer columns), or raise `settings.memory`",
     )
+
+
+def timed_out(report: Report) -> QueryTimeout:
+    """Which names the tables that were asked and of which nothing has come."""
+    silent = [m for m in list(report.fragments) if m.asked and not m.rows and (m.error or not m.ms)]
+    tables = ", ".join(dict.fromkeys(f"`{m.source}.{m.table}`" for m in silent))
+    hint = "narrow it, or give it more: timeout=… (on the command line --timeout)"
+    return QueryTimeout("the query ran out of its time" + (f"; {tables} had not answered" if tables else ""), hint=hint)

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from connectors import watchdog
 from connectors.spi import Connector, Deadline
 from connectors.spi.errors import C360Error, Cancelled
-from federation.errors import MappingFailed, QueryTimeout
+from federation.errors import MappingFailed
 from federation.fetching import Fetching
-from federation.halt import Halt, cause_of
+from federation.halt import Halt, cause_of, timed_out
 from federation.inbox import Inbox, Stopped
 from federation.lookups import Lookups
 from federation.plan import IdSet, QueryPlan, Trusted, quick
@@ -55,10 +55,10 @@ class Run:
         self._sessions = SourceSessions(plan, sources, deadline, self._halt.stopped)
         self._lookups = Lookups(plan, pool.room, self.watch, self._searched, unresolved)
         self._fetching = Fetching(
-            values, report, self._sessions, self._lookups, pool.pace, self._halt, memory=memory, partial=partial, drifted=drifted
+            values, report, deadline, self._sessions, self._lookups, pool.pace, self._halt, memory=memory, partial=partial, drifted=drifted
         )
         patience = time.monotonic() + deadline.remaining() * PATIENCE
-        self._alarms = [watchdog.schedule(deadline.at, lambda: self.stop(_timed_out(report)))]
+        self._alarms = [watchdog.schedule(deadline.at, lambda: self.stop(timed_out(report)))]
         self._alarms += [watchdog.schedule(patience, self._fetching.leave_out_late)] if partial else []
 
     @property
@@ -178,11 +178,3 @@ class Run:
 
     def _searched(self, name: str) -> pa.Table:
         return self.rows(next(s for s in self.plan.searches if s.name == name)).read_all()
-
-
-def _timed_out(report: Report) -> QueryTimeout:
-    """Which names the tables that were asked and of which nothing has come."""
-    silent = dict.fromkeys(f"`{m.source}.{m.table}`" for m in list(report.fragments) if m.asked and not m.rows and not m.ms)
-    waited = f"; {', '.join(silent)} had not answered" if silent else ""
-    hint = "narrow it, or give it more: timeout=… (on the command line --timeout)"
-    return QueryTimeout(f"the query ran out of its time{waited}", hint=hint)

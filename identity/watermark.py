@@ -17,7 +17,7 @@ AHEAD = dt.timedelta(days=1)
 """A moment further ahead of us than this is no mark (9999-12-31 would be the last one ever): its row is read each time."""
 
 
-class Stored(TypedDict):
+class StoredMark(TypedDict):
     """A watermark as an index keeps it."""
 
     of: str
@@ -48,7 +48,7 @@ class Watermark:
         if seen is not None and (self.latest is None or seen > self.latest):
             self.latest = seen
 
-    def resume(self, stored: Stored | None) -> Callable[[], pa.RecordBatchReader] | None:
+    def resume(self, stored: StoredMark | None) -> Callable[[], pa.RecordBatchReader] | None:
         """Go on from where an earlier reading ended: what reads the rows that may have changed since. None: nothing is known of them."""
         if stored is None or stored["of"] != self.of:
             return None
@@ -56,7 +56,7 @@ class Watermark:
         kind = next(k for k in (dt.datetime, dt.date, int) if isinstance(made, k))
         return lambda: self.since(made - OVERLAP[kind])  # type: ignore[operator]
 
-    def stored(self) -> Stored | None:
+    def stored(self) -> StoredMark | None:
         """What an index keeps; None if no row had a mark."""
         if self.latest is None:
             return None
@@ -68,7 +68,7 @@ class Watermark:
         return dt.date.fromisoformat(text) if pa.types.is_date(self.type) else dt.datetime.fromisoformat(text)
 
 
-def stored_marks(named: Sequence[tuple[str, Watermark | None]]) -> dict[str, Stored]:
+def stored_marks(named: Sequence[tuple[str, Watermark | None]]) -> dict[str, StoredMark]:
     """By link table what an index keeps of the watermarks of its sources."""
     marks = {name: watermark.stored() for name, watermark in named if watermark is not None}
     return {name: mark for name, mark in marks.items() if mark is not None}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import c360
+from connectors import watchdog
 from federation.errors import NotSupported, QueryFailed, QueryTimeout, UnknownColumn
 from federation.passes import NAMES
 from federation.project import Project
@@ -44,7 +45,11 @@ def project(tmp_path: Path) -> Iterator[Project]:
             yield project
 
 
-def test_a_timeout_names_the_table_that_did_not_answer(project: Project) -> None:
+@pytest.mark.parametrize("first", ["the watchdog", "the source"])
+def test_a_timeout_names_the_table_that_did_not_answer(project: Project, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever of the two looks at the clock first."""
+    if first == "the source":
+        monkeypatch.setattr("federation.run.watchdog.schedule", lambda at, call: watchdog.Alarm(call))
     with pytest.raises(QueryTimeout) as caught:
         project.session().sql("SELECT subject FROM support_case UNION ALL SELECT store FROM sales_order", timeout=5).fetchall()
     assert "`slow.ticket` had not answered" in caught.value.message and "quick" not in caught.value.message
