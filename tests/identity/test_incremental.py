@@ -24,7 +24,9 @@ from identity.versions.store import CrosswalkStore
 
 @pytest.mark.usefixtures("any_share")
 @pytest.mark.parametrize("seed", range(2))
-def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed: int) -> None:
+def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    if seed:
+        monkeypatch.setattr("identity.incremental.comparing.FEW", 5)  # made ready by halves, as many are
     for _ in Both(tmp_path, models).through(*history(seed), batches=2):
         pass
 
