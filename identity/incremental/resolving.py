@@ -29,7 +29,7 @@ from identity.incremental.pool import Pool
 from identity.incremental.record_index import IndexWriter, KeySum, NoIndex, RecordIndex
 from identity.incremental.stored_rows import Stored
 from identity.loading import Loaded, Progress
-from identity.model import MatchKey, MatchRule, RecordSet
+from identity.model import Households, MatchKey, MatchRule, RecordSet
 from identity.report import ResolveReport, SourceCount, Touched
 from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
 from identity.run import Run
@@ -80,6 +80,23 @@ def incremental(
     return report
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """The records of one (entity, space) after they were matched anew. `name` is what the index calls them."""
+
+    name: str
+    pool: Pool
+    near: Neighbourhood
+    changes: Changes
+    around: Around
+    found: Matched
+
+    @property
+    def renewed(self) -> Ints:
+        """The records that came, changed or went."""
+        return np.concatenate([self.around.renewed, self.changes.gone])
+
+
 @dataclass(kw_only=True)
 class Amending(Run):
     """An incremental resolve under way."""
@@ -113,7 +130,7 @@ class Amending(Run):
         near = Neighbourhood(pool, self.engines, (entity, space), rules, identifiers, here)
         around = near.find(changes)
         found = near.match(around, changes.gone)
-        self._write(name, pool, near, changes, around, found, identifiers)
+        self._write(_Group(name, pool, near, changes, around, found), identifiers)
         self.yields += found.matching.yields
         self.ignored += found.bound.ignored  # every record that is there and that a decision names was matched anew
         self.contradicted.update((entity, space, found.bound.cannot_by[refused.cannot], refused.rule) for refused in found.matching.refused)
@@ -121,48 +138,48 @@ class Amending(Run):
         self._tell(pool, group, changes, found)
         pool.drop()
 
-    def _write(
-        self,
-        name: str,
-        pool: Pool,
-        near: Neighbourhood,
-        changes: Changes,
-        around: Around,
-        found: Matched,
-        identifiers: Mapping[str, MatchKey],
-    ) -> None:
+    def _write(self, group: _Group, identifiers: Mapping[str, MatchKey]) -> None:
         self.draft.opened()
-        renewed = np.concatenate([around.renewed, changes.gone])
-        following = pool.stored().next_rec + len(changes.new)
+        with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:
+            others = beside.submit(self._write_evidence, own, group)
+            self._write_ids(group, identifiers)
+            self._count_all(group.pool)
+            others.result()
+        if asked := self.engines.households.get(group.near.entity):
+            self._write_households(group, asked)
+
+    def _write_evidence(self, own: duckdb.DuckDBPyConnection, group: _Group) -> None:
+        """Evidence and index, which ask nothing of ids."""
+        pool, near, around, found, gone = group.pool, group.near, group.around, group.found, group.changes.gone
+        following = pool.stored().next_rec + len(group.changes.new)
+        amend_evidence(own, near.entity, near.space, found.matching, found.gids, group.renewed, following)
         parts = found.gids[parts_of(len(found.gids), found.rows, found.hopeful, found.bound)]
         states = found.gids, pool.of(found.gids)[1], parts
+        replace(self.index, con=own).carry_on(replace(self.writer, con=own), group.name, around.renewed, around.rows, gone, states)
 
-        def ask_no_ids(own: duckdb.DuckDBPyConnection) -> None:
-            amend_evidence(own, near.entity, near.space, found.matching, found.gids, renewed, following)
-            replace(self.index, con=own).carry_on(replace(self.writer, con=own), name, around.renewed, around.rows, changes.gone, states)
+    def _write_ids(self, group: _Group, identifiers: Mapping[str, MatchKey]) -> None:
+        """Links, and stored identifiers."""
+        pool, near, found, gone = group.pool, group.near, group.found, group.changes.gone
+        self.before = pool.borne(found.gids)
+        ids = self._identify(near.entity, near.space, found.loaded, found.matching, found.bound)
+        touched = np.concatenate([self.before[self.before != NO_ID], pool.ids_before(gone)[1]])
+        self.amended.touched = np.concatenate([self.amended.touched, touched])
+        beyond = near.borne_beyond(found, gone)
+        crowded = {name: beyond.rec[beyond.rule == JOINING + len(near.rules) + i] for i, name in enumerate(identifiers)}
 
-        with self.con.cursor() as beside, ThreadPoolExecutor(1) as pool_of_one:
-            others = pool_of_one.submit(ask_no_ids, beside)
-            self.before = pool.borne(found.gids)
-            ids = self._identify(near.entity, near.space, found.loaded, found.matching, found.bound)
-            touched = np.concatenate([self.before[self.before != NO_ID], pool.ids_before(changes.gone)[1]])
-            self.amended.touched = np.concatenate([self.amended.touched, touched])
-            beyond = near.borne_beyond(found, changes.gone)
-            crowded = {name: beyond.rec[beyond.rule == JOINING + len(near.rules) + i] for i, name in enumerate(identifiers)}
+        def stored(own: duckdb.DuckDBPyConnection) -> None:
+            amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
 
-            def stored(own: duckdb.DuckDBPyConnection) -> None:
-                amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
+        each_beside(self.con, [*self._links(pool, found, ids, gone), stored], lambda own, write: write(own))
 
-            each_beside(self.con, [*self._links(pool, found, ids, changes.gone), stored], lambda own, write: write(own))
-            self._count_all(pool)
-            others.result()
-        if asked := self.engines.households.get(near.entity):
-            left, right, weight = mates(found.matching.scored, found.bound.cannot)
-            decided = pairs_among(left, right, found.bound.cannot)
-            left, right = found.gids[left], found.gids[right]
-            again = np.isin(left, renewed) | np.isin(right, renewed) | decided
-            amend_mates(self.con, near.entity, near.space, renewed, (left[again], right[again], weight[again]), near.mates)
-            self.amended.touched = np.concatenate([self.amended.touched, self._group(near.entity, near.space, asked).before])
+    def _write_households(self, group: _Group, asked: Households) -> None:
+        near, found, renewed = group.near, group.found, group.renewed
+        left, right, weight = mates(found.matching.scored, found.bound.cannot)
+        decided = pairs_among(left, right, found.bound.cannot)
+        left, right = found.gids[left], found.gids[right]
+        again = np.isin(left, renewed) | np.isin(right, renewed) | decided
+        amend_mates(self.con, near.entity, near.space, renewed, (left[again], right[again], weight[again]), near.mates)
+        self.amended.touched = np.concatenate([self.amended.touched, self._group(near.entity, near.space, asked).before])
 
     def _links(self, pool: Pool, found: Matched, ids: Ints, gone: Ints) -> list[Callable[[duckdb.DuckDBPyConnection], None]]:
         """What brings each link table up to date."""
