@@ -149,6 +149,12 @@ class NoSuchPerson(UserError):
     code = "C360_NO_SUCH_PERSON"
 
 
+class BadWindow(UserError):
+    """A window is no number of hours, days, weeks, months or years."""
+
+    code = "C360_BAD_WINDOW"
+
+
 class AmbiguousPerson(UserError):
     """More than one person, or new records that no rule makes one, carry the identifier that a profile was asked for."""
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connectors.spi.errors import UserError
-from federation.errors import AmbiguousPerson, NoSuchPerson, PolicyRefused
+from federation.errors import AmbiguousPerson, BadWindow, NoSuchPerson, PolicyRefused
 from federation.identifier_search import unresolved
 from federation.provisional import Finder, Provisional
 from federation.report import Report
@@ -29,12 +28,6 @@ Who = int | str | Mapping[str, object] | tuple[Any, ...]
 T = TypeVar("T")
 _WINDOW = re.compile(r"^\s*(\d+)\s*(d|h|w|m|y)\s*$")
 _DAYS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
-
-
-class BadWindow(UserError):
-    """A window is no number of hours, days, weeks, months or years."""
-
-    code = "C360_BAD_WINDOW"
 
 
 @dataclass(slots=True)

@@ -79,7 +79,7 @@ class Session:
             _check_params(prepared.plan.params, values)
             report.resolved_at = crosswalk.resolved_at if crosswalk is not None else None
             report.planned, report.plan_ms = not cached, (time.perf_counter() - started) * 1000
-            run = self._run(prepared, values, report, timeout, partial)
+            run = self.run_of(prepared, values, report, timeout, partial)
             return self._answer(run, prepared, report, started, entry, max_rows)
         except BaseException as error:
             entry.closed(report, error)
@@ -106,7 +106,7 @@ class Session:
         """What this session can see, as facts."""
         return self._views
 
-    def _run(
+    def run_of(
         self,
         prepared: Prepared,
         values: Mapping[str, object],
@@ -115,6 +115,7 @@ class Session:
         partial: bool,
         unresolved: Mapping[str, pa.Table] | None = None,
     ) -> Run:
+        """A run of a prepared plan that has not begun, with everything bound; whoever has it made takes it out of `Project.running`."""
         plan = prepared.plan
         report.crosswalk_version, report.journal, report.user_sql = plan.crosswalk_version, plan.journal, plan.user_sql
         report.missing.update(prepared.missing)

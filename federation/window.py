@@ -79,7 +79,7 @@ def run_all(
     unresolved: Mapping[str, pa.Table] | None = None,
 ) -> tuple[Run, list[pa.Table]]:
     """Run a plan, and read all of its relations. Raises C360Error."""
-    run = session._run(prepared, values, report, extent.timeout, extent.partial, unresolved)
+    run = session.run_of(prepared, values, report, extent.timeout, extent.partial, unresolved)
     try:
         run.start()
         return run, run.tables()

@@ -47,7 +47,8 @@ def label(
     c360 label --import pairs.csv
     c360 label --count 0            only what the labels so far say
     """
-    from federation.labelling import Labelling, export_questions, import_answers
+    from federation.label_files import export_questions, import_answers
+    from federation.labelling import Labelling
 
     project = app.project()
     labelling = Labelling(project, entity, space)

@@ -30,7 +30,7 @@ def report(app: App, html: Path | None, labels: Path | None, output: str) -> Non
 
     It holds counts, scores and id360s; no key and no value of a record.
     """
-    from federation.labelling import quality
+    from federation.label_files import quality
 
     project = app.project()
 

@@ -15,7 +15,7 @@ import c360
 from federation.checks import check
 from federation.cli.app import run
 from federation.errors import AttributeType, MappingFailed
-from federation.labelling import quality
+from federation.label_files import quality
 
 COLUMNS = """
 version: 1

@@ -87,6 +87,7 @@ PROVOKED = (
     Provoked(errors.NoSuchPerson, lambda p: p.session("root").profile(1), ("id360",)),
     Provoked(errors.NoSuchPerson, lambda p: p.session("root").profile(("crm", "contact", 10**9)), ("crm.contact",)),
     Provoked(errors.AmbiguousPerson, lambda p: p.session("root").profile({"last_name": "Bob"}), ("last_name",)),
+    Provoked(errors.BadWindow, lambda p: p.session("root").profile(1, window="soon"), ("soon",)),
 )
 
 
