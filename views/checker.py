@@ -42,7 +42,11 @@ def _struct(node: Node, cls: type[Any], what: str) -> Iterator[ProjectFile]:
             yield from _value(value, fields[key].type, key)
         elif (other := REST.get(cls)) is None:
             yield UnknownField(f"`{what}` has no field `{key}`", value.key_at or value.at, hint=did_you_mean(key, fields))
-        elif other is not Any:
+        elif other is Any:
+            continue
+        elif not isinstance(value.value, dict) and (near := did_you_mean(key, fields, " ")).strip():  # a field misspelt, no entity
+            yield UnknownField(f"`{what}` has no field `{key}`", value.key_at or value.at, hint=near)
+        else:
             yield from _struct(value, other, key)
     for name, f in fields.items():
         if f.required and name not in node.value:
