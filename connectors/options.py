@@ -23,7 +23,7 @@ class Options:
     def __init__(self, source: str, options: Mapping[str, object]) -> None:
         self.source = source
         self._left = dict(options)
-        self._known: list[str] = []
+        self._known = ["kind", "timezone"]  # of every source: taken before its options come here
 
     def take(self, name: str, type_: type[T], default: T) -> T:
         """The option, or `default`. Integers are taken where a float is asked for."""

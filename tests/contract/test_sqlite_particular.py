@@ -192,6 +192,8 @@ def test_options_are_checked(tmp_path: Path) -> None:
         connect("shop", {})
     with pytest.raises(SourceConfig, match="did you mean `path`"):
         connect("shop", {"path": "x", "pathh": "y"})
+    with pytest.raises(SourceConfig, match="did you mean `timezone`"):
+        connect("shop", {"path": "x", "timeznoe": "UTC"})
     with pytest.raises(SourceConfig, match=r"tables\.t"):
         connect("shop", {"path": "x", "tables": {"t": {"require": ["id"]}}})
     assert connect("shop", {"path": str(tmp_path / "x.db")}).capabilities.judge(exp.true(), {}, {}).support is Support.LOCAL
