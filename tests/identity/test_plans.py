@@ -16,7 +16,6 @@ import duckdb
 import pyarrow as pa
 import pytest
 from records import RULES, SECRET, record_set
-from test_store import CAN_ENCRYPT
 
 from connectors.spi.errors import SourceBroken
 from identity.crosswalk import Crosswalk
@@ -29,6 +28,7 @@ from identity.versions.lineage import lineage
 from identity.versions.plans import apply, pending, plan
 from identity.versions.rollback import rollback
 from identity.versions.store import CrosswalkStore
+from tests.support.encryption import needs_encryption
 
 HERE = Path(__file__).parent
 EMAILS = {"individual": {"email": MatchKey("email", "email")}}
@@ -163,24 +163,16 @@ def test_a_damaged_plan_is_refused_and_nothing_changes(store: CrosswalkStore, da
 
 
 KILLED = """
-import os, pathlib, signal, sys
+import pathlib, sys
+sys.path.insert(0, {here!r})
+from killed import arm, mine
 from identity.versions import plans, store
 from identity.versions.store import CrosswalkStore
-
-countdown = {at}
-
-def mine(function):
-    def counted(*args, **options):
-        global countdown
-        countdown -= 1
-        if countdown < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **options)
-    return counted
 
 store.sync = plans.sync = mine(store.sync)
 for name in ("replace", "write_text", "write_bytes", "unlink"):
     setattr(pathlib.Path, name, mine(getattr(pathlib.Path, name)))
+arm({at})
 plans.apply(CrosswalkStore({directory!r}))
 print("applied")
 """
@@ -193,7 +185,7 @@ def test_killed_at_any_point_of_apply_the_old_version_serves_or_the_new_and_appl
     outcomes = []
     for at in range(12):
         store = CrosswalkStore(shutil.copytree(prepared.directory, tmp_path / str(at)))
-        script = KILLED.format(at=at, directory=str(store.directory))
+        script = KILLED.format(here=str(HERE), at=at, directory=str(store.directory))
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=HERE.parent.parent, check=False)
         after = CrosswalkStore(store.directory)
         current = after.current()
@@ -350,7 +342,7 @@ def test_the_difference_of_two_versions_in_either_direction(store: CrosswalkStor
     assert difference(store.at(2), store.at(2)).nothing
 
 
-@pytest.mark.skipif(not CAN_ENCRYPT, reason="no httpfs wheel for this DuckDB")
+@needs_encryption
 def test_plans_and_rollbacks_are_encrypted(tmp_path: Path) -> None:
     store = CrosswalkStore(tmp_path, "it's a key")
     for email in ("findme", "other"):

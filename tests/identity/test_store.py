@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,9 @@ from identity.model import MatchKey
 from identity.resolve import resolve
 from identity.versions.rollback import rollback
 from identity.versions.store import CrosswalkStore
+from tests.support.encryption import needs_encryption
 
 HERE = Path(__file__).parent
-WHEEL = find_spec("duckdb_extension_httpfs")
-CAN_ENCRYPT = WHEEL is not None and any(
-    Path(folder, "extensions", f"v{duckdb.__version__}").is_dir() for folder in WHEEL.submodule_search_locations or []
-)
 
 
 @pytest.fixture
@@ -65,23 +61,13 @@ def ids(crosswalk: Crosswalk) -> list[int]:
 
 
 KILLED = """
-import os, pathlib, signal, sys
+import os, pathlib, sys
 sys.path.insert(0, sys.argv[1])
+from killed import arm, mine
 from records import RULES, SECRET, record_set
 from identity import resolve as resolving, run
 from identity.versions import store
 from identity.versions.store import CrosswalkStore
-
-countdown = 0
-
-def mine(function):
-    def counted(*args, **options):
-        global countdown
-        countdown -= 1
-        if countdown < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **options)
-    return counted
 
 run.write_links, run.write_identifiers = mine(run.write_links), mine(run.write_identifiers)
 store.sync = mine(store.sync)
@@ -91,7 +77,7 @@ rows = [{"k0": k, "email": f"p{k}@x.de"} for k in range(500)]
 for at, directory in enumerate(sys.argv[2:]):
     process = os.fork()
     if not process:
-        countdown = at
+        arm(at)
         resolving.resolve([record_set(rows), record_set(rows, "shop")], RULES, CrosswalkStore(directory), SECRET)
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
@@ -257,7 +243,7 @@ def test_what_is_looked_up_by_id_or_value_lies_in_that_order(store: CrosswalkSto
     assert not indexes, "an index is written anew with every version"
 
 
-@pytest.mark.skipif(not CAN_ENCRYPT, reason="no httpfs wheel for this DuckDB")
+@needs_encryption
 def test_an_encrypted_crosswalk(tmp_path: Path) -> None:
     plain = CrosswalkStore(tmp_path)
     before = ids(publish(plain, "findme@x.de"))
@@ -274,7 +260,7 @@ def test_an_encrypted_crosswalk(tmp_path: Path) -> None:
         assert "another" not in str(error.value)
 
 
-@pytest.mark.skipif(not CAN_ENCRYPT, reason="no httpfs wheel for this DuckDB")
+@needs_encryption
 def test_a_new_key_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
     before = ids(publish(CrosswalkStore(tmp_path, "the first key"), "findme@x.de"))
     changed = CrosswalkStore(tmp_path, "the second key", former_key="the first key")
