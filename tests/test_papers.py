@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from connectors.duckdb_file import DuckDBFile
@@ -17,6 +18,7 @@ from connectors.files.connector import Files
 from connectors.postgres.rules import CAPABILITIES as POSTGRES
 from connectors.spi import KINDS, Capabilities, Support
 from connectors.sqlite.rules import CAPABILITIES as SQLITE
+from views.fields import IdentityFields
 from views.load import load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,3 +123,14 @@ def test_the_tests_that_hold_invariants_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = re.findall(r"`(tests/[\w/]+(?:\.py)?)`", text)
     assert named and not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_the_handbook_lists_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert not [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "index.md" and f"]({page.name})" not in index]
+
+
+def test_the_project_files_page_names_every_setting_of_identity() -> None:
+    fields = {field.encode_name for field in msgspec.structs.fields(IdentityFields)}
+    paper = (ROOT / "docs" / "project-file.md").read_text(encoding="utf-8")
+    assert not [name for name in fields if f"`{name}" not in paper]
