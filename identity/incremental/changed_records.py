@@ -18,7 +18,7 @@ from identity.crosswalk import LinkTable
 from identity.errors import DuplicateKeys
 from identity.incremental.pool import Held, Pool, held, reading
 from identity.incremental.record_index import KeySum, NoIndex, key_sum
-from identity.loading import incoming, read, streaming
+from identity.loading import read
 from identity.scratch import each_beside, registered
 
 _BUCKETS = 4096
@@ -82,33 +82,23 @@ def _came(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> _Came:
     beside = f"{rows} n LEFT JOIN old.{link.name} o ON {same}"
     own.execute(f"CREATE TABLE came_{i} AS SELECT o.ord, o.id360, n.* FROM {beside} WHERE NOT ({_null_key(link, 'n.')})")
     _refuse_doubled(pool, own, i, f"came_{i}")
-    gone, keys = np.empty(0, np.int64), pool.keys(i)
+    told, gone, keys = rows, np.empty(0, np.int64), pool.keys(i)
     came, before = key_sum(own, keys, f"came_{i} WHERE ord IS NULL"), pool.index.keys_summed(link.name)
-    ((nulls,),) = own.execute(f"SELECT count(*) FROM {rows} WHERE {_null_key(link)}").fetchall()
-    there: KeySum | None
+    there = (before[0] + came[0], before[1] + came[1]) if before else None
     if records.changed and records.keys:
         # later than rows: one that comes in between is then seen as one that nobody told of
-        there, nulls = _keys_there(pool, own, i)
-        if there != (before and (before[0] + came[0], before[1] + came[1])):
-            there, nulls, gone = _read_keys(pool, own, i)
+        read(own, replace(records, read=records.keys), f"keys_{i}", {}, pool.progress)
+        told = f"keys_{i}_unsorted"
+        expected, there = there, key_sum(own, keys, f"{told} WHERE NOT ({_null_key(link)})")
+        if there != expected and len(buckets := _differing(pool, own, i)):
+            with registered(own, "bucket", pa.table({"bucket": buckets})):
+                gone = _hold_against_keys(pool, own, i)
     elif records.changed is None:
         gone, there = _gone(pool, own, i, f"old.{link.name} ANTI JOIN came_{i} USING (ord)"), key_sum(own, keys, f"came_{i}")
-    else:
-        there = before and (before[0] + came[0], before[1] + came[1])
+    ((nulls,),) = own.execute(f"SELECT count(*) FROM {told} WHERE {_null_key(link)}").fetchall()
     ((new,),) = own.execute(f"SELECT count(*) FROM came_{i} WHERE ord IS NULL").fetchall()
-    own.execute(f"DROP TABLE {rows}")
+    own.execute(f"DROP TABLE {rows}; DROP TABLE IF EXISTS keys_{i}_unsorted")
     return _Came(int(new), int(nulls), gone, there)
-
-
-def _keys_there(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> tuple[KeySum, int]:
-    """What keys a source has by now, and how many rows have a NULL in the key. They pass by: most often nobody is gone."""
-    records, link = pool.group[i], pool.links[i]
-    assert records.keys is not None
-    with streaming(own, replace(records, read=records.keys), pool.progress):
-        null = _null_key(link)
-        summed = f"SELECT count(*), count(*) FILTER ({null}), sum(hash({pool.keys(i)})) FILTER (NOT ({null}))"
-        ((count, nulls, total),) = own.execute(f"{summed} FROM ({incoming(records, {})})").fetchall()
-    return (int(count) - int(nulls), int(total or 0)), int(nulls)
 
 
 def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
@@ -122,24 +112,6 @@ def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
         f"SELECT bucket FROM ({now}) a FULL JOIN ({expected}) b USING (bucket) WHERE a.n IS DISTINCT FROM b.n OR a.s IS DISTINCT FROM b.s"
     ).fetchnumpy()
     return np.asarray(found["bucket"], np.int64)
-
-
-def _read_keys(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> tuple[KeySum, int, Ints]:
-    """Hold all keys that a source has by now against those that were there before and those that came.
-
-    Returns what keys there are, how many rows have a NULL in the key, and who is gone.
-    """
-    records, link = pool.group[i], pool.links[i]
-    assert records.keys is not None
-    read(own, replace(records, read=records.keys), f"keys_{i}", {}, pool.progress)
-    gone = np.empty(0, np.int64)
-    if len(buckets := _differing(pool, own, i)):
-        with registered(own, "bucket", pa.table({"bucket": buckets})):
-            gone = _hold_against_keys(pool, own, i)
-    there = key_sum(own, pool.keys(i), f"keys_{i}_unsorted WHERE NOT ({_null_key(link)})")
-    ((nulls,),) = own.execute(f"SELECT count(*) FROM keys_{i}_unsorted WHERE {_null_key(link)}").fetchall()
-    own.execute(f"DROP TABLE keys_{i}_unsorted")
-    return there, int(nulls), gone
 
 
 def _hold_against_keys(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:
