@@ -60,9 +60,8 @@ def report(app: App, html: Path | None, labels: Path | None, output: str) -> Non
 def lines(found: Condition, estimate: Estimate | None) -> list[str]:
     """One entity for people."""
     place = f"{found.entity}{f' in {found.space}' if found.space else ''}"
-    said = [
-        f"{place}: {found.records:,} records are {found.persons:,} persons (version {found.version}); the largest has {found.largest:,}"
-    ]
+    whom = "people" if found.entity == "individual" else f"{found.entity}s"
+    said = [f"{place}: {found.records:,} records are {found.persons:,} {whom} (version {found.version}); the largest has {found.largest:,}"]
     from federation.quality_page import as_of
 
     if of := as_of(found):

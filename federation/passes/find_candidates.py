@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -60,7 +60,7 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
     if not isinstance(view, Survived) or relation.ids is not None or context.crosswalk is None:
         return relation
     searches: list[Relation] = []
-    reasons: list[str] = []
+    refusals: list[_Refusal] = []
     asked = relation.filters if view.filter is None else ()
     for conjunct in (*asked, *_policy(view, values)):
         names = {c.name for c in conjunct.find_all(exp.Column)}
@@ -73,11 +73,26 @@ def _searched(relation: Relation, context: Context, values: Values) -> Relation:
             if isinstance(search, Relation):
                 searches.append(search)
             else:
-                reasons.append(f"{conjunct.sql('duckdb')} cannot be searched for ({search})")
+                refusals.append(search)
     if searches:
         return replace(relation, ids=Found(tuple(searches)))
-    whole = tuple(f"read whole: {reason}" for reason in reasons)
-    return replace(relation, scans=tuple(replace(s, reasons=(*s.reasons, *whole)) for s in relation.scans))
+    return replace(relation, scans=tuple(replace(s, reasons=(*s.reasons, *(r.told(s) for r in refusals))) for s in relation.scans))
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a view is read whole: what one of its tables cannot be searched for."""
+
+    scan: Scan
+    conjunct: exp.Expr
+    reason: str
+
+    def told(self, scan: Scan) -> str:
+        """The same to each table of the view; the reason to the one that it is about."""
+        asked = self.conjunct.sql("duckdb")
+        if scan is self.scan:
+            return f"read whole: {asked} cannot be searched for ({self.reason})"
+        return f"read whole: {self.scan.branch.source}.{self.scan.table.name} cannot be searched for {asked}"
 
 
 def _policy(view: Survived, values: Values) -> list[exp.Expr]:
@@ -104,18 +119,19 @@ def _common(emitted: exp.Expr, scan: Scan, context: Context) -> bool:
     return known is not None and wanted > known * MOST
 
 
-def _search(name: str, records: Records, scans: tuple[Scan, ...], conjunct: exp.Expr, context: Context, values: Values) -> Relation | str:
-    """The search for a conjunct, or why a source cannot be asked for it."""
+def _search(
+    name: str, records: Records, scans: tuple[Scan, ...], conjunct: exp.Expr, context: Context, values: Values
+) -> Relation | _Refusal:
+    """The search for a conjunct, or which source cannot be asked for it."""
     found = []
     for scan in scans:
         condition = folded(conjunct, scan.branch)
         if isinstance(condition, exp.Null | exp.Boolean) and not (isinstance(condition, exp.Boolean) and condition.this):
             continue  # this source never has the attribute: it contributes no candidate
         judgement = judge(condition, scan, context, values)
-        table = f"{scan.branch.source}.{scan.table.name}"
         if judgement.support is Support.LOCAL or judgement.emitted is None:
-            return f"{table}: {judgement.reason}"
+            return _Refusal(scan, conjunct, judgement.reason)
         if _common(judgement.emitted, scan, context):
-            return f"{table}: a large share of its rows has that"
+            return _Refusal(scan, conjunct, "a large share of its rows has that")
         found.append(replace(scan, name=f"{name}{scan.name}", conjuncts=(judgement.emitted,)))
     return Relation(name, records, ("id360",), tuple(found), (conjunct,))
