@@ -18,6 +18,10 @@ from identity.scratch import literal
 REPORTED_SHARED_VALUES = 100
 
 
+CAP = 100
+"""The most records that one value links, unless an engine says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExactRules:
     """Connected components over records that agree on all parts of some rule.
@@ -27,7 +31,7 @@ class ExactRules:
     """
 
     secret: bytes
-    cap: int = 100
+    cap: int = CAP
     crowded: str = ""
     """A table (rule, rec): the values of these records under these rules are known to be on more than `cap` records."""
     population: int | None = None

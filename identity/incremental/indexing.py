@@ -13,7 +13,7 @@ import numpy as np
 
 from identity.clustering import Ints, components
 from identity.engines import Engines
-from identity.exact_rules import ExactRules
+from identity.exact_rules import CAP
 from identity.incremental.keyrows import KeyRows, KeyRule, chains, key_rows
 from identity.incremental.record_index import IndexWriter, key_sum
 from identity.keyed import UInts, keyed, probe
@@ -66,7 +66,7 @@ def joining_rules(
 
 def exact_cap(engines: Engines, entity: str) -> int:
     """The most records that a value of an exact rule links."""
-    return ExactRules(b"").cap if entity in engines.models else engines.cap
+    return CAP if entity in engines.models else engines.cap
 
 
 def together(one: KeyRows, other: KeyRows) -> KeyRows:
