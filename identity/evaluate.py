@@ -13,7 +13,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from identity.matching import Matching, Scored
 from identity.mistakes import Mistake, mistakes
 from identity.model import KeyColumn, RecordSet
 from identity.probabilistic.engine import Probabilistic, Settings, uses
-from identity.probabilistic.kinds import Field, recognise
+from identity.probabilistic.kinds import Field, Kind, kind_of, recognise
 from identity.quality import assess, expected_calibration_error
 from identity.resolve import MEMORY_LIMIT, resolve
 from identity.scratch import identifier, literal
@@ -41,6 +41,8 @@ from identity.versions.store import CrosswalkStore
 
 DOUBTFUL = 0.01
 """Calibration is measured over pairs above this score: the many far below it are right and would hide the rest."""
+ONE_WORD = 0.8
+"""Where more of the names than this are one word, they are half a name."""
 _ROW = "row in the file"
 """What the number of a record's row is called: no column of a table is."""
 SECRET = b"an evaluation keeps nothing it could protect"
@@ -108,7 +110,8 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
     con = duckdb.connect()
     columns = _read(con, path, truth, source)
     place = source or next((c for c in columns if c.lower() == "source"), None)
-    fields = recognise(c for c in columns if c not in (truth, place))
+    others = [c for c in columns if c not in (truth, place)]
+    fields = recognise(others, _halves_of_names(con, others))
     names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
     order = f"{_text(place)}, {identifier(_ROW)}" if place else identifier(_ROW)
     given = con.execute(f"SELECT {_text(truth)} AS t, {identifier(_ROW)} AS row FROM given ORDER BY {order}").fetchnumpy()
@@ -207,6 +210,19 @@ def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str, source: str | 
                 f"{path} has no column {column!r}; it has {', '.join(columns)}", hint=f"name the column {what} with {option}"
             )
     return columns
+
+
+def _halves_of_names(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> dict[str, Kind]:
+    """Two columns under one header ("name" and, as DuckDB calls the second, "name_1") of which each has one word: given and family name."""
+    names = {name.lower(): name for name in columns if kind_of(name) is Kind.FULL}
+    twice = [(name, names[f"{called}_1"]) for called, name in names.items() if f"{called}_1" in names]
+    found = dict[str, Kind]()
+    for both in twice:
+        one_word = ", ".join(f"avg((NOT contains(trim({identifier(name)}), ' '))::INT)" for name in both)
+        (shares,) = con.execute(f"SELECT {one_word} FROM given").fetchall()
+        if all(share is not None and share > ONE_WORD for share in shares):
+            found |= zip(both, (Kind.GIVEN, Kind.FAMILY), strict=True)
+    return found
 
 
 def _text(column: str | None) -> str:

@@ -28,6 +28,7 @@ _ROLE = (
     r"|plaintiff|victim|witness|deceased|decedent|candidate|worker|staff|billing|shipping|bill_to|ship_to|delivery|invoice"
     r"|principal|individual)"
 )
+_TELEPHONE_OF = r"(privat|mobil|geschaft(lich)?|dienst(lich)?|buro|domicile|bureau|prive|werk|casa|trabajo|ufficio|fijo|fixe)"
 AREA = re.compile(rf"(.*_)?(state(_?province)?|province(_state)?|{_AREA})(_(name|code|abbr\w*|id|province))?")
 """Areas larger than a town. Where a table has a town or a postal code they repeat it."""
 
@@ -37,8 +38,8 @@ LABEL = re.compile(r"_(code|cd|desc|description|lbl|label|abbrv?|abbreviation|tx
 SHORT = {
     "nm": "name", "frst": "first", "fst": "first", "lst": "last", "mid": "middle", "phn": "phone", "ph": "phone", "gndr": "gender",
     "cust": "customer", "ctry": "country", "cntry": "country", "st": "state", "mon": "month", "mo": "month", "yr": "year", "ln":
-    "line", "zipcd": "zip", "birthyr": "birth_year", "pername1": "first_name", "pername2": "last_name", "namefrst": "first_name",
-    "namelast": "last_name", "enumpc": "postcode", "enumcap": "address",
+    "line", "ln1": "line_1", "ln2": "line_2", "zipcd": "zip", "birthyr": "birth_year", "pername1": "first_name", "pername2": "last_name",
+    "namefrst": "first_name", "namelast": "last_name", "enumpc": "postcode", "enumcap": "address",
 }  # fmt: skip
 """Words as they are shortened where names of columns have to be short; read so only where they mean nothing else."""
 
@@ -62,7 +63,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "organisation_name",
-        r".*(organi[sz]ation|company|business|employer|org)(_name)?|.*name_org|.*site_name|(legal|trading|account)_name|firma"
+        r".*(organi[sz]ation|company|business|employer|org)(_\d)?(_name)?|.*name_org|.*site_name|(legal|trading|account)_name|firma"
         r"|unternehmen|empresa|societe|entreprise|azienda|bedrijf|firmenname|razon_social|ragione_sociale"
         r"|gong_si|hui_she_ming|hoe_sa",
     ),
@@ -91,24 +92,26 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "ignored",
         r".*e_?mail_?(domain|opt.*|verified|status|type|consent|valid.*)|.*(phone|tel|mobile)_?(type|ext|extension|verified|status"
-        r"|opt.*)",
+        r"|opt.*)|.*(phone|tel|mobile|cell|fax)_?(country|area|dial\w*|calling|isd)_?(code|prefix)|(dial|dialling|dialing|calling|isd|std)_?code",
     ),
     (
         "email",
-        r"(.*_)?e_?mail(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business))?|e?_?mail(_?id)?"
+        r"(.*_)?e_?mail(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business|privat"
+        r"|value))?|e?_?mail(_?id)?"
         r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|(e_?)?mail_?adress?e?s?|adresse_e?_?mail|pochta)"
         r"|(dian_zi_)?you_(xiang|jian)|meru(adoresu)?|ime_il",
     ),
     (
         "phone",
         rf"(.*_)?(phone|tele?phone|mobile(_?phone)?|cell(_?phone)?|tel|msisdn|whatsapp)(_?{_NO})?(_?\d)?(_(home|work|mobile|cell"
-        rf"|primary|main|day|evening|other|{_NO}))?|contact_?{_NO}|telefon(nummer|o|e)?(_?\d)?|tele?foon(nummer)?|handy(nummer)?"
+        rf"|primary|main|day|evening|other|value|{_TELEPHONE_OF}|{_NO}))?|contact_?{_NO}|telefon(nummer|o|e)?(_?\d)?(_{_TELEPHONE_OF})?"
+        r"|tele?foon(nummer)?|handy(nummer)?"
         r"|mobil(nummer|telefon)?|celular|cellulare|movil|portable|komorka"
         r"|dian_hua(_hao_ma|_fan_hao)?|shou_ji(_hao(_ma)?)?|jeon_hwa(_beon_ho)?|hyu_dae_pon",
     ),
     (
         "identifier",
-        rf".*(ssn|soc_sec|social_security|passport|licen[cs]e|national|tax|nhs|nino|vat|lei|personal)_?(id|{_NO})?"
+        rf".*(ssn|soc_sec|social_security|passport|licen[cs]e|national|personal)_?(id|{_NO})?|(.*_)?(tax|nhs|nino|vat|lei)_?(id|{_NO})?"
         r"|(last_?4_?)?ssn(_?last)?(_?4)?|drivers|(.*_)?(mrn|npi|ncid|tin|ein)|(.*_)?(voter_reg|medicare|medicaid|member(ship)?"
         rf"|loyalty|insurance|policy|student|pupil|matriculation)_?(card|{_NO}|id)(_{_NO})?"
         r"|(.*_)?(iban|user_?name|login(_name)?|screen_name)"
@@ -127,6 +130,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         "full_name",
         rf"{_ROLE}?_?names?(_full|_1)?|(customer|patient|passenger|guest|donor|contributor|claimant|(policy|account|card)_?holder|payee"
         r"|beneficiary|counter_?party|author|inventor)|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo"
+        r"|(sur|last|family)_?(name_?)?(and_)?(first|fore|given)_?names?|(first|fore|given)_?names?_(and_)?(sur|last|family)_?name|names?_(last|family|surname)_(first|given)"
         r"|nome_completo|nom_complet|(voll|gesamt)name|imie_i_nazwisko"
         r"|xing_ming|shi_ming|ming_qian|ming_zi|ileum|seong_myeong|fio",
     ),
@@ -139,7 +143,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "given_name",
-        r"(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_first)|nm_first|forename|first|given|vornamen?"
+        r"(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_first)|nm_first|(first_?name|given_?name|forename|prenom|vorname)_[sn]|forename|first|given|vornamen?"
         r"|prenoms?|(primer_)?nombres?(_?1)?(_de_pila)?|nome|voorna(am|men)|roepnaam|imie|(for|fore)na[mv]n|imya"
         r"|ming",
     ),
@@ -150,7 +154,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "street",
-        r"(.*_)?(addr(ess)?_?(line)?_?1|street(_?(name|addr(ess)?|line))?(_?1)?|strasse(n_?name)?)|calle|rue|via|rua|straat(naam)?"
+        r"(.*_)?(addr(ess)?_?(line)?_?1|street(_?(name|addr(ess)?|line))?(_?1)?|strasse(n_?name|_?(und_)?(haus_?)?(nummer|nr))?)|calle|rue|via|rua|straat(naam)?"
         r"|ulica|gat(a|uadress)|ulitsa",
     ),
     ("ignored", r"(ip|mac|web|wallet)_?addr(ess)?|addr(ess)?_?(type|id|since)"),

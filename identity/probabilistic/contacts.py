@@ -119,9 +119,10 @@ def phone_factor(values: int = 1) -> Factor:
     )
     if values == 1:
         one = simple("phone", "phone", f"CASE WHEN {missing('phone')} THEN 0 {alike}", _PHONE, agreeing="phone")
-        return replace(one, own=(1,))
+        return replace(one, own=(1, 2))
     sql = f"CASE WHEN {missing('phone')} THEN 0 ELSE {best_level(f'CASE {alike}', 'phone', values, count)} END"
     levels = (*_PHONE, *((f"{level}{OF_SEVERAL}", match, random) for level, match, random in _PHONE))
     both = simple("phone", "phone", sql, levels)
     groups = (0, *(1 for _ in _PHONE), *(2 for _ in _PHONE))
-    return replace(both, groups=groups, counted={(1, 1 + count): counted_apart("phone", values, "1", count)}, own=(1, 1 + count))
+    counted: dict[tuple[int, ...], str] = {(1, 1 + count): counted_apart("phone", values, "1", count)}
+    return replace(both, groups=groups, counted=counted, own=(1, 2, 1 + count, 2 + count))

@@ -30,6 +30,9 @@ _FAMILY = (
     ("different", 0.06, 0.98),
 )
 SWAPPED = len(_GIVEN) * len(_FAMILY)
+OTHER_GIVEN = 0.2
+"""So many matches, at most, have given names that are not alike at all: those who go by a middle name, or by a pet name that nobody knows.
+Most tables have one in fifty, badly damaged ones one in five."""
 BOTH_SAME = tuple((1 + b) * len(_FAMILY) + 1 for b in range(4))
 """The levels at which both names agree, from rare full names to very common ones."""
 
@@ -135,6 +138,16 @@ def _double_sql() -> str:
         f"CASE WHEN l.double_name IS NULL AND r.double_name IS NULL THEN false "
         f"ELSE {part} OR coalesce(l.double_name = r.double_name, false) END"
     )
+
+
+def mostly_one_given_name(learned: Floats) -> Floats:
+    """Names of matches (as pairs), of which at most a share OTHER_GIVEN have different given names: else they would be a household."""
+    table = learned.copy()
+    parts = table[:SWAPPED].reshape(len(_GIVEN), len(_FAMILY))
+    for families in (slice(0, 1), slice(1, None)):
+        same, other = parts[1:-1, families].sum(), parts[-1, families].sum()
+        parts[-1, families] *= min(OTHER_GIVEN / (1 - OTHER_GIVEN) * same / max(other, 1e-12), 1.0)
+    return table
 
 
 def household_given(random: Floats, alike: float) -> Floats:

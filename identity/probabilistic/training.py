@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from identity.probabilistic.compare import Histogram
 from identity.probabilistic.factors import Factor, Floats, Household, Joint
-from identity.probabilistic.names import household_given, household_names
+from identity.probabilistic.names import household_given, household_names, mostly_one_given_name
 
 PRIOR = 30.0
 """As many pairs as the expected shares of a factor's levels count for among matches."""
@@ -27,11 +27,21 @@ many. Of a few records too little can be seen: where one pair of fifteen agrees,
 MOST_BY_CHANCE = 0.1
 """The share, at most, of pairs that agree exactly on what people mostly have to themselves (`Factor.own`). Where a table has little else,
 nothing in it would tell: all of them might be of two people as well as of one."""
+DOUBTFUL_BY_CHANCE = 0.45
+"""And of those that matches do not account for, so many are by chance: any number would fit there, and rounds would end at the first."""
+PRIOR_OWN = 0.1
+"""As many pairs for each record as the expected shares of such a factor count for among matches, as long as it agrees less often than
+expected: where hardly anybody is twice, twins and those who share a phone are most of what looks like matches. Where nothing else tells
+people apart they count however often it agrees: how often is then known from one other such factor alone."""
+HOUSEHOLDS = 0.04
+"""At least so many pairs of a household are there for each record, where given names tell its members apart. Name and birth date alone
+show only twins: in a table in which nobody is twice these would be all that looks like matches."""
 MOST_TOGETHER = 1.5
 """So many times as often as if they knew nothing of each other do both parts of a joint factor agree by chance, as far as no other factor
 tells which of those pairs are one person. (Among real voters, whose names are known to go together, it is no more than once.)"""
 HARDLY_ANY = 1e-3
 """So many pairs a class has that has none."""
+_BY_GIVEN_NAME = (Household.NAME, Household.GIVEN)
 ROUNDS = 60
 SETTLED = 1e-4
 
@@ -121,6 +131,8 @@ class _Learner:
         # where nothing tells the people of a household apart, there are only people
         self._told_apart = any(factor.household is not Household.FREE for factor in factors)
         self._matches, self._mates = 0.3 * records, 0.1 * records if self._told_apart else HARDLY_ANY
+        self._least_mates = HOUSEHOLDS * records if any(factor.household in _BY_GIVEN_NAME for factor in factors) else HARDLY_ANY
+        self._prior_own = max(PRIOR, PRIOR_OWN * records)
 
     def model(self) -> Model:
         shares = (self._matches, self._mates, max(self._chance.total - self._matches - self._mates, 1.0))
@@ -131,15 +143,28 @@ class _Learner:
         match, household, random = weights
         of_match, of_household = match * self._counts, household * self._counts
         self._matches = max(float(of_match.sum()), 1.0)
-        self._mates = max(float(of_household.sum()), HARDLY_ANY) if self._told_apart else HARDLY_ANY
+        self._mates = max(float(of_household.sum()), self._least_mates) if self._told_apart else HARDLY_ANY
         in_doubt = self._counts * (1 - random * np.maximum(1 - 2 * match, 0) ** 2)  # all but what is surely of strangers
         columns = list(self._seen.patterns.T)
         matches, mates, doubted = (self._by_level(columns, pairs) for pairs in (of_match, of_household, in_doubt))
         taken = self._by_level(self._counted, of_match + of_household)
-        self._match = [_within(matches[f] + PRIOR * prior, self._groups[f]) for f, prior in enumerate(self._prior)]
+        self._match = [self._of_matches(f, matches[f]) for f in range(len(self._factors))]
         learned = [_within(mates[f] + PRIOR * before, self._groups[f]) for f, before in enumerate(self._household)]
         self._random = _random(self._chance, taken, doubted, self._expected, self._groups, self._factors)
         self._household = self._tied(learned)
+
+    def _of_matches(self, f: int, pairs: Floats) -> Floats:
+        """The match's table of a factor, from the pairs of matches at each level. Where given names tell people apart, matches seldom have
+        two; and what people have to themselves seldom agrees less than expected."""
+        factor, groups = self._factors[f], self._groups[f]
+        learned = pairs + PRIOR * self._prior[f]
+        table = _within(mostly_one_given_name(learned) if factor.household in _BY_GIVEN_NAME else learned, groups)
+        usual = _within(pairs + self._prior_own * self._prior[f], groups)
+        for group in {factor.groups[level] for level in factor.own}:
+            same = [level for level in factor.own if factor.groups[level] == group]
+            if not self._told_apart or usual[same].sum() > table[same].sum():
+                table = np.where(groups == group, usual, table)
+        return table
 
     def _by_level(self, columns: Sequence[npt.NDArray[np.uint8]], pairs: Floats) -> list[Floats]:
         """How many pairs each level of each factor has."""
@@ -204,8 +229,9 @@ def _random(
         left = np.maximum(pairs - away, 0.0) if factor.joint is None else _joint_left(factor.joint, pairs, away, pairs - doubt, spread)
         totals = np.bincount(group, left)[group]
         if factor.joint is None:
-            left = np.maximum(left, np.minimum(unseen, usual * totals))
             own = list(factor.own)
+            left[own] *= DOUBTFUL_BY_CHANCE
+            left = np.maximum(left, np.minimum(unseen, usual * totals))
             left[own] = np.minimum(left[own], MOST_BY_CHANCE * pairs[own])
         weight = np.maximum(RANDOM_PRIOR * np.sqrt(totals), LEAST_RANDOM_PRIOR)
         found.append(_within(left + weight * usual, group))

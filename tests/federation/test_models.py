@@ -375,7 +375,7 @@ def test_each_space_has_a_model_of_its_own_and_a_new_source_needs_training(tmp_p
 
 def test_a_higher_threshold_links_fewer(make: Make, tmp_path: Path, postgres: TestPostgres, shop: str) -> None:
     people = []
-    for threshold in (0.5, 0.9999999):
+    for threshold in (0.5, 0.9999):
         write(make(), postgres.uri(shop), f"{{model: {{threshold: {threshold}, attributes: {{phone: phone(GB)}}}}}}")
         with c360.connect(tmp_path) as project:
             people.append(project.resolve().ids)

@@ -25,6 +25,18 @@ def test_separators_and_encodings(tmp_path: Path, separator: str, encoding: str)
     assert (reached.records, reached.clusters) == (len(PEOPLE) + len(quoted), 3 + len(quoted))
 
 
+@pytest.mark.parametrize("header", ["name,name", "Name,name", "name,name_1"])
+def test_a_header_that_stands_twice(tmp_path: Path, header: str) -> None:
+    """Each half of a name under the same header; two whole names are two whole names."""
+    path = tmp_path / "people.csv"
+    path.write_text(f"truth,{header}\n" + "".join(f"{','.join(person)}\n" for person in PEOPLE))
+    reached = evaluate(path, "truth")
+    assert list(reached.fields.values()) == ["given_name", "family_name"]
+    assert reached.f1 == 1.0
+    path.write_text(f"truth,{header}\n" + "".join(f"{t},{first} {last},{last} {first}\n" for t, first, last in PEOPLE))
+    assert list(evaluate(path, "truth").fields.values()) == ["full_name", "full_name"]
+
+
 def test_a_column_may_be_called_row(tmp_path: Path) -> None:
     """Rows that are in another order than the column says."""
     path = tmp_path / "people.csv"

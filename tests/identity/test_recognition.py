@@ -63,6 +63,18 @@ SHORTENED = {
     Kind.IGNORED: "ST_CD ctry_cd",
     Kind.TEXT: "BPL st_mary",
 }
+AS_EXPORTED = {
+    Kind.GIVEN: "Forename(s)|Vorname(n)|Prénom(s)|First Name",
+    Kind.FULL: "Last Name, First Name|Last Name First Name|Surname Forename|firstname_lastname|Name (Last, First)",
+    Kind.PHONE: "Tel. privat|Tel.|Telefon geschäftlich|Telefon mobil|Phone 1 - Value|Phone (Home)|Mobile No.",
+    Kind.EMAIL: "E-mail 1 - Value|E-Mail privat|Email Address",
+    Kind.STREET: "Straße/Nr.|Straße und Hausnummer|ADDR_LN1_TXT|Address 1",
+    Kind.ORGANISATION: "Organization 1 - Name",
+    Kind.IDENTIFIER: "Customer VAT number|vat_no|Tax ID|passport no.|Personal ID",
+    Kind.IGNORED: "Phone Country Code|Mobile area code|dial_code|calling code|Phone 1 - Type",
+    Kind.TEXT: "ADDR_LN2_TXT|Address Line 2",
+}
+"""Headers with blanks and signs, as address books and back offices export them."""
 CALLED_ELSEWHERE = {
     Kind.FULL: "姓名 氏名 名前 이름 ФИО",
     Kind.FAMILY: "姓 성",
@@ -81,6 +93,11 @@ CALLED_ELSEWHERE = {
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in SHORTENED.items() for name in names.split()])
 def test_columns_are_known_by_short_names(kind: Kind, name: str) -> None:
+    assert kind_of(name) is kind
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in AS_EXPORTED.items() for name in names.split("|")])
+def test_columns_are_known_as_they_are_exported(kind: Kind, name: str) -> None:
     assert kind_of(name) is kind
 
 
