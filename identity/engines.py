@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from identity.errors import ModelMismatch
-from identity.exact_rules import ExactRules
+from identity.exact_rules import CAP, ExactRules
 from identity.keyed import keyed_hash
 from identity.matching import Matcher, Matching, Records
 from identity.model import AtMost, Households, MatchKey, MatchModel, MatchRule
@@ -49,7 +49,7 @@ class Engines:
     secret: bytes
     models: Mapping[str, MatchModel]
     folder: Path
-    cap: int = 100
+    cap: int = CAP
     anew: bool = False
     index: bool = False
     once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -16,8 +16,6 @@ from identity.model import AtMost, MatchKey, MatchRule
 from identity.scratch import literal
 
 REPORTED_SHARED_VALUES = 100
-
-
 CAP = 100
 """The most records that one value links, unless an engine says otherwise."""
 
