@@ -93,12 +93,21 @@ def _came(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> _Came:
         if there != expected and len(buckets := _differing(pool, own, i)):
             with registered(own, "bucket", pa.table({"bucket": buckets})):
                 gone = _hold_against_keys(pool, own, i)
+            there = _linked(pool, own, i, gone)  # a key whose row was not found is not: it is looked for again next time
     elif records.changed is None:
         gone, there = _gone(pool, own, i, f"old.{link.name} ANTI JOIN came_{i} USING (ord)"), key_sum(own, keys, f"came_{i}")
     ((nulls,),) = own.execute(f"SELECT count(*) FROM {told} WHERE {_null_key(link)}").fetchall()
     ((new,),) = own.execute(f"SELECT count(*) FROM came_{i} WHERE ord IS NULL").fetchall()
     own.execute(f"DROP TABLE {rows}; DROP TABLE IF EXISTS keys_{i}_unsorted")
     return _Came(int(new), int(nulls), gone, there)
+
+
+def _linked(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, gone: Ints) -> KeySum:
+    """What keys the link table will hold."""
+    link, keys = pool.links[i], pool.keys(i)
+    with registered(own, "gone", pa.table({"ord": gone - pool.firsts[i]})):
+        old = f"SELECT {keys} FROM old.{link.name} ANTI JOIN gone USING (ord)"
+        return key_sum(own, keys, f"({old} UNION ALL SELECT {keys} FROM came_{i} WHERE ord IS NULL)")
 
 
 def _differing(pool: Pool, own: duckdb.DuckDBPyConnection, i: int) -> Ints:

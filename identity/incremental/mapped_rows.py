@@ -1,16 +1,16 @@
 """The rows of a whole index as plain arrays in a file beside it, which is mapped into memory: what is not looked at is not read.
 
 The file is Arrow IPC, a record batch for each (entity, space): its name, and each column as one list, which lies in the file as it lies in
-memory. A last, empty one has the `seal` for its name, which tells that the file belongs to an index. Of an encrypted crosswalk there is no
-such file: its rows are in the (encrypted) index.
+memory. A seal for each, kept in the index, tells that the rows are its own and whole. Of an encrypted crosswalk there is no such file: its
+rows are in the (encrypted) index.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -32,30 +32,28 @@ class MappedRowsWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writer = pa.ipc.new_file(str(path), _SCHEMA)
-        self._digest = hashlib.sha256()
+        self._seals: dict[str, str] = {}
 
     def add(self, name: str, columns: Sequence[pa.Array]) -> None:
         """The rows of a group: one array for each column."""
-        lists = []
-        for column, type_ in zip(columns, _TYPES.values(), strict=True):
-            column = column.cast(type_)
-            self._digest.update(f"{name} {len(column)} {column.to_numpy().sum(dtype=np.uint64)}\n".encode())
-            lists.append(pa.LargeListArray.from_arrays(pa.array([0, len(column)], pa.int64()), column))
+        columns = [column.cast(type_) for column, type_ in zip(columns, _TYPES.values(), strict=True)]
+        self._seals[name] = seal([column.to_numpy() for column in columns])
+        lists = [pa.LargeListArray.from_arrays(pa.array([0, len(column)], pa.int64()), column) for column in columns]
         self._writer.write_batch(pa.record_batch([pa.array([name]), *lists], schema=_SCHEMA))
 
-    def close(self) -> str:
-        """The whole file, though perhaps not on disk yet. Returns its seal: files with other rows have another."""
-        seal = self._digest.hexdigest()
-        self.add(seal, [pa.array([], type_) for type_ in _TYPES.values()])
+    def close(self) -> Mapping[str, str]:
+        """The whole file, though perhaps not on disk yet. Returns the seal of each group."""
         self._writer.close()
-        return seal
+        return self._seals
 
 
-def mapped_rows(path: Path, seal: str) -> dict[str, Arrays]:
-    """The rows of each group. Raises: OSError or pa.ArrowInvalid, if the file is not there or not whole; ValueError, if it is another's."""
+def seal(arrays: Arrays) -> str:
+    """What tells the rows of a group from any others, and from what a broken disk makes of them."""
+    return " ".join(f"{len(array)}:{crc32(np.ascontiguousarray(array).data):08x}" for array in arrays)
+
+
+def mapped_rows(path: Path) -> dict[str, Arrays]:
+    """The rows of each group; hold them against their seals. Raises: OSError or pa.ArrowInvalid, if the file is not there or not whole."""
     with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-    found = {batch.column(0)[0].as_py(): [column.values.to_numpy() for column in batch.columns[1:]] for batch in batches}
-    if seal not in found:
-        raise ValueError(f"{path.name} belongs to another index")
-    return found
+    return {batch.column(0)[0].as_py(): [column.values.to_numpy() for column in batch.columns[1:]] for batch in batches}

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from identity.clustering import Ints, distinct
 from identity.incremental.keyrows import KeyRows
-from identity.incremental.mapped_rows import Arrays, MappedRowsWriter, mapped_rows
+from identity.incremental.mapped_rows import Arrays, MappedRowsWriter, mapped_rows, seal
 from identity.keyed import UInts
 from identity.scratch import literal, registered
 from identity.versions.schema import STORAGE_VERSION, load_encryption
@@ -89,12 +89,12 @@ class IndexWriter:
 
     def close(self, meta: Mapping[str, str], keep: Sequence[Path] = ()) -> None:
         """The whole index, on disk; it does not count before its version serves. Others go, but those to `keep`."""
-        seal = ""
+        seals: Mapping[str, str] = {}
         if self.rows is not None:
-            seal = self.rows.close()
+            seals = self.rows.close()
             sync(self.rows.path)
             self.rows.path.replace(_beside(self.path))
-        self.con.executemany("INSERT INTO nx.meta VALUES (?, ?)", list({**meta, "rows": seal}.items()))
+        self.con.executemany("INSERT INTO nx.meta VALUES (?, ?)", list({**meta, "rows": json.dumps(seals)}.items()))
         self.con.execute("CHECKPOINT nx; DETACH nx")
         sync(self.draft)
         self.draft.replace(self.path)
@@ -109,8 +109,8 @@ class RecordIndex:
 
     con: duckdb.DuckDBPyConnection
     meta: Mapping[str, str]
-    rows: Mapping[str, Arrays]
-    """Of each group what is not in the tables of `ix`."""
+    seals: Mapping[str, str]
+    _rows: Mapping[str, Arrays]
 
     @classmethod
     def open(cls, con: duckdb.DuckDBPyConnection, store: CrosswalkStore, version: int, expected: Mapping[str, str]) -> RecordIndex:
@@ -131,12 +131,21 @@ class RecordIndex:
             con.execute("ATTACH ':memory:' AS dx")
             for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'ix'").fetchall():
                 con.execute(f"CREATE TABLE dx.{name} AS FROM ix.{name} LIMIT 0")
-        ((seal,),) = con.execute("SELECT value FROM ix.meta WHERE key = 'rows'").fetchall()
+        ((seals,),) = con.execute("SELECT value FROM ix.meta WHERE key = 'rows'").fetchall()
         whole = store.index_path(int(base)) if base else path
         try:
-            return cls(con, meta, mapped_rows(_beside(whole), seal) if seal else {})
+            return cls(con, meta, json.loads(seals), mapped_rows(_beside(whole)) if json.loads(seals) else {})
         except (OSError, ValueError) as cause:  # pa.ArrowInvalid is one
             raise NoIndex("the index cannot be read") from cause
+
+    def mapped(self, group: str) -> Arrays | None:
+        """The rows of a group that are not in the tables of `ix`, after a look at each. Raises: NoIndex, if they are not as they were
+        written."""
+        if group not in self.seals:
+            return None
+        if group not in self._rows or seal(self._rows[group]) != self.seals[group]:
+            raise NoIndex("the index cannot be read")
+        return self._rows[group]
 
     def firsts(self) -> dict[str, int]:
         """The number of the first record of each link table."""

@@ -63,7 +63,7 @@ def incremental(
     started = time.monotonic()
     current = store.current()
     if current is None or current.key != store.encryption_key:
-        raise NoIndex("there is no crosswalk yet" if current is None else "the crosswalk is to be encrypted anew")
+        raise NoIndex("there is no crosswalk yet" if current is None else "the crosswalk is to be under another key")
     with scratch(memory_limit, threads) as con, store.write(con, amend=True) as draft:
         assert draft.previous is not None
         agreed = expected(con, records, rules, stored, engines)
@@ -71,6 +71,8 @@ def incremental(
         writer = IndexWriter.begin(con, store, draft.version, whole=False)
         run = Amending(con, draft, secret, engines, progress or quiet, decisions, index=index, writer=writer)
         records = resumed(records, index.meta.get("watermarks", "{}"))
+        if not records:
+            draft.opened()
         run.resolve(records, rules, stored)
         report = run.close(started)
         meta = {**agreed, "firsts": index.meta["firsts"], "base": str(index.base()), "decisions": digests(decisions)}

@@ -1,4 +1,4 @@
-"""What an index holds of one (entity, space), in memory: some hundred bytes a record.
+"""What an index holds of one (entity, space): some hundred bytes a record, mapped or (of an encrypted one) in memory.
 
 Each changed record is looked for by ten keys, which may be anywhere in the index. DuckDB would read every key of it each time; in a sorted
 array they are found by bisection.
@@ -23,8 +23,8 @@ class Stored:
     """The key rows of an index, and of each record (by its number) the hash of its normal forms and the part that it is connected with."""
 
     def __init__(self, index: RecordIndex, con: duckdb.DuckDBPyConnection, group: str) -> None:
-        """Read `ix` and what differs from it by now, `dx`, through a cursor of its own."""
-        whole = index.rows.get(group) or [*_keys(con, "ix", group), *_states(con, "ix", group)]
+        """Read `ix` and what differs from it by now, `dx`, through a cursor of its own. Raises: NoIndex, if it is broken."""
+        whole = index.mapped(group) or [*_keys(con, "ix", group), *_states(con, "ix", group)]
         self.base, old = _key_rows(*whole[:3]), whole[3:]
         self.more, new = _key_rows(*_keys(con, "dx", group)), _states(con, "dx", group)
         self._base, self._more = _Places(self.base.key), _Places(self.more.key)

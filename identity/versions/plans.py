@@ -147,11 +147,13 @@ def _refuse_stale(store: CrosswalkStore, found: Plan, decisions: Decisions, mode
 
 def _verify(store: CrosswalkStore, found: Plan, file: Path) -> None:
     try:
-        whole = file.stat().st_size == found.size and _digest(file) == found.sha256 and store.open(file)
+        whole = store.open(file) if file.stat().st_size == found.size and _digest(file) == found.sha256 else None
     except (OSError, C360Error) as cause:
         raise _damaged(file) from cause
-    if not whole:
+    if whole is None:
         raise _damaged(file)
+    if whole.key != store.encryption_key:
+        raise StalePlan("the plan was made under another encryption key", hint="plan again: `c360 plan`")
 
 
 def _files(store: CrosswalkStore, version: int) -> tuple[Path, Path]:

@@ -124,7 +124,8 @@ class CrosswalkStore:
             self._sweep()
             previous = restores() if restores else self.current()
             version = self._next()
-            self.index_path(version).unlink(missing_ok=True)
+            for leftover in self.directory.glob(f"{self.index_path(version).stem}.*"):
+                leftover.unlink()
             draft = self.directory / f".v{version:06d}.tmp"
             if previous:
                 previous.attach(con, "old")
@@ -232,18 +233,19 @@ class CrosswalkStore:
             path = self.path(version)
             if path not in in_use and (version in versions[: -self.keep] or (self.encryption_key and self._under_another_key(path))):
                 path.unlink(missing_ok=True)
+        for plan in self.directory.glob("plan-*.duckdb"):
+            if self.encryption_key and self._under_another_key(plan):
+                plan.unlink(missing_ok=True)
+                plan.with_suffix(".json").unlink(missing_ok=True)
         if not self.index_path(newest).is_file():
             for index in self.directory.glob("index-*"):
                 index.unlink(missing_ok=True)
 
     def _under_another_key(self, path: Path) -> bool:
-        """Whether a version is unencrypted, or under a key of before. Of what is broken nothing is known; the newest `keep` stay."""
-        try:
+        """Whether a file is unencrypted, or under the former key. Of what cannot be opened nothing is known: it may only be broken."""
+        with suppress(CrosswalkDamaged, CrosswalkVersion, CrosswalkKey):
             return self.open(path).key != self.encryption_key
-        except CrosswalkKey:
-            return True
-        except (CrosswalkDamaged, CrosswalkVersion):
-            return False
+        return False
 
 
 def _refused(cause: Exception, directory: Path) -> str | None:

@@ -358,3 +358,15 @@ def test_a_plan_tells_no_key(store: CrosswalkStore) -> None:
     assert b"visible" not in (store.directory / "plan-000001.json").read_bytes()
     with duckdb.connect(str(store.directory / "plan-000001.duckdb"), read_only=True) as con:
         assert con.execute("SELECT count(*) FROM id_history").fetchall() == [(5,)]
+
+
+@needs_encryption
+def test_a_plan_under_another_key_is_neither_applied_nor_left_behind(tmp_path: Path) -> None:
+    plain = CrosswalkStore(tmp_path)
+    resolve(people("a", "b"), RULES, plain, SECRET, index=True)
+    plan(people("a", "b", "c"), RULES, plain, SECRET, index=True)
+    store = CrosswalkStore(tmp_path, "a key of today")
+    with pytest.raises(StalePlan, match="another encryption key"):
+        apply(store)
+    resolve(people("a", "b", "c"), RULES, store, SECRET, index=True)
+    assert not list(tmp_path.glob("plan-*")) and not list(tmp_path.glob("*.arrow")), "in the clear"
