@@ -98,8 +98,8 @@ def interruptible(work: Callable[[], T], stop: Callable[[], None]) -> T:
             done.set()
 
     thread = threading.Thread(target=run, name="c360-command", daemon=True)
-    thread.start()
     try:
+        thread.start()  # in here: it waits for the thread, which may have begun to work
         while not done.wait(0.2):
             pass
     except KeyboardInterrupt:
