@@ -1,4 +1,4 @@
-"""The rows of a whole index as plain arrays in a file beside it, which is mapped into memory: what is not looked at is not read.
+"""The rows of a whole index as plain arrays in a file beside it, which is mapped into memory: nothing of it is copied.
 
 The file is Arrow IPC, a record batch for each (entity, space): its name, and each column as one list, which lies in the file as it lies in
 memory. A seal for each, kept in the index, tells that the rows are its own and whole. Of an encrypted crosswalk there is no such file: its
