@@ -26,7 +26,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from benchmarks.identity.people import SOURCES, people, write
+from benchmarks.identity.people import SOURCES, made
 from identity.engines import Engines
 from identity.incremental.resolving import incremental
 from identity.model import KeyColumn, MatchModel, RecordSet
@@ -155,10 +155,7 @@ def main() -> int:
     records, new = (20_000, 200) if given.quick else (given.records, given.new)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        file = given.people
-        if file is None:
-            file = folder / "people.parquet"
-            write(people(records), file)
+        file = given.people or made(records, folder)
         found = measure(folder, file, new, given.repeats, not given.unchecked)
     print(json.dumps(found, indent=1))
     if not given.quick:

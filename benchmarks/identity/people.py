@@ -109,6 +109,13 @@ def write(table: pa.Table, path: Path) -> None:
         pyarrow.parquet.write_table(table, path, row_group_size=ROW_GROUP)
 
 
+def made(records: int, folder: Path) -> Path:
+    """So many people in a new file in `folder`."""
+    file = folder / "people.parquet"
+    write(people(records), file)
+    return file
+
+
 def _sources(person: Ints, first_record: Ints, random: np.random.Generator) -> Ints:
     """A person's records are in different sources, but for a few twice in one."""
     order = np.argsort(random.exponential(size=(len(first_record), len(SOURCES))) / SOURCE_WEIGHTS, axis=1)

@@ -27,7 +27,7 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks.identity.incremental import ATTRIBUTES, SECRET
-from benchmarks.identity.people import SOURCES, people, write
+from benchmarks.identity.people import SOURCES, made
 from identity.engines import Engines
 from identity.model import KeyColumn, MatchModel, RecordSet
 from identity.probabilistic.kinds import recognise
@@ -138,10 +138,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        file = given.people
-        if file is None:
-            file = folder / "people.parquet"
-            write(people(10_000 if given.quick else given.records), file)
+        file = given.people or made(10_000 if given.quick else given.records, folder)
         found = measure(folder, file)
     print(json.dumps(found, indent=1))
     if not given.quick:

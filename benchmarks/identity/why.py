@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.identity.incremental import SECRET, Sources, engines
-from benchmarks.identity.people import people, write
+from benchmarks.identity.people import made
 from identity.crosswalk import Crosswalk
 from identity.evidence.reading import Member, StoredEvidence, evidence_of
 from identity.evidence.why import why
@@ -79,10 +79,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        file = given.people
-        if file is None:
-            file = folder / "people.parquet"
-            write(people(20_000 if given.quick else given.records), file)
+        file = given.people or made(20_000 if given.quick else given.records, folder)
         found = measure(folder, file, given.asked)
     print(json.dumps(found, indent=1))
     if given.quick or found["records"] != 1_000_000:
