@@ -23,6 +23,7 @@ from views.load import load
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).parent / "c360"
+PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 
 
 def blocks(paper: str, language: str) -> list[str]:
@@ -73,9 +74,9 @@ def test_the_sql_examples_run(paper: str, project: Path) -> None:
     assert examples
 
 
-@pytest.mark.parametrize("paper", ["docs/identity.md", "docs/policies.md", "docs/connectors.md", "README.md"])
+@pytest.mark.parametrize("paper", [paper for paper in PAGES if blocks(paper, "yaml") and paper != "docs/project-file.md"])
 def test_the_yaml_examples_load(paper: str, tmp_path: Path) -> None:
-    """Each is a section of a project file, or (connectors.md) an entry of `sources`."""
+    """Each is a section of a project file, or (connectors.md) an entry of `sources`. The whole file: test_documented_project."""
     for example in blocks(paper, "yaml"):
         section = example if paper != "docs/connectors.md" else "sources:\n" + textwrap.indent(example, "  ")
         (tmp_path / "c360.yml").write_text(f"version: 1\nname: example\n{section}", encoding="utf-8")
@@ -126,8 +127,10 @@ def test_the_tests_that_hold_invariants_exist() -> None:
 
 
 def test_the_handbook_lists_every_page() -> None:
-    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    assert not [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "index.md" and f"]({page.name})" not in index]
+    index, nav = ((ROOT / paper).read_text(encoding="utf-8") for paper in ("docs/index.md", "mkdocs.yml"))
+    pages = [Path(page).name for page in PAGES if page.startswith("docs/")]
+    assert not [page for page in pages if page != "index.md" and f"]({page})" not in index]
+    assert not [page for page in pages if f": {page}\n" not in nav]
 
 
 def test_the_project_files_page_names_every_setting_of_identity() -> None:
