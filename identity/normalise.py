@@ -29,8 +29,8 @@ from sqlglot import exp
 from identity.errors import UnknownNormalForm
 from identity.phone_numbers import country, international
 
-_NOTHING = r"(?i)^\s*(n/?a|n\.a\.|none|null|nil|unknown|undefined|not (known|given|available)|xxx+|-+|\.+|\?+)?\s*$"
-_TEXT = f"NULLIF(REGEXP_REPLACE(CAST(__v AS VARCHAR), '{_NOTHING}', ''), '')"
+NOTHING = r"(?i)^\s*(n/?a|n\.a\.|none|null|nil|unknown|undefined|not (known|given|available)|xxx+|-+|\.+|\?+)?\s*$"
+_TEXT = f"NULLIF(REGEXP_REPLACE(CAST(__v AS VARCHAR), '{NOTHING}', ''), '')"
 _EMAIL = r"NULLIF(REGEXP_EXTRACT(LOWER(TRIM(CAST(__v AS VARCHAR))), '^[^@\s]+@[^@\s]+\.[^@\s.]+$'), '')"
 # What providers document of their mailboxes: dots, tags and the second name count for nothing (Google); tags (the others).
 _GOOGLE = r"^([^+@]*[^+@.][^+@]*)(?:\+[^@]*)?@(?:gmail|googlemail)\.com$"
@@ -40,7 +40,7 @@ _DATE_FORMATS = {
     "dmy": "['%d/%m/%Y', '%d.%m.%Y', '%d-%m-%Y']",
     "mdy": "['%m/%d/%Y', '%m.%d.%Y', '%m-%d-%Y']",
 }
-_NO_DATES = ("0001-01-01", "1900-01-01", "1901-01-01", "1970-01-01", "9999-12-31", "infinity", "-infinity")
+NO_DATES = ("0001-01-01", "1900-01-01", "1901-01-01", "1970-01-01", "9999-12-31", "infinity", "-infinity")
 
 COUNTRY_HINT = "use two letters (ISO 3166: DE, GB), or the calling code: phone(49)"
 
@@ -112,7 +112,7 @@ def _template(name: str, option: str) -> str | None:
         ("lower", ""): _TEXT.replace("CAST(__v AS VARCHAR)", "LOWER(TRIM(CAST(__v AS VARCHAR)))"),
         # what stands for nothing may come to light only now: "n-a"
         ("name", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(LOWER(STRIP_ACCENTS({_TEXT})), '[^\p{{L}}]', '', 'g'), "
-        rf"'{_NOTHING}', ''), '')",
+        rf"'{NOTHING}', ''), '')",
         ("postcode", ""): r"NULLIF(REGEXP_EXTRACT(REGEXP_REPLACE(REGEXP_REPLACE(UPPER(CAST(__v AS VARCHAR)), "
         r"'^\s*([0-9]{5})-[0-9]{4}\s*$', '\1'), '[^A-Z0-9]', '', 'g'), '^[A-Z0-9]{3,10}$'), '')",
         ("digits", ""): rf"NULLIF(REGEXP_REPLACE(REGEXP_REPLACE(CAST(__v AS VARCHAR), '[^0-9]', '', 'g'), '^({_SAME_DIGIT})$', ''), '')",
@@ -157,6 +157,6 @@ def _date(order: str) -> str:
     date = f"TRY_CAST({text} AS DATE)"
     if order:
         date = f"COALESCE(TRY_CAST(TRY_STRPTIME(TRIM({text}), {_DATE_FORMATS[order]}) AS DATE), {date})"
-    for absent in _NO_DATES:
+    for absent in NO_DATES:
         date = f"NULLIF({date}, DATE '{absent}')"
     return f"CAST({date} AS VARCHAR)"

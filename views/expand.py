@@ -12,6 +12,7 @@ from views import model
 from views.branches import LINEAGE, RAW, bare_branch, substitute
 from views.households import VIEW_TYPES, view_name
 from views.model import Model, ObjectType, Policy
+from views.placeholders import placeholders
 from views.relations import PROVENANCE, Branch, Links, Members, Records, Survived, View
 
 RECORD = "_record"
@@ -139,7 +140,8 @@ class Views:
         if rules.updated_at in masks:
             masks["last_updated_at"] = exp.cast(exp.null(), "TIMESTAMP")
         combined = exp.and_(*filters) if filters else None
-        return Survived(thing.name, {**types, **hidden}, base, rules, combined, masks, frozenset(hidden), thing.description)
+        nobodys = placeholders(self.model, thing)
+        return Survived(thing.name, {**types, **hidden}, base, rules, nobodys, combined, masks, frozenset(hidden), thing.description)
 
     def _members(self, thing: ObjectType) -> Members:
         people = self._survived(thing)

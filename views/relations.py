@@ -80,13 +80,15 @@ class Survived:
     """One row per id360 of `records` (which is unmasked and unfiltered). `filter` and `masks` are over the survived row.
 
     Besides the attributes a survived view has `records`, `last_updated_at`, and for every attribute `a` the hidden columns
-    `a__source`, `a__key`, `a__as_of`: where its value comes from.
+    `a__source`, `a__key`, `a__as_of`: where its value comes from. `placeholders`: attribute → whether a record's value of it is nobody's;
+    such a value survives only where the person has no other.
     """
 
     name: str
     types: Mapping[str, str]
     records: Records
     survivorship: Survivorship
+    placeholders: Mapping[str, exp.Expr] = field(default_factory=dict)
     filter: exp.Expr | None = None
     masks: Mapping[str, exp.Expr] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()

@@ -2,6 +2,7 @@
 
 Which record wins is decided by one packed HUGEINT per record, so that `arg_max` compares numbers (a struct costs 2.3 times as much):
 
+    2^126 less   if the value is a placeholder: it comes after all that are none, whatever else is said for it
     bits 104..   how often / how long / how trusted, for the rules that ask that first
     bits 40..103 the record's time in microseconds, NULL lowest
     bits 32..39  the rank of its table: of the most trusted source highest, then in the order of the mappings
@@ -19,7 +20,7 @@ from views.relations import PROVENANCE, Survived
 
 EXTRA = ("records", "last_updated_at")
 _GATHERED = "c360_records"
-_FIRST, _TIMES, _KEYS = 1 << 104, 1 << 40, 1 << 32
+_REAL, _FIRST, _TIMES, _KEYS = 1 << 126, 1 << 104, 1 << 40, 1 << 32
 """Where the parts of a packed number begin; below `_KEYS` is the place in key order."""
 _NO_TIME = -(1 << 62)
 """Microseconds, earlier than any."""
@@ -62,9 +63,11 @@ def survived_select(
         a for a in dict.fromkeys(attribute_of(c) for c in wanted) if a in present and view.survivorship.rule(a) is SurvivorshipRule.FREQUENT
     ]
     inner: exp.Expr = exp.alias_(exp.table_(_GATHERED), "r", table=True) if gathered else rows.subquery("r", copy=False)
-    if frequent:
-        counted = [_parse(f'count(*) OVER (PARTITION BY "id360", "{a}") AS "_n_{a}"') for a in frequent]
-        inner = exp.select("*", *counted).from_(inner, copy=False).subquery("r", copy=False)
+    told: list[exp.Expr] = [_parse(f'count(*) OVER (PARTITION BY "id360", "{a}") AS "_n_{a}"') for a in frequent]
+    passed_over = {a: view.placeholders[a] for a in dict.fromkeys(map(attribute_of, wanted)) if a in present and a in view.placeholders}
+    told += [exp.alias_(test.copy(), f"_nobodys_{a}", quoted=True) for a, test in passed_over.items()]
+    if told:
+        inner = exp.select("*", *told).from_(inner, copy=False).subquery("r", copy=False)
     values = [exp.alias_(_survivor(view, c), c, quoted=True, copy=False) for c in wanted if attribute_of(c) in {*present, *EXTRA}]
     owner = exp.column("id360", quoted=True)
     grouped = exp.select(owner, *values, copy=False).from_(inner, copy=False).group_by(owner.copy(), copy=False)
@@ -89,12 +92,15 @@ def _survivor(view: Survived, column: str) -> exp.Expr:
     rank = _rank(sources, order_of)
     key_order = f'({_KEYS - 1} - "_ord")'
     latest = f'coalesce(epoch_us("_at"), {_NO_TIME})::HUGEINT * {_TIMES} + {rank} * {_KEYS} + {key_order}'
+    nobodys = f'"_nobodys_{attribute}"' if attribute in view.placeholders else ""
     match rule:
         case SurvivorshipRule.MIN | SurvivorshipRule.MAX if taken == value:
-            return _parse(f"{rule.value}({value})")
+            best = f"{rule.value}({value})"
+            return _parse(f"coalesce({best} FILTER (NOT {nobodys}), {best})" if nobodys else best)
         case SurvivorshipRule.MIN | SurvivorshipRule.MAX:
-            sign = "-" if rule is SurvivorshipRule.MIN else ""
-            return _parse(f"arg_{rule.value}_null({taken}, {{'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
+            sign, last = ("-", nobodys) if rule is SurvivorshipRule.MIN else ("", f"NOT {nobodys}")
+            first = f"'p': {last}, " if nobodys else ""
+            return _parse(f"arg_{rule.value}_null({taken}, {{{first}'v': {value}, 'r': {sign}({latest})}}) FILTER ({value} IS NOT NULL)")
         case SurvivorshipRule.PRIORITY:
             order = f"{_trust(sources, order_of)}::HUGEINT * {_FIRST} + {latest}"
         case SurvivorshipRule.FREQUENT:
@@ -105,6 +111,8 @@ def _survivor(view: Survived, column: str) -> exp.Expr:
             order = f"{rank}::BIGINT * {_KEYS} + {key_order}"
         case _:
             order = latest
+    if nobodys:
+        order = f"({order})::HUGEINT - CASE WHEN {nobodys} THEN {_REAL}::HUGEINT ELSE 0::HUGEINT END"
     if taken == value:
         return _parse(f"arg_max({value}, {order})")  # leaves NULL values out by itself; a FILTER costs half as much again
     # a taken NULL (no date) must still be taken from the winner: arg_max_null keeps it
