@@ -20,6 +20,7 @@ from identity.resolve import resolve
 from identity.stewardship.decisions import SAME, Decision, RecordName
 from identity.versions.plans import apply, pending, plan
 from identity.versions.store import CrosswalkStore
+from tests.support.encryption import needs_encryption
 
 
 @pytest.mark.usefixtures("any_share")
@@ -186,9 +187,9 @@ def test_what_cannot_be_done_in_part_says_so(tmp_path: Path, models: Path) -> No
         incremental(sets(world), {}, both.little, SECRET, engines=both.engines(), identifiers=IDENTIFIERS)
 
 
+@needs_encryption
 def test_two_entities_and_an_encrypted_crosswalk(tmp_path: Path, models: Path) -> None:
     """What one entity's records do leaves the other's alone; index and version are encrypted both."""
-    pytest.importorskip("duckdb_extension_httpfs")
     _, world, _ = history(8)
     households = [{"k0": i, "email": f"house{i % 30}@example.org"} for i in range(40)]
 
