@@ -12,7 +12,7 @@ from connectors.spi import Fragment, Param, Table
 from connectors.spi.errors import MissingKey
 from federation.context import Context
 from federation.direct import direct
-from federation.plan import Fetch, IdSet, Lookup, QueryPlan, Trusted
+from federation.plan import FIRST_STAGE, Fetch, IdSet, Lookup, QueryPlan, Trusted
 from federation.query import Found, Given, Ids, Query, Relation, Scan
 from federation.render import (
     CARRIED,
@@ -35,7 +35,7 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> QueryPlan:
         answer, relation = answer.without_nulls(query.relations[0], lambda type_: _arrow_type(type_, context))
         query = replace(query, relations=(relation,))
     cutter = _Cutter(query, context)
-    relations = tuple(cutter.trusted(r, 0) for r in query.relations)
+    relations = tuple(cutter.trusted(r, FIRST_STAGE) for r in query.relations)
     crosswalk = context.crosswalk
     return QueryPlan(
         user_sql=_each_read_once(query.user).sql("duckdb", comments=False),
@@ -137,7 +137,7 @@ class _Cutter:
         """What links rows by an identifier that is not stored: found live, by a search over all records."""
         place = (carriers.name, self.ids[_same(ids)].name if ids is not None else "")
         if place not in self.lookups:
-            self.searches.append(self.trusted(carriers, 0, whole=True))
+            self.searches.append(self.trusted(carriers, FIRST_STAGE, whole=True))
             self.lookups[place] = Lookup(f"x{len(self.lookups)}", "", ("value", "id360"), 1, place[1], carriers.name)
         return self.lookups[place]
 

@@ -71,8 +71,8 @@ class Explanation:
         if self.crosswalk is not None:
             resolved = self.crosswalk.resolved_at
             lines.append(f"crosswalk version {self.crosswalk.version}" + (f", resolved {age(resolved)} ago" if resolved else ""))
-        for stage in range(self.plan.stages):
-            lines += [f"stage {stage + 1}", *(self._planned(stage) if self.report is None else self._done(stage, self.report))]
+        for stage in self.plan.stages:
+            lines += [f"stage {stage}", *(self._planned(stage) if self.report is None else self._done(stage, self.report))]
         lines.append("trusted room (identity, survivorship and policies; only its columns leave it)")
         for trusted in (*self.plan.searches, *self.plan.relations) if verbose else self.plan.relations:
             lines.append(f"  {trusted.name}({', '.join(trusted.columns)})")

@@ -20,6 +20,9 @@ from sqlglot import exp
 from connectors.spi import Fragment
 from federation.direct import Direct
 
+FIRST_STAGE = 1
+"""Stages are counted as they are told."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdSet:
@@ -102,8 +105,9 @@ class QueryPlan:
     journal: tuple[str, ...] = ()
 
     @property
-    def stages(self) -> int:
-        return 1 + max((f.stage for f in self.fetches), default=0)
+    def stages(self) -> range:
+        """The numbers of all stages, in order."""
+        return range(FIRST_STAGE, 1 + max((f.stage for f in self.fetches), default=FIRST_STAGE))
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON-able data. Bound values are named, never shown."""

@@ -98,9 +98,9 @@ class Run:
     def start(self) -> None:
         """Run all stages up to the point where the last one's rows are on their way. Raises C360Error."""
         try:
-            if self.plan.stages > 1 or not quick(self.plan.fetches):
+            if len(self.plan.stages) > 1 or not quick(self.plan.fetches):
                 self._sessions.open_all(partial=self._partial)
-            for stage in range(self.plan.stages):
+            for stage in self.plan.stages:
                 self._settle_ids(stage)
                 self._fetching.launch([f for f in self.plan.fetches if f.stage == stage])
         except (duckdb.Error, Stopped, C360Error) as error:

@@ -145,7 +145,8 @@ def test_explain_analyze_has_the_keys_of_its_contract(cli: Cli, sample: Path) ->
         assert {"fragments", "trusted_sql", "user_sql", "plan_ms", "total_ms", "complete"} <= set(told)
         for fragment in told["fragments"]:
             assert {"source", "sql", "stage", "rows", "bytes", "requests", "ms", "reason_local"} <= set(fragment)
-    assert "stage 1" in cli("explain", query, project=sample).out
+        text = cli("explain", query, *args, project=sample).out
+        assert {f"stage {fragment['stage']}" for fragment in told["fragments"]} == set(re.findall(r"^stage \d+$", text, re.MULTILINE))
 
 
 def test_explain_says_the_survivorship_only_where_it_is_asked_for(cli: Cli, sample: Path) -> None:
