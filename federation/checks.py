@@ -20,7 +20,7 @@ from federation.identifier_search import COLUMNAR
 from federation.key_counts import count_keys
 from federation.lag import lag_of
 from federation.matched_columns import refuse_types, unfit
-from federation.resolving import record_reader, record_set, stored_identifiers
+from federation.record_sets import record_reader, record_set, stored_identifiers
 from federation.stewardship_checks import stewardship
 from federation.watermarks import watermark_column
 from identity.crosswalk import Crosswalk

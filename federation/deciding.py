@@ -159,7 +159,7 @@ def _named(project: Project, crosswalk: Crosswalk | None, mapping: Mapping, valu
     if link is not None and link.key_columns == mapping.key:
         types, personal = link.key_types, bool(link.personal)
     else:
-        from federation.resolving import record_set
+        from federation.record_sets import record_set
 
         described = record_set(project, mapping, ())
         types, personal = tuple(key_type(column.type) for column in described.key), described.personal_key

@@ -105,7 +105,7 @@ def _live(project: Project, evidence: StoredEvidence, mappings: Sequence[Mapping
 
 def _one(project: Project, mapping: Mapping, members: Sequence[Member]) -> RecordSet:
     """Only these records of a mapped table."""
-    from federation.resolving import needed_attributes, record_set
+    from federation.record_sets import needed_attributes, record_set
 
     keys = [exp.and_(*(_is(k, v, t) for k, v, t in zip(mapping.key, m.key, m.table.key_types, strict=True))) for m in members]
     chosen = exp.paren(exp.or_(*keys))

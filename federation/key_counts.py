@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from federation.resolving import record_set
+from federation.record_sets import record_set
 from identity.crosswalk import Crosswalk
 from identity.scratch import key_type, registered, scratch
 from views.model import Mapping

@@ -7,30 +7,18 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-import pyarrow as pa
-from sqlglot import exp
-
-from connectors.spi import Deadline
-from connectors.spi.errors import SchemaDrift
 from federation.disk import state_told
-from federation.matched_columns import matched_keys, naming, refuse_types
-from federation.passes.push_filters import push_filters
-from federation.query import Query, Relation, Scan
-from federation.report import Report
-from federation.run import Run
+from federation.record_sets import key_columns, record_sets, stored_identifiers
 from federation.shrinking import links, refuse_shrunk, told
 from federation.state import models_folder, project_secret
-from federation.watermarks import by_keys, telling
 from identity.crosswalk import Crosswalk
 from identity.engines import Engines, Generic
 from identity.errors import CrosswalkImport, NoModel
 from identity.incremental.record_index import NoIndex
 from identity.incremental.resolving import incremental
-from identity.model import KeyColumn, MatchKey, MatchRule, RecordSet
+from identity.model import MatchRule, RecordSet
 from identity.model_use import ModelUse
 from identity.probabilistic.model import sweep
 from identity.report import ResolveReport
@@ -43,15 +31,9 @@ from identity.versions.models import drop_unused, put_into_use
 from identity.versions.plans import Plan, apply, plan
 from identity.versions.rollback import rollback
 from identity.versions.store import CrosswalkStore
-from views.branches import bare_branch, duckdb_type
-from views.errors import did_you_mean
-from views.model import Identifier, Mapping, Model
-from views.relations import Branch, Records
 
 if TYPE_CHECKING:
     from federation.project import Project
-
-READ_TIMEOUT = 3600.0
 
 
 @state_told()
@@ -167,12 +149,7 @@ def _records(
     project: Project, store: CrosswalkStore
 ) -> tuple[list[RecordSet], MappingOf[str, tuple[MatchRule, ...]], CrosswalkStore, bytes]:
     """What is resolved, by which rules, into what, under which secret."""
-    model = project.model
-    stored = stored_identifiers(model)
-    for mapping in model.resolved:
-        refuse_types(project, mapping, stored)
-    sets = [record_set(project, m, _given(m, _needed(model, m.object, stored))) for m in model.resolved]
-    return sets, model.rules, store, project_secret(model)
+    return record_sets(project), project.model.rules, store, project_secret(project.model)
 
 
 def engines_of(project: Project) -> Engines:
@@ -213,101 +190,7 @@ def _options(project: Project, progress: Callable[[str, int], None] | None) -> d
 def _imported(project: Project, store: CrosswalkStore, progress: Callable[[str, int], None] | None) -> ResolveReport:
     """Publish the project's existing crosswalk instead of resolving."""
     model = project.model
-    keys = {(m.source, m.table): _key(project, m) for m in model.resolved}
+    keys = {(m.source, m.table): key_columns(project, m) for m in model.resolved}
     report = import_crosswalk(store, Path(str(model.crosswalk)), project_secret(model), keys=keys, progress=progress)
     project.forget_plans()
     return report
-
-
-def _key(project: Project, mapping: Mapping) -> tuple[KeyColumn, ...]:
-    columns = {c.name.lower(): c for c in project.source(mapping.source).table(mapping.table).columns}
-    for name in mapping.key:
-        if name.lower() not in columns:
-            said = f"`{mapping.source}.{mapping.table}` has no column `{name}`, which its mapping's `key` names"
-            raise SchemaDrift(mapping.source, said, hint=did_you_mean(name, columns))
-    return tuple(KeyColumn(k, duckdb_type(columns[k.lower()].type)) for k in mapping.key)
-
-
-def stored_identifiers(model: Model) -> dict[str, dict[str, MatchKey]]:
-    """Which identifiers the mappings ask to be stored, per entity, and the attribute that carries each."""
-    wanted: dict[str, dict[str, MatchKey]] = {}
-    for mapping in model.mappings:
-        if isinstance(mapping.link, Identifier) and mapping.link.store:
-            entity = model.objects[mapping.object].of
-            for attribute in model.objects[entity].attributes.values():
-                if attribute.identifier == mapping.link.identifier:
-                    wanted.setdefault(entity, {}).setdefault(mapping.link.identifier, MatchKey(attribute.name, attribute.normal))
-    return wanted
-
-
-def needed_attributes(project: Project, entity: str) -> tuple[str, ...]:
-    """The attributes of an entity that resolving reads."""
-    return _needed(project.model, entity, stored_identifiers(project.model))
-
-
-def _needed(model: Model, entity: str, stored: dict[str, dict[str, MatchKey]]) -> tuple[str, ...]:
-    keys, _ = matched_keys(model, entity, stored)
-    return tuple(dict.fromkeys(key.attribute for key in keys))
-
-
-def _given(mapping: Mapping, attributes: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that a mapping gives a value."""
-    return tuple(a for a in attributes if not isinstance(mapping.attributes.get(a, exp.null()), exp.Null))
-
-
-def record_set(project: Project, mapping: Mapping, attributes: tuple[str, ...]) -> RecordSet:
-    """A mapped table as identity reads it: its keys, and some attributes of its object. Asks the source for its columns only."""
-    key = _key(project, mapping)
-    entity = project.model.objects[mapping.object]
-    personal = {a.name for a in entity.attributes.values() if a.identifier}
-    keyed = {k.lower() for k in mapping.key}
-    carried = any(isinstance(e, exp.Column) and e.name.lower() in keyed for n, e in mapping.attributes.items() if n in personal)
-    read = _reader(project, mapping, attributes)
-    records = RecordSet(mapping.object, mapping.space, mapping.source, mapping.table, key, attributes, read, carried)
-    if not mapping.changed_at:
-        return records
-    return telling(records, mapping, project.source(mapping.source), partial(_reader, project, mapping))
-
-
-def _reader(project: Project, mapping: Mapping, attributes: tuple[str, ...], **how: Any) -> Callable[[], pa.RecordBatchReader]:
-    """`record_reader`, which names the attribute that a row does not fit."""
-    return naming(project, mapping, partial(record_reader, project, mapping, **how), attributes)
-
-
-def record_reader(
-    project: Project,
-    mapping: Mapping,
-    attributes: tuple[str, ...],
-    *,
-    more: MappingOf[str, exp.Expr] = MappingProxyType({}),
-    where: exp.Expr | None = None,
-    keys: pa.Table | None = None,
-) -> Callable[[], pa.RecordBatchReader]:
-    """Reads the keys and attributes of one mapping through the same machinery as any query, without policies or crosswalk.
-
-    `more` are further columns, by expressions of the table's own; `where` leaves rows out; `keys` (k0 …) are those of the rows to read:
-    the source is asked by them, unless they are more than it takes.
-    """
-
-    def read() -> pa.RecordBatchReader:
-        thing = project.model.objects[mapping.object]
-        whole = bare_branch(project.model, mapping)
-        own: dict[str, exp.Expr] = {f"k{i}": exp.column(k, quoted=True) for i, k in enumerate(mapping.key)}
-        picked = {**own, **{a: whole.columns[a] for a in attributes}, **more}
-        conditions = whole.where if where is None else (*whole.where, where)
-        branch = Branch(mapping.source, mapping.table, mapping.key, picked, None, conditions, thing.name)
-        records = Records(thing.name, dict.fromkeys(picked, ""), (branch,))
-        scan = Scan("s0", branch, project.source(mapping.source).table(mapping.table))
-        relation = Relation("c360_r0", records, tuple(picked), (scan,))
-        context = project.planner.context({}, None)
-        state = push_filters(Query(exp.select("*").from_("c360_r0"), (relation,)), context)
-        prepared = project.planner.finish(state, context, ())
-        plan, bound = by_keys(prepared.plan, scan.table, mapping.key, keys, context.capabilities(mapping.source).max_keys)
-        run = Run(
-            plan, prepared.pool, project.source, {**plan.constants, **bound}, Deadline.after(READ_TIMEOUT),
-            Report(uuid4().hex), memory=project.memory,
-        )  # fmt: skip
-        run.start()
-        return run.reader(plan.relations[0])
-
-    return read

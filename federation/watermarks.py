@@ -29,7 +29,7 @@ KINDS = ("int", "date", "timestamp", "timestamptz")
 
 
 class Reading(Protocol):
-    """`federation.resolving.record_reader`, for one mapping."""
+    """`federation.record_sets.record_reader`, for one mapping."""
 
     def __call__(
         self, attributes: tuple[str, ...], *, more: Mapping[str, exp.Expr] = ..., where: exp.Expr | None = ..., keys: pa.Table | None = ...

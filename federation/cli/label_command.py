@@ -73,7 +73,7 @@ def label(
 def _ask(labelling: Labelling, session: Session, count: int, seed: int, by: str | None) -> None:
     from federation.cli.side_by_side import LEGEND, side_by_side
     from federation.labelling import live_rows
-    from federation.resolving import needed_attributes
+    from federation.record_sets import needed_attributes
 
     questions = labelling.questions(count, seed)
     entity, model = labelling.evidence.entity, labelling.project.model

@@ -19,7 +19,7 @@ import c360
 from connectors.spi.errors import SchemaDrift
 from federation.checks import check
 from federation.errors import ChangedAt
-from federation.resolving import record_set
+from federation.record_sets import record_set
 from tests.federation.test_incremental_resolve import links
 from tests.support.postgres import TestPostgres
 
