@@ -31,6 +31,7 @@ from identity.versions.models import drop_unused, put_into_use
 from identity.versions.plans import Plan, apply, plan
 from identity.versions.rollback import rollback
 from identity.versions.store import CrosswalkStore
+from views.model import Model
 
 if TYPE_CHECKING:
     from federation.project import Project
@@ -72,7 +73,7 @@ def resolve_project(
     if any(use.trained for use in report.models):
         drop_unused(project.store, {})
     if reveal is not None:
-        for generic in engines.generic:
+        for generic in engines.findings.generic:
             reveal(generic)
     project.forget_plans()
     return report
@@ -102,7 +103,7 @@ def plan_project(project: Project, progress: Callable[[str, int], None] | None =
         index=project.model.incremental,
         **_options(project, progress),
     )
-    if engines.fresh:
+    if engines.findings.fresh:
         drop_unused(project.store, made.models)
     return made
 
@@ -118,11 +119,10 @@ def train_project(project: Project, entity: str | None = None, progress: Callabl
         named = f"`{entity}` has no" if entity else "no entity has a"
         raise NoModel(f"{named} model to train", hint="write `model: standard` under the entity in `identity:`")
     sweep(models_folder(project))
-    sets, rules, store, secret = _records(project, project.store)
-    once, at_most = project.model.one_per_source, project.model.at_most
-    engines = Engines(secret, models, models_folder(project), anew=True, once=once, at_most=at_most)
-    chosen = [s for s in sets if s.entity in models and entity in (s.entity, None)]
-    return retrain(chosen, rules, store, engines, progress=progress or quiet, memory_limit=f"{project.memory >> 20}MiB")
+    chosen = [s for s in record_sets(project) if s.entity in models and entity in (s.entity, None)]
+    engines = replace(_engines(project.model, models_folder(project)), anew=True)
+    memory = f"{project.memory >> 20}MiB"
+    return retrain(chosen, project.model.rules, project.store, engines, progress=progress or quiet, memory_limit=memory)
 
 
 @state_told()
@@ -161,16 +161,14 @@ def engines_of(project: Project) -> Engines:
     if model.models and (current := project.store.current()) is not None:
         missing = {name: d for name, d in current.models.items() if not (models_folder(project) / f"{name}.json").exists()}
         put_into_use(project.store, models_folder(project), missing)
-    engines = Engines(
-        project_secret(model),
-        model.models,
-        models_folder(project),
-        once=model.one_per_source,
-        at_most=model.at_most,
-        households=model.households,
-    )
+    engines = _engines(model, models_folder(project))
     engines.check((m.object, m.space) for m in model.resolved)
     return engines
+
+
+def _engines(model: Model, folder: Path) -> Engines:
+    once, at_most = model.one_per_source, model.at_most
+    return Engines(project_secret(model), model.models, folder, once=once, at_most=at_most, households=model.households)
 
 
 def _first(project: Project, engines: Engines | None, allow_shrink: bool, file: Path) -> None:

@@ -37,13 +37,25 @@ class Generic:
 
 
 @dataclass(slots=True)
+class Findings:
+    """What matching leaves besides its answer: the values that are nobody's, the models that were trained (`fresh`, by file) and those
+    that were used (by the name of their file)."""
+
+    generic: list[Generic] = field(default_factory=list)
+    fresh: dict[Path, Trained] = field(default_factory=dict)
+    used: dict[str, Trained] = field(default_factory=dict)
+    last: Probabilistic | None = None
+    """What matched the last (entity, space); None if exact rules did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Engines:
     """What matches each entity: its model in `models`, otherwise exact rules, with `cap` the most records a value may link.
 
     `once` are, per entity, the sources (or source.table) that hold each person once; `at_most` how many values of an attribute one person
     has; `households` the entities whose households are asked for. A model found in `folder` is used as it is, unless `anew`; one that had
-    to be trained is kept there by `save`. `generic` are the values that were found to be nobody's. `only` is an engine to match all by,
-    instead; it leaves nothing that an index could be made of.
+    to be trained is kept there by `save`. `only` is an engine to match all by, instead; it leaves nothing that an index could be made of.
+    What matching finds is collected in `findings`.
     """
 
     secret: bytes
@@ -56,18 +68,18 @@ class Engines:
     at_most: Mapping[str, tuple[AtMost, ...]] = field(default_factory=dict)
     households: Mapping[str, Households] = field(default_factory=dict)
     only: Matcher | None = None
-    generic: list[Generic] = field(default_factory=list)
-    fresh: dict[Path, Trained] = field(default_factory=dict)
-    used: dict[str, Trained] = field(default_factory=dict)
-    """The model of each (entity, space) that was matched by one, by the name of its file."""
-    last: Probabilistic | None = None
-    """What matched the last (entity, space); None if exact rules did."""
+    findings: Findings = field(default_factory=Findings, compare=False)
+
+    @property
+    def last(self) -> Probabilistic | None:
+        """What matched the last (entity, space); None if exact rules did."""
+        return self.findings.last
 
     def needs(self, rules: Sequence[MatchRule], entity: str) -> tuple[MatchKey, ...]:
         """The attributes that are compared of an entity, in their normal forms."""
         if self.only is not None:
             return self.only.needs(rules, entity)
-        exact = ExactRules(self.secret, self.cap, at_most=self.at_most.get(entity, ())).needs(rules, entity)
+        exact = self._exact(entity).needs(rules, entity)
         model = self.models.get(entity)
         return tuple(dict.fromkeys([*(use.key for use in uses(model.fields, model.normals)), *model.must_not, *exact])) if model else exact
 
@@ -77,24 +89,24 @@ class Engines:
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records of one (entity, space). Raises: ModelMismatch."""
-        self.last = None
+        findings = self.findings
+        findings.last = None
         if self.only is not None:
             return self.only.match(records, rules, entity, space)
         model = self.models.get(entity)
         if model is None:
-            exact = ExactRules(self.secret, self.cap, once=self.once.get(entity, ()), at_most=self.at_most.get(entity, ()))
-            return exact.match(records, rules, entity, space)
+            return self._exact(entity).match(records, rules, entity, space)
         frozen = self.frozen(entity, space)
-        engine = self.last = Probabilistic(self._settings(entity, frozen), self.secret, index=self.index)
+        engine = findings.last = Probabilistic(self._settings(entity, frozen), self.secret, index=self.index)
         found = engine.match(records, rules, entity, space)
         if engine.trained is None or found.scored is None:
             return found
         seen = observe(found.scored.levels, engine.trained.model)
         path = self.path(entity, space)
         if frozen is None:
-            self.fresh[path] = replace(engine.trained, attributes=_attributes(model), usual=seen.levels)
-        self.used[path.stem] = frozen or self.fresh[path]
-        self.generic += [Generic(entity, _attribute(g.column, model), g.value, g.records) for g in engine.generic]
+            findings.fresh[path] = replace(engine.trained, attributes=_attributes(model), usual=seen.levels)
+        findings.used[path.stem] = frozen or findings.fresh[path]
+        findings.generic += [Generic(entity, _attribute(g.column, model), g.value, g.records) for g in engine.generic]
         use = ModelUse(
             entity=entity,
             space=space,
@@ -138,7 +150,7 @@ class Engines:
         """What tells the model of an entity, and how it is used, from any other."""
         if entity not in self.models:
             return "none"
-        trained = self.fresh.get(self.path(entity, space)) or self.frozen(entity, space)
+        trained = self.findings.fresh.get(self.path(entity, space)) or self.frozen(entity, space)
         used = hashlib.sha256(repr(self.models[entity]).encode())
         if trained is not None:
             used.update(trained.digest())
@@ -151,15 +163,18 @@ class Engines:
 
     def save(self) -> None:
         """Keep the models that were trained; what was there before stays beside them."""
-        for path, trained in self.fresh.items():
+        for path, trained in self.findings.fresh.items():
             if path.exists():
                 shutil.copyfile(path, path.with_name(f"{path.name}.previous"))
             save(trained, path)
-        self.fresh.clear()
+        self.findings.fresh.clear()
 
     def path(self, entity: str, space: str) -> Path:
         """The file of a model."""
         return self.folder / (f"{entity}.{quote(space, safe='')}.json" if space else f"{entity}.json")
+
+    def _exact(self, entity: str) -> ExactRules:
+        return ExactRules(self.secret, self.cap, once=self.once.get(entity, ()), at_most=self.at_most.get(entity, ()))
 
     def _settings(self, entity: str, frozen: Trained | None) -> Settings:
         model, once, at_most = self.models[entity], self.once.get(entity, ()), self.at_most.get(entity, ())

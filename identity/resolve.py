@@ -65,7 +65,6 @@ def resolve(
     check(records, rules, stored, secret)
     check_decisions(decisions, records)
     started = time.monotonic()
-    # a copy: the caller's engines stay as they are, but for what they collect (`generic`, `fresh`, `used`)
     engines = replace(engines or Engines(secret, {}, store.directory), index=index)
     if index and engines.only is not None:
         raise InternalError("one engine for all leaves no index")
@@ -86,7 +85,7 @@ def resolve(
             writer = BesideIndex.begin(con, store, draft.version)
             run.indexing = Indexing(writer, engines, digests(decisions))
         run.resolve(records, rules, stored)
-        note_models(con, store, engines.used)
+        note_models(con, store, engines.findings.used)
         if run.indexing is not None:
             run.indexing.close(expected(con, records, rules, stored, engines), records)
         done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))

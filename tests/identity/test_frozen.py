@@ -67,7 +67,7 @@ def test_the_training_run_and_a_frozen_one_say_the_same(tmp_path: Path) -> None:
         report = resolve([record_set(rows, attributes=ATTRIBUTES)], {}, store, SECRET, engines=engines)
         engines.save()
         found.append(partition(store.current()))
-        generic = engines.generic
+        generic = engines.findings.generic
         assert [g.value for g in generic] == ["19700101"]
     assert report.minted == report.merged == report.retired == 0
     assert found[0] == found[1]
