@@ -121,50 +121,68 @@ def _odd_values(record: str, columns: Sequence[str]) -> str:
 
 def _parsed(values: str) -> str:
     """From the end: country, then code and locality, then what is left of the locality; of the rest the part that has the house."""
+    housed = _cut("head", rf"(?:^|,)\s*(\d[^,]*[{LETTER}]{{2}}[^,]*|[^,]*[{LETTER}]{{2}}[^,]*\s\d[^,]*)(?:,|$)")
+    named = _cut("head", rf"(?:^|,)\s*([^,]*\b(?:{_STREET})\b[^,]*)(?:,|$)")
+    first = _some("SPLIT_PART(head, ',', 1)")
+    code = r"REGEXP_REPLACE(REGEXP_REPLACE(code, '^(\d{5})-\d{4}$', '\1'), '[^a-z0-9]', '', 'g')"
+    localities = _localities(_ends(_joined(values)))
+    return f"SELECT value, COALESCE({housed}, {named}, {first}) AS line, city, NULLIF(UPPER({code}), '') AS postcode FROM ({localities})"
 
-    def cut(text: str, pattern: str) -> str:
-        return some(f"REGEXP_EXTRACT({text}, '{pattern}', 1)")
 
-    def some(text: str) -> str:
-        return f"NULLIF(TRIM({text}, ' ,.'), '')"
-
-    def groups(text: str, pattern: str, *names: str) -> str:
-        return f"REGEXP_EXTRACT({text}, '{pattern}', [{str(list(names))[1:-1]}])"
-
+def _joined(values: str) -> str:
+    """(value, joined): without flats and country; the number of the house before or behind a comma belongs to the street."""
     tidy = rf"REGEXP_REPLACE(REGEXP_REPLACE(STRIP_ACCENTS(value), '\s*[;\n]\s*', ', ', 'g'), '{UNIT}', ' ', 'g')"
     whole = rf"TRIM(REGEXP_REPLACE(TRIM({tidy}, ' ,.'), '[,\s]+(?:{_COUNTRY})$', ''), ' ,.')"
-    # the number of the house before or behind a comma belongs to the street
     ahead = r"REGEXP_REPLACE(whole, '^(\d+\s?[a-z]?)\s*,\s*', '\1 ')"
     joined = rf"REGEXP_REPLACE({ahead}, '^([^,\d]+),\s*(?:(?:nr|no|num|bld|d)\b\.?\s*)?(\d{{1,4}}\s?[a-z]?)\s*(,|$)', '\1 \2\3')"
+    return f"SELECT value, {joined} AS joined FROM (SELECT value, {whole} AS whole FROM ({values}))"
+
+
+def _ends(joined: str) -> str:
+    """(value, joined, f, is_first, ahead, last_code): a code before the locality with both (f), else what stands ahead of a code or state
+    at the end, and that code."""
     code_first = rf"^(.*\d[^,]*?)[,\s]+(?:[a-z]{{1,2}}-)?({_CODE_FIRST})\s+({_CITY})$"
     code_last = rf"^(.+?)[,\s]+(?:(?:{_STATE})\.?[,\s]+)?({_CODE_LAST})$|^(.+?)[,\s]+(?:{_STATE})\.?(?:[,\s]+(\d{{4}}))?$"
-    by_comma, by_street = rf"^(.+),\s*({_CITY})$", rf"^(.*\d.*\b(?:{_STREET})\b\.?)[,\s]+({_CITY})$"
     # each pattern is matched once: most of the time goes into that
     found = (
-        f"SELECT value, joined, {groups('joined', code_first, 'line', 'code', 'city')} AS f, "
-        f"{groups('joined', code_last, 'line', 'code', 'stated', 'short')} AS l "
-        f"FROM (SELECT value, {joined} AS joined FROM (SELECT value, {whole} AS whole FROM ({values})))"
+        f"SELECT value, joined, {_groups('joined', code_first, 'line', 'code', 'city')} AS f, "
+        f"{_groups('joined', code_last, 'line', 'code', 'stated', 'short')} AS l "
+        f"FROM ({joined})"
     )
     is_first = rf"f.line <> '' AND NOT REGEXP_MATCHES(f.city, '\b(?:{_STREET})\b')"
-    ends = (
-        f"SELECT value, joined, f, {is_first} AS is_first, COALESCE({some('l.line')}, {some('l.stated')}) AS ahead, "
-        f"COALESCE({some('l.code')}, {some('l.short')}) AS last_code FROM ({found})"
+    return (
+        f"SELECT value, joined, f, {is_first} AS is_first, COALESCE({_some('l.line')}, {_some('l.stated')}) AS ahead, "
+        f"COALESCE({_some('l.code')}, {_some('l.short')}) AS last_code FROM ({found})"
     )
+
+
+def _localities(ends: str) -> str:
+    """(value, head, city, code): the locality behind a comma or behind the street's word."""
+    by_comma, by_street = rf"^(.+),\s*({_CITY})$", rf"^(.*\d.*\b(?:{_STREET})\b\.?)[,\s]+({_CITY})$"
     rest = "COALESCE(ahead, joined)"
     # where a code or state stood behind it, a name alone is a locality, and one after the street's word is too
     bare = rf"ahead IS NOT NULL AND NOT REGEXP_MATCHES(ahead, '[\d,]|\b(?:{_STREET})\b')"
     split = (
-        f"SELECT *, {bare} AS bare, CASE WHEN NOT is_first THEN {groups(rest, by_comma, 'line', 'city')} END AS c, "
-        f"CASE WHEN NOT is_first AND NOT contains(ahead, ',') THEN {groups('ahead', by_street, 'line', 'city')} END AS s FROM ({ends})"
+        f"SELECT *, {bare} AS bare, CASE WHEN NOT is_first THEN {_groups(rest, by_comma, 'line', 'city')} END AS c, "
+        f"CASE WHEN NOT is_first AND NOT contains(ahead, ',') THEN {_groups('ahead', by_street, 'line', 'city')} END AS s FROM ({ends})"
     )
-    localities = (
-        f"SELECT value, CASE WHEN is_first THEN {some('f.line')} WHEN bare THEN NULL "
-        f"ELSE COALESCE({some('c.line')}, {some('s.line')}, {rest}) END AS head, "
-        f"CASE WHEN is_first THEN {some('f.city')} WHEN bare THEN ahead ELSE COALESCE({some('c.city')}, {some('s.city')}) END AS city, "
+    return (
+        f"SELECT value, CASE WHEN is_first THEN {_some('f.line')} WHEN bare THEN NULL "
+        f"ELSE COALESCE({_some('c.line')}, {_some('s.line')}, {rest}) END AS head, "
+        f"CASE WHEN is_first THEN {_some('f.city')} WHEN bare THEN ahead ELSE COALESCE({_some('c.city')}, {_some('s.city')}) END AS city, "
         f"CASE WHEN is_first THEN f.code ELSE last_code END AS code FROM ({split})"
     )
-    housed = cut("head", rf"(?:^|,)\s*(\d[^,]*[{LETTER}]{{2}}[^,]*|[^,]*[{LETTER}]{{2}}[^,]*\s\d[^,]*)(?:,|$)")
-    named = cut("head", rf"(?:^|,)\s*([^,]*\b(?:{_STREET})\b[^,]*)(?:,|$)")
-    first = some("SPLIT_PART(head, ',', 1)")
-    code = r"REGEXP_REPLACE(REGEXP_REPLACE(code, '^(\d{5})-\d{4}$', '\1'), '[^a-z0-9]', '', 'g')"
-    return f"SELECT value, COALESCE({housed}, {named}, {first}) AS line, city, NULLIF(UPPER({code}), '') AS postcode FROM ({localities})"
+
+
+def _cut(text: str, pattern: str) -> str:
+    return _some(f"REGEXP_EXTRACT({text}, '{pattern}', 1)")
+
+
+def _some(text: str) -> str:
+    """Without what is around it; NULL for nothing."""
+    return f"NULLIF(TRIM({text}, ' ,.'), '')"
+
+
+def _groups(text: str, pattern: str, *names: str) -> str:
+    """A pattern's groups, as a struct."""
+    return f"REGEXP_EXTRACT({text}, '{pattern}', [{str(list(names))[1:-1]}])"
