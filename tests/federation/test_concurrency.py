@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from connectors.spi.errors import C360Error, Cancelled, SourceError
+from connectors.testing.contract import PROMPT
 from federation.errors import OverMemory, OverRows, QueryTimeout
 from federation.project import Project, connect
 from federation.session import Session
@@ -22,7 +23,6 @@ from tests.support.stalling import Stalling
 from tests.support.world import World, make
 
 CORPUS = read(Path(__file__).parent.parent / "equivalence" / "queries.sql")
-SOON = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def test_a_stalled_source_is_cancelled_soon(own: World, asked: str) -> None:
         started = time.monotonic()
         own.project.cancel(next(iter(own.project.running)))
         with pytest.raises(Cancelled):
-            waiting.result(5)
-        assert time.monotonic() - started < SOON
+            waiting.result(30)
+        assert time.monotonic() - started < PROMPT
     _settled(crm)
 
 
@@ -78,7 +78,7 @@ def test_a_stalled_source_does_not_outlast_the_time(own: World) -> None:
         started = time.monotonic()
         with pytest.raises(QueryTimeout) as told:
             own.project.session("root").sql("SELECT * FROM timeline", timeout=0.5)
-        assert time.monotonic() - started < 0.5 + SOON
+        assert time.monotonic() - started < 0.5 + PROMPT
         assert told.value.hint
     _settled(crm)
 
@@ -92,7 +92,7 @@ def test_a_partial_answer_goes_on_without_a_stalled_source(own: World) -> None:
         result = session.sql("SELECT count(*) FROM individual_record", timeout=3, partial=True)
         assert result.fetchall() == whole
         assert result.report.missing == {"crm": "C360_SOURCE_TIMEOUT"}
-        assert time.monotonic() - started < 3 + SOON
+        assert time.monotonic() - started < 3 + PROMPT
     _settled(crm)
 
 
