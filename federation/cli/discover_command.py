@@ -14,14 +14,8 @@ from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
     from federation.project import Project
-    from federation.proposals import Proposal
     from views.model import Model
 
-BARE_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-WORDS = """all and as asc between case cast check column default desc distinct else end false from group having in into is join like limit
-not null offset on or order primary references select table then to true union unique using when where with"""
-RESERVED = frozenset(WORDS.split())
-YAML_WORDS = ("null", "true", "false", "yes", "no", "on", "off")
 FOLDER = "mappings"
 
 
@@ -61,6 +55,7 @@ def discover(app: App, source: str | None, write: bool, everything: bool) -> Non
 
 def proposed(project: Project, source: str, everything: bool) -> tuple[str, int, list[str]]:
     """The YAML proposed for a source, how many mappings it holds, and the tables that are like no object. Raises SourceError."""
+    from federation.proposal_yaml import mapping_yaml
     from federation.proposals import propose
 
     connector, model = project.source(source), project.model
@@ -75,7 +70,7 @@ def proposed(project: Project, source: str, everything: bool) -> tuple[str, int,
     if proposals:
         lines.append("mappings:")
     for proposal in proposals:
-        lines += _mapping(proposal)
+        lines += mapping_yaml(proposal)
     if strange:
         lines.append(f"# like no standard object: {', '.join(strange)}")
     matched = model.rules.get("individual") or "individual" in model.models
@@ -87,72 +82,6 @@ def proposed(project: Project, source: str, everything: bool) -> tuple[str, int,
             "    model: standard   # ? weighs what records have in common; `rules: [email]` beside it: who agrees on it is one",
         ]
     return "\n".join(lines) + "\n", len(proposals), strange
-
-
-def _mapping(proposal: Proposal) -> list[str]:
-    from federation.proposals import SURE
-
-    thing, table = proposal.object, proposal.table
-    key = _value(proposal.key[0]) if len(proposal.key) == 1 else f"[{', '.join(map(_value, proposal.key))}]"
-    lines = [f"  - object: {thing.name}", f"    source: {proposal.source}", f"    table: {_value(table.name)}", f"    key: {key}"]
-    lines += [f"    # ? {remark}" for remark in proposal.unsure]
-    if proposal.person is not None:
-        name, column = proposal.person
-        value = (
-            f"{{table: {_value(name)}, key: {_value(column)}}}" if proposal.by_table else f"{{identifier: {name}, value: {_sql(column)}}}"
-        )
-        lines.append(f"    person: {value}")
-    elif not thing.entity and thing.of == "individual":
-        lines.append("    person: none")
-    if proposal.deleted is not None:
-        column = _quoted(proposal.deleted.name)
-        kept = {"bool": f"{column} IS DISTINCT FROM true", "int": f"{column} IS DISTINCT FROM 1"}
-        lines.append(
-            f"    where: {_scalar(kept.get(proposal.deleted.kind, f'{column} IS NULL'))}   # ? leaves out what is marked as deleted"
-        )
-    lines.append("    attributes:")
-    if thing.key and len(proposal.key) == 1:
-        lines.append(f"      {thing.key}: {_sql(proposal.key[0])}")
-    lines += [f"      {name}: {_sql(column)}" for name, column in proposal.references.items()]
-    chosen = {c.attribute.name: c.column.name for c in proposal.choices}
-    if "full_name" in thing.attributes and "full_name" not in chosen and {"first_name", "last_name"} <= set(chosen):
-        both = f"concat_ws(' ', {_quoted(chosen['first_name'])}, {_quoted(chosen['last_name'])})"
-        lines.append(f"      full_name: {both}")
-    for choice in proposal.choices:
-        kind = choice.attribute.type.lower()
-        written = _quoted(choice.column.name)
-        value = _scalar(f"try_cast({written} AS {kind})" if choice.cast else written)
-        unsure = f"   # ? {choice.column.native or choice.column.kind}" if choice.score < SURE or choice.cast else ""
-        lines.append(f"      {choice.attribute.name}: {value}{unsure}")
-    if len(lines) and lines[-1] == "    attributes:":
-        lines[-1] = "    attributes: {}"
-    if proposal.unused:
-        lines.append(f"    # not used: {', '.join(proposal.unused)}")
-    return lines
-
-
-def _quoted(column: str) -> str:
-    """A column as SQL names it."""
-    return column if BARE_COLUMN.fullmatch(column) and column.lower() not in RESERVED else '"' + column.replace('"', '""') + '"'
-
-
-def _sql(column: str) -> str:
-    return _scalar(_quoted(column))
-
-
-def _value(text: str) -> str:
-    """A name as YAML has it."""
-    return text if re.fullmatch(r"[A-Za-z_][\w./-]*", text) and text.lower() not in YAML_WORDS else _single(text)
-
-
-def _scalar(text: str) -> str:
-    """SQL as YAML has it: plain where that is the same text in a mapping of either style."""
-    plain = re.fullmatch(r"[A-Za-z_][\w.()]*( [\w.()]+)*", text) and text.lower() not in YAML_WORDS
-    return text if plain else _single(text)
-
-
-def _single(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def written(app: App, model: Model, source: str, text: str) -> Path:
@@ -186,13 +115,15 @@ def _including(text: str, project: Path, path: Path) -> str:
     """The project file with the new file among its includes; every other line as it was."""
     from ruamel.yaml import YAML
 
+    from federation.proposal_yaml import plain_or_quoted
+
     given = (YAML(typ="safe", pure=True).load(text) or {}).get("include") or []
     items = [given] if isinstance(given, str) else list(given)
     matched = {Path(p) for item in items for p in glob.glob(item, root_dir=project.parent, recursive=True)}  # noqa: PTH207
     wanted = path.relative_to(project.parent)
     if wanted in matched:
         return text
-    line = f"include: [{', '.join(_value(str(i)) for i in (*items, wanted.as_posix()))}]"
+    line = f"include: [{', '.join(plain_or_quoted(str(i)) for i in (*items, wanted.as_posix()))}]"
     lines = text.splitlines()
     at = next((n for n, found in enumerate(lines) if re.match(r"include\s*:", found)), None)
     if at is None:
