@@ -21,6 +21,7 @@ from federation.answers import one_row, table
 from federation.context import Context
 from federation.cut import cut
 from federation.errors import PolicyRefused, UnknownObject
+from federation.nobodys import Learned
 from federation.plan import QueryPlan, quick
 from federation.query import Query, Relation, Scan
 from federation.rooms import TrustedRoom, UserRoom
@@ -54,9 +55,16 @@ class Planner:
     """
 
     def __init__(
-        self, sources: Callable[[str], Connector], trusted: TrustedRoom, windows: TrustedRoom, user: UserRoom, cached: int = 256
+        self,
+        sources: Callable[[str], Connector],
+        trusted: TrustedRoom,
+        windows: TrustedRoom,
+        user: UserRoom,
+        learned: Callable[[Crosswalk | None], Learned] = lambda _: Learned(),
+        cached: int = 256,
     ) -> None:
         self._sources, self._trusted, self._windows, self._user, self._limit = sources, trusted, windows, user, cached
+        self._learned = learned
         self._cache: OrderedDict[object, Prepared] = OrderedDict()
         self._versions: dict[int, weakref.ref[Crosswalk]] = {}
         self._lock = threading.Lock()
@@ -188,6 +196,7 @@ class Planner:
         room = self._windows if quick(plan.fetches) else self._trusted
         if context.crosswalk is not None:
             room.attach(context.crosswalk)
+            room.learn(self._learned(context.crosswalk).functions)
         return Prepared(plan, StatementPool(room, plan, self._schemas(plan, room)), state, missing or {})
 
     def context(self, values: Mapping[str, object], crosswalk: Crosswalk | None) -> Context:
@@ -240,6 +249,7 @@ class Planner:
         return raw_view(known[source], connector.table(tables[table]))
 
     def _relation(self, name: str, view: View, context: Context, missing: dict[str, str] | None = None) -> Relation:
+        view = self._learned(context.crosswalk).of(view) if isinstance(view, Survived) else view
         records = view.records if isinstance(view, Survived) else view
         branches = records.branches if isinstance(records, Records) else ()
         scans = []

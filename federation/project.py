@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,9 +211,10 @@ class Project:
 
     @cached_property
     def planner(self) -> Planner:
+        from federation.nobodys import learned
         from federation.planner import Planner
 
-        return Planner(self.source, self.trusted, self.windows, self.user)
+        return Planner(self.source, self.trusted, self.windows, self.user, partial(learned, self))
 
     def close(self) -> None:
         """Stop what runs, drop every connection. Safe to call twice."""

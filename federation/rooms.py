@@ -7,8 +7,9 @@ own, sees only what that cursor registers, and the cursor is never used again. N
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -16,6 +17,9 @@ from connectors.lockdown import LOCKED_DOWN
 from federation.link_cache import LinkCache
 from federation.statements import Idle
 from identity.crosswalk import Crosswalk
+
+if TYPE_CHECKING:
+    from identity.probabilistic.nobodys import Told
 
 UTC = "SET TimeZone = 'UTC'"
 ATTACHED = 2
@@ -63,6 +67,8 @@ class TrustedRoom:
         self._instance.execute(UTC)
         self._lock = threading.Lock()
         self._attached: dict[int, int] = {}
+        self._learned: set[str] = set()
+        self._few = threads == 1
         self._local = threading.local()
         self.idle = Idle(idle)
 
@@ -75,6 +81,15 @@ class TrustedRoom:
                 self._attached[crosswalk.version] = 0
                 self._let_go()
         return alias
+
+    def learn(self, functions: Mapping[str, Told]) -> None:
+        """Know these functions from now on. Their names say what they do: one of a name is not replaced."""
+        with self._lock:
+            if new := [name for name in functions if name not in self._learned]:
+                from identity.probabilistic.nobodys import learn
+
+                learn(self._instance, {name: functions[name] for name in new}, few=self._few)
+                self._learned |= set(new)
 
     def hold(self, version: int | None, runs: int = 1) -> None:
         """A run reads this version from now on; with `runs` -1 one no longer does."""

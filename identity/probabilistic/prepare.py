@@ -127,7 +127,7 @@ def _birth(raw: Mapping[Kind, str], month_first: Sequence[int]) -> dict[str, str
 
 def _contact(raw: Mapping[Kind, str], fields: Sequence[tuple[Field, str]]) -> dict[str, str]:
     emails, phones = ([column for field, column in fields if field.kind is kind] for kind in (Kind.EMAIL, Kind.PHONE))
-    columns = _several("email", emails) | _several("phone", [f"LTRIM({phone}, '0')" for phone in phones])
+    columns = _several("email", emails) | _several("phone", [without_trunk(phone) for phone in phones])
     if Kind.GENDER in raw:
         columns["gender"] = f"NULLIF(REGEXP_EXTRACT({raw[Kind.GENDER]}, '[a-z0-9]'), '')"
     return columns
@@ -201,5 +201,15 @@ def _others(fields: Sequence[tuple[Field, str]]) -> dict[str, str]:
     columns = {}
     for kind, stem in ((Kind.IDENTIFIER, "id"), (Kind.TEXT, "text")):
         for i, column in enumerate(column for field, column in fields if field.kind is kind):
-            columns[f"{stem}_{i}"] = f"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({column}), '[^{LETTER}0-9]+', '', 'g'), '')"
+            columns[f"{stem}_{i}"] = letters_and_digits(column)
     return columns
+
+
+def without_trunk(phone: str) -> str:
+    """A number in its normal form, without what is dialled before a national one."""
+    return f"LTRIM({phone}, '0')"
+
+
+def letters_and_digits(value: str) -> str:
+    """A text or identifier as it is compared."""
+    return f"NULLIF(REGEXP_REPLACE(STRIP_ACCENTS({value}), '[^{LETTER}0-9]+', '', 'g'), '')"

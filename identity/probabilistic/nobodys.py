@@ -1,0 +1,131 @@
+"""Values that a trained model knows to be nobody's (identity.probabilistic.hygiene), told of a value as a query reads it.
+
+A model keeps keyed hashes of them, so whoever asks needs the project's secret; and a function of Python's, since DuckDB has no keyed hash.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb.func import PythonUDFType
+from sqlglot import exp, parse_one
+
+from identity.clustering import among
+from identity.keyed import UInts, keyed, probe
+from identity.model import MatchKey
+from identity.normalise import normalised
+from identity.probabilistic.kinds import Kind
+from identity.probabilistic.model import Trained
+from identity.probabilistic.prepare import letters_and_digits, without_trunk
+
+_WORD = (1 << 64) - 1
+_COLUMNS = {Kind.EMAIL: "email", Kind.PHONE: "phone", Kind.BIRTH_DATE: "dob"}
+_LOCAL, _DOMAIN = "split_part(split_part({0}, '@', 1), '+', 1)", "split_part({0}, '@', 2)"
+_MAILBOX = (
+    f"CASE WHEN {_DOMAIN} IN ('gmail.com', 'googlemail.com') THEN replace({_LOCAL}, '.', '') || '@gmail.com' "
+    f"ELSE {_LOCAL} || '@' || {_DOMAIN} END"
+)
+"""email(drop_tags, provider) without a regular expression: compiling those is most of what a question about one person would cost."""
+
+
+class Told:
+    """Whether a value is among some, by DuckDB's hash of it; `values` are their keyed hashes, in order."""
+
+    def __init__(self, values: UInts, secret: bytes, column: str) -> None:
+        self._values, self._secret, self._column = values, secret, column
+        self._known = frozenset(values.tolist())
+        self._key = hmac.digest(secret, f"keyed hash\x1f{column}".encode(), "sha256")[:16]
+
+    def of_batch(self, hashes: pa.Array) -> pa.Array:
+        """The same of each of some."""
+        return pa.array(among(keyed(np.asarray(hashes, np.uint64), self._secret, self._column), self._values))
+
+    def of_one(self, hashed: int) -> bool:
+        """The same of one, in a tenth of the time that numpy takes for it."""
+        return siphash_of_one(hashed, self._key) in self._known
+
+
+def siphash_of_one(word: int, key: bytes) -> int:
+    """What identity.keyed.siphash makes of one word, in numbers of Python's."""
+    k0, k1 = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
+    v0, v1, v2, v3 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
+    for block, rounds in ((word, 2), (8 << 56, 2), (0, 4)):
+        if rounds == 4:
+            v2 ^= 0xFF
+        v3 ^= block
+        for _ in range(rounds):
+            v0 = (v0 + v1) & _WORD
+            v1 = ((v1 << 13 | v1 >> 51) & _WORD) ^ v0
+            v0 = (v0 << 32 | v0 >> 32) & _WORD
+            v2 = (v2 + v3) & _WORD
+            v3 = ((v3 << 16 | v3 >> 48) & _WORD) ^ v2
+            v0 = (v0 + v3) & _WORD
+            v3 = ((v3 << 21 | v3 >> 43) & _WORD) ^ v0
+            v2 = (v2 + v1) & _WORD
+            v1 = ((v1 << 17 | v1 >> 47) & _WORD) ^ v2
+            v2 = (v2 << 32 | v2 >> 32) & _WORD
+        v0 ^= block
+    return v0 ^ v1 ^ v2 ^ v3
+
+
+@dataclass(frozen=True, slots=True)
+class Nobodys:
+    """`tests`: attribute → whether a record's value (a column of that name) is nobody's, as SQL that calls `functions` (by name) with
+    DuckDB's hash of it."""
+
+    tests: Mapping[str, exp.Expr]
+    functions: Mapping[str, Told]
+
+
+def known_nobodys(con: duckdb.DuckDBPyConnection, trained: Trained, digest: str, kinds: Mapping[MatchKey, Kind], secret: bytes) -> Nobodys:
+    """What a model with a `digest` knows of the attributes of its entity, which are weighed as `kinds`.
+
+    Nothing if its hashes were made otherwise than `con` makes them: under another secret, by another release of DuckDB.
+    """
+    if not trained.known.generic or trained.known.probe != probe(con, secret):
+        return Nobodys({}, {})
+    tests: dict[str, exp.Expr] = {}
+    functions: dict[str, Told] = {}
+    for key, column in _columns(trained, kinds).items():
+        name = f"c360_nobodys_{digest}_{column}"
+        functions[name] = Told(trained.known.generic[column], secret, column)
+        value = exp.column(key.attribute, quoted=True)
+        tests[key.attribute] = exp.Anonymous(
+            this=name, expressions=[exp.Anonymous(this="hash", expressions=[_prepared(key, column, value)])]
+        )
+    return Nobodys(tests, functions)
+
+
+def learn(con: duckdb.DuckDBPyConnection, functions: Mapping[str, Told], *, few: bool) -> None:
+    """Make functions known to the DuckDB of a connection; `few`: for a few rows at a time, where a batch of Arrow's costs half a
+    millisecond and a call for each row none."""
+    for name, told in functions.items():
+        if few:
+            con.create_function(name, told.of_one, ["UBIGINT"], "BOOLEAN", type=PythonUDFType.NATIVE)
+        else:
+            con.create_function(name, told.of_batch, ["UBIGINT"], "BOOLEAN", type=PythonUDFType.ARROW)
+
+
+def _columns(trained: Trained, kinds: Mapping[MatchKey, Kind]) -> dict[MatchKey, str]:
+    """The attributes of whose values the model knows some that are nobody's, and by which of its columns."""
+    identifiers = [name for name, kind in trained.attributes if kind == Kind.IDENTIFIER]
+    found = {key: _COLUMNS.get(kind, "") for key, kind in kinds.items()}
+    found |= {key: f"id_{identifiers.index(key.attribute)}" for key, kind in kinds.items() if key.attribute in identifiers}
+    return {key: column for key, column in found.items() if column in trained.known.generic}
+
+
+def _prepared(key: MatchKey, column: str, value: exp.Expr) -> exp.Expr:
+    """A value as the model's column has it (identity.probabilistic.prepare), wherever that is one of those kept."""
+    text = f"{value.sql('duckdb')}::VARCHAR"
+    normal = normalised(key.normal, value).sql("duckdb")
+    made = {
+        "email": _MAILBOX.format(f"lower(trim({text}))"),
+        "phone": without_trunk(normal),
+        "dob": f"replace(left({text}, 10), '-', '')",  # ISO alone: reading all the ways to write a date takes a hundred times as long
+    }
+    return parse_one(made.get(column) or letters_and_digits(normal), read="duckdb")
