@@ -67,5 +67,6 @@ def without(values: npt.NDArray[_Integer], others: npt.NDArray[_Integer]) -> npt
 
 def places(numbers: Ints, wanted: Ints) -> Ints:
     """Where each wanted number is among `numbers`."""
-    order = np.argsort(numbers)
-    return np.asarray(order[np.searchsorted(numbers[order], wanted)], np.int64)
+    at = np.empty(int(numbers.max(initial=-1)) + 1, np.int64)
+    at[numbers] = np.arange(len(numbers))
+    return at[wanted]

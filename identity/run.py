@@ -163,8 +163,8 @@ class Run:
     def _count(self, ids: Ints, members: Ints) -> None:
         """`members[i]` records have `ids[i]`."""
         self.sizes.update(ids=len(ids), singletons=int((members == 1).sum()))
-        nth = max(len(members) - LARGEST, 0)
-        least = np.partition(members, nth)[nth] if len(members) else 0
+        as_large = np.bincount(members)[::-1].cumsum()[::-1]  # how many have at least so many records
+        least = max(int((as_large >= min(LARGEST, len(members))).sum()) - 1, 0)
         found = [(id360, int(least)) for id360 in np.sort(ids[members == least])[:LARGEST].tolist()]  # not all of equals are put in order
         above = members > least
         found += zip(ids[above].tolist(), members[above].tolist(), strict=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints, without
+from identity.clustering import Ints, among, distinct
 from identity.cohesion import cohesion
 from identity.evidence.document import MODEL, RULES, Document
 from identity.evidence.gathering import KeptPairs, as_scored, cluster_table, refused_table
@@ -19,17 +19,45 @@ from identity.scratch import registered
 from identity.versions.publishing import table_name
 
 
-def amend_evidence(
-    con: duckdb.DuckDBPyConnection, entity: str, space: str, found: Matching, gids: Ints, renewed: Ints, following: int
-) -> None:
-    """Bring the evidence in the draft up to date. `gids[rec]` is the number of a record that was matched anew; `renewed` are those
-    that are new, changed or gone; `following` is the first number that no record has.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Pairs of a record that is matched anew and one that is not, by table: they stay in the evidence `name`, perhaps under other
+    clusters."""
 
-    Pairs between a renewed record and one that was not matched anew are left out: they are far from being one.
+    name: str
+    pairs: dict[str, pa.Table]
+
+
+def leave_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, touched: Ints, renewed: Ints) -> Left | None:
+    """Take out of the draft what was known of records that are matched anew, and of those that are `renewed`: new, changed or gone.
+
+    None if there is no evidence. Pairs between a renewed record and one that is not matched anew go: they are far from being one.
     """
     name = table_name("evidence", entity, space)[len("evidence_") :]
-    scored, edges = found.scored, found.edges
-    if edges is None or not con.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'new' AND table_name = 'evidence'").fetchall():
+    if not con.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'new' AND table_name = 'evidence'").fetchall():
+        return None
+    recs = distinct(touched, renewed)
+    left = {}
+    with registered(con, "out", pa.table({"rec": recs.astype(np.int32), "renewed": among(recs, np.sort(renewed))})):
+        for kind in ("inside", "cluster"):
+            con.execute(f"DELETE FROM new.{kind}_{name} WHERE cluster IN (SELECT rec FROM out)")
+        for kind in ("near", "refused"):
+            # found in one pass over all
+            con.execute(
+                f"CREATE OR REPLACE TEMP TABLE met AS SELECT p.rowid AS row, p.l, p.r, p.cluster, p.beyond, "
+                f"a.renewed OR b.renewed OR (a.rec IS NOT NULL AND b.rec IS NOT NULL) AS goes FROM new.{kind}_{name} AS p "
+                f"LEFT JOIN out AS a ON a.rec = p.l LEFT JOIN out AS b ON b.rec = p.r WHERE a.rec IS NOT NULL OR b.rec IS NOT NULL"
+            )
+            left[kind] = con.sql("SELECT l, r, cluster, beyond FROM met WHERE goes IS NOT true").to_arrow_table()
+            con.execute(f"DELETE FROM new.{kind}_{name} WHERE rowid IN (SELECT row FROM met WHERE goes)")
+    return Left(name, left)
+
+
+def amend_evidence(con: duckdb.DuckDBPyConnection, left: Left, found: Matching, gids: Ints, following: int) -> None:
+    """Put into the draft what is known now. `gids[rec]` is the number of a record that was matched anew; `following` is the first
+    number that no record has."""
+    name, scored, edges = left.name, found.scored, found.edges
+    if edges is None:
         return
     ((text, patterns, odds, combinations),) = con.execute(
         "SELECT document, patterns, odds, combinations FROM new.evidence WHERE name = ?", [name]
@@ -41,7 +69,7 @@ def amend_evidence(
     smallest = np.full(len(gids), np.iinfo(np.int64).max)
     np.minimum.at(smallest, found.labels, gids)
     label = smallest[found.labels]
-    _leave(con, name, gids, label, renewed)
+    _move(con, left, gids, label)
     _enter(con, name, pairs, gids, label, len(odds) // 4, len(combinations) // 8)
     _insert(con, "refused", name, refused_table(found.labels, found.refusals), gids, label)
     stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
@@ -61,28 +89,24 @@ def amend_evidence(
     )
 
 
-def _leave(con: duckdb.DuckDBPyConnection, name: str, gids: Ints, label: Ints, renewed: Ints) -> None:
-    """Take out what was known of touched clusters; near pairs from them to others stay, under the cluster's new name."""
-    gone = without(renewed, gids)
-    recs = np.concatenate([gids, gone]).astype(np.int32)
-    labels = pa.array(np.concatenate([label, gone]).astype(np.int32), mask=np.arange(len(recs)) >= len(gids))
-    out = pa.table({"rec": recs, "label": labels, "renewed": np.isin(recs, renewed)})
-    with registered(con, "out", out):
-        for kind in ("inside", "cluster"):
-            con.execute(f"DELETE FROM new.{kind}_{name} WHERE cluster IN (SELECT rec FROM out)")
-        for kind in ("near", "refused"):
-            table = f"new.{kind}_{name}"
-            # pairs of a touched record, found in one pass over all
-            con.execute(
-                f"CREATE OR REPLACE TEMP TABLE met AS SELECT p.rowid AS row, coalesce(a.label, p.cluster) AS one, "
-                f"coalesce(b.label, p.beyond) AS other, a.renewed OR b.renewed OR (a.rec IS NOT NULL AND b.rec IS NOT NULL) AS goes, "
-                f"one <> p.cluster OR other <> p.beyond AS moves FROM {table} AS p LEFT JOIN out AS a ON a.rec = p.l "
-                f"LEFT JOIN out AS b ON b.rec = p.r WHERE a.rec IS NOT NULL OR b.rec IS NOT NULL"
-            )
-            con.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row FROM met WHERE goes)")
-            con.execute(
-                f"UPDATE {table} SET cluster = one, beyond = other FROM met WHERE {kind}_{name}.rowid = row AND goes IS NOT true AND moves"
-            )
+def _move(con: duckdb.DuckDBPyConnection, left: Left, gids: Ints, label: Ints) -> None:
+    """Put pairs that stay under the clusters that their records are of now."""
+    order = np.argsort(gids)
+    ordered, labels = gids[order], label[order]
+
+    def now(recs: Ints, before: Ints) -> Ints:
+        if not len(ordered):
+            return before
+        at = np.minimum(np.searchsorted(ordered, recs), len(ordered) - 1)
+        return np.where(ordered[at] == recs, labels[at], before)
+
+    for kind, pairs in left.pairs.items():
+        one, other, cluster, beyond = (column.to_numpy().astype(np.int64) for column in pairs.columns)
+        its, others = now(one, cluster), now(other, beyond)
+        moved = (its != cluster) | (others != beyond)
+        if moved.any():
+            with registered(con, "moved", pa.table({"a": one[moved], "b": other[moved], "its": its[moved], "others": others[moved]})):
+                con.execute(f"UPDATE new.{kind}_{left.name} SET cluster = its, beyond = others FROM moved WHERE l = a AND r = b")
 
 
 def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: KeptPairs, gids: Ints, label: Ints, patterns: int, combinations: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from identity.engines import Engines
 from identity.evidence.document import Document
@@ -20,10 +21,10 @@ from identity.probabilistic.compare import levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.engine import Probabilistic
 from identity.probabilistic.model import Trained, described
-from identity.probabilistic.persons import recalled
+from identity.probabilistic.persons import Persons
 from identity.probabilistic.prepare import TABLE
 from identity.resolve import quiet
-from identity.scratch import scratch
+from identity.scratch import registered, scratch
 
 MEMORY_LIMIT = "256MiB"
 EVERY_PAIR = "every pair"
@@ -49,23 +50,25 @@ def compare_live(
         settings, trained = engines.settings(entity), engines.frozen(entity, space)
         if settings is None or trained is None:
             return None, (), tuple(u for u in unmet if u)
-        prepared = Probabilistic(replace(settings, trained=trained), engines.secret).prepare(records)
+        engine = Probabilistic(replace(settings, trained=trained), engines.secret)
+        people = engine.people(records)
         size = rule_size(document.records, trained.records)
-        blocking = rules_for(prepared, size) if document.blocking != (EVERY_PAIR,) else ()
-        asked = {rule.name: _blocking_unmet(con, rule) for rule in blocking}
+        blocking = rules_for(engine.columns, size) if document.blocking != (EVERY_PAIR,) else ()
+        with registered(con, TABLE, people.table.append_column("rec", pa.array([0, 1]))):
+            asked = {rule.name: _blocking_unmet(con, rule) for rule in blocking}
         proposed = tuple(name for name, lacks in asked.items() if lacks is None) if blocking else (EVERY_PAIR,)
-        found = _scored(con, prepared, document, trained, engines.secret)
+        found = _scored(con, people, engine.columns, document, trained)
         return found, proposed, tuple(u for u in (*unmet, *asked.values()) if u)
 
 
 def _scored(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[str], document: Document, trained: Trained, secret: bytes
+    con: duckdb.DuckDBPyConnection, people: Persons, columns: Sequence[str], document: Document, trained: Trained
 ) -> Waterfall | None:
     several = any(factor.name == "source" for factor in document.factors)
     factors = factors_for(columns, 2 if several else 1)
     if not trained.fits(factors) or described(factors) != tuple((f.name, f.levels) for f in document.factors):
         return None
-    pattern = levels(con, recalled(con, columns, secret, trained.known), factors, np.array([0]), np.array([1]))
+    pattern = levels(con, people, factors, np.array([0]), np.array([1]))
     found = list(map(int, pattern[0]))
     return waterfall(document, found, score(document, found))
 

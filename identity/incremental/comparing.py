@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from identity.clustering import Ints, distinct, places, without
+from identity.clustering import Ints, distinct, places
 from identity.constraints import no_pairs
 from identity.households.mates import Mates, mates
 from identity.incremental.pool import Pool
@@ -16,25 +16,31 @@ from identity.probabilistic.nicknames import create_nicknames
 from identity.probabilistic.persons import Persons
 from identity.scratch import each_beside
 
+_NOT_READY = -1
 FEW = 3000
 """Up to so many records are made ready by one thread: for more, to compile all patterns twice costs less than it gains."""
 
 
 class Comparing:
-    """Compares records of the pool, which are told by their numbers in the index: row i of `people` is `ready[i]`."""
+    """Compares records of the pool, which are told by their numbers in the index: row i of `people` is the record `ready[i]`."""
 
     def __init__(self, pool: Pool, engine: Probabilistic, entity: str) -> None:
         self.pool, self.engine, self.entity = pool, engine, entity
         self.ready, self.people = np.empty(0, np.int64), Persons(pa.table({}))
+        self._row = np.empty(0, np.int64)
+        """By the number of a record: its row in `people`, or _NOT_READY."""
         create_nicknames(pool.con)
 
     def prepare(self, gids: Ints) -> None:
         """Have some records ready, and the engine told which columns there are. Raises: NoIndex, if a record is not there."""
-        lacking = without(gids, self.ready)
+        if (more := int(gids.max(initial=-1)) + 1 - len(self._row)) > 0:
+            self._row = np.append(self._row, np.full(more, _NOT_READY))
+        lacking = distinct(gids[self._row[gids] == _NOT_READY])
         if not len(lacking) and self.engine.columns:
             return
         self.pool.fetch(lacking)
         people = self._people(lacking)
+        self._row[lacking] = len(self.ready) + np.arange(len(lacking))
         self.ready = np.concatenate([self.ready, lacking])
         self.people = Persons(pa.concat_tables([self.people.table, people]).combine_chunks() if self.people.count else people)
 
@@ -50,9 +56,9 @@ class Comparing:
 
         return pa.concat_tables(each_beside(self.pool.con, range(len(halves)), ready).values())
 
-    def people_of(self, gids: Ints) -> Persons:
-        """Some ready records, in the order given."""
-        return Persons(self.people.table.take(pa.array(places(self.ready, gids))))
+    def rows(self, gids: Ints) -> Ints:
+        """Which rows of `people` some ready records are."""
+        return self._row[gids]
 
     def likely(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
         """For which pairs of ready records something speaks, in the order in which a whole resolve compares them.
@@ -60,7 +66,7 @@ class Comparing:
         Within a table in either order, for which comes first is not known yet, and similarity of names need not be symmetrical.
         """
         (first, _), (second, _) = self.pool.of(left), self.pool.of(right)
-        one, other = places(self.ready, np.where(second < first, right, left)), places(self.ready, np.where(second < first, left, right))
+        one, other = self.rows(np.where(second < first, right, left)), self.rows(np.where(second < first, left, right))
         same = np.flatnonzero(first == second)
         found = self.engine.likely(self.pool.about, self.people, np.append(one, other[same]), np.append(other, one[same]), self.entity)
         likely = found[: len(one)]
@@ -72,6 +78,6 @@ class Comparing:
         _, _, ordered = self.pool.load(distinct(left, right))
         swap = places(ordered, left) > places(ordered, right)
         left, right = np.where(swap, right, left), np.where(swap, left, right)
-        pairs = places(self.ready, left), places(self.ready, right)
+        pairs = self.rows(left), self.rows(right)
         one, other, weight = mates(self.engine.scores(self.pool.about, self.people, *pairs, self.entity), no_pairs())
         return self.ready[one], self.ready[other], weight

@@ -172,9 +172,10 @@ def _sizes(keys: UInts, outside: Outside) -> Ints:
 def meetings_by_rule(rows: KeyRows) -> tuple[Ints, Ints, UInts]:
     """All pairs of records that meet, each once and in order (left < right), with the rules under which they do, as bits."""
     chosen = rows.where(rows.meets)
-    found = [pairs_within(chosen.key[chosen.rule == rule], chosen.rec[chosen.rule == rule]) for rule in range(64)]
+    rules = np.unique(chosen.rule).tolist() or [0]
+    found = [pairs_within(chosen.key[chosen.rule == rule], chosen.rec[chosen.rule == rule]) for rule in rules]
     codes = np.concatenate([(np.minimum(*pair) << 32) | np.maximum(*pair) for pair in found])
-    bits = np.concatenate([np.full(len(pair[0]), np.uint64(1) << np.uint64(rule)) for rule, pair in enumerate(found)])
+    bits = np.concatenate([np.full(len(pair[0]), np.uint64(1) << np.uint64(rule)) for rule, pair in zip(rules, found, strict=True)])
     order = np.argsort(codes, kind="stable")
     codes, bits = codes[order], bits[order]
     starts, _ = runs(codes)

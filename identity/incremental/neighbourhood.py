@@ -111,33 +111,36 @@ class Neighbourhood:
     def _around(self, new: Ints, changed: Ints, gone: Ints) -> Around:
         void, renewed = distinct(changed, gone), distinct(new, changed)
         self.pool.fetch(changed)
-        rows = self._rows(renewed, void)
-        crossing, crossed = self._crossing(rows, void)
+        left = self.stored.of(void)
+        rows = self._rows(renewed, left)
+        crossing, crossed = self._crossing(rows, left, void)
         if len(crossing):
             void, renewed = distinct(void, crossing), distinct(renewed, crossing)
+            leaving = self.stored.of(crossing)
+            left = both(left, leaving)
             again = distinct(crossing, rows.rec[among(rows.key, crossed)])
             kept = rows.where(~among(rows.rec, again))
-            rows = both(kept, self._rows(again, void, kept, self._expected(rows, crossing, void)))
+            rows = both(kept, self._rows(again, left, kept, self._expected(rows, leaving, void)))
         met = rows.where(rows.meets)
         others = self.stored.sharing(distinct(met.key), void)
         joined = others.rec[others.rule >= JOINING]
         alike = self._alike(met.where(met.rule < JOINING), others.where(others.rule < JOINING))
-        known = np.concatenate([void, joined, alike, self._decided(), self._sole_bearers(rows, void)])
+        known = np.concatenate([void, joined, alike, self._decided(), self._sole_bearers(rows, left, void)])
         connected = self.stored.everybody() if self.few else self.stored.connected(without(known, new))
         touched = without(distinct(connected, renewed), gone)
         self.pool.fetch(touched)
         return Around(renewed, rows, touched)
 
-    def _rows(self, gids: Ints, void: Ints, beside: KeyRows | None = None, expected: Ints = NONE) -> KeyRows:
-        """The keys of some records; what else is in a block is in the index, but for `void`, or among the rows `beside`.
+    def _rows(self, gids: Ints, left: KeyRows, beside: KeyRows | None = None, expected: Ints = NONE) -> KeyRows:
+        """The keys of some records; what else is in a block is in the index, but for the rows `left`, or among those `beside`.
 
         `expected` are others that will be compared: to make many ready costs little more than a few.
         """
-        outside = self.stored.outside(void, beside or no_rows())
+        outside = self.stored.outside(left, beside or no_rows())
         blocking = no_rows()
         if self.comparing is not None:
             self.comparing.prepare(np.concatenate([gids, expected]))
-            engine, people = self.comparing.engine, self.comparing.people_of(gids).table
+            engine, people = self.comparing.engine, self.comparing.people.table.take(pa.array(self.comparing.rows(gids)))
             rules = engine.key_rules(engine.columns, self.size)
             self.caps[: len(rules)] = [rule.cap for rule in rules]
             with registered(self.con, TABLE, people.append_column("rec", pa.array(gids))):
@@ -150,19 +153,17 @@ class Neighbourhood:
             joining = replace(joining, rec=numbers[joining.rec])
         return together(blocking, joining)
 
-    def _expected(self, rows: KeyRows, crossing: Ints, void: Ints) -> Ints:
-        """Whom records with `rows` meet, and those `crossing`, as far as the index can tell."""
+    def _expected(self, rows: KeyRows, leaving: KeyRows, void: Ints) -> Ints:
+        """Whom records with `rows` meet, and those that had the rows `leaving`, as far as the index can tell."""
         if self.comparing is None:
             return NONE
-        left = self.stored.of(crossing)
-        keys, at = np.unique(left.key, return_index=True)
-        small = self.stored.count(keys) <= self.caps[left.rule[at]]
+        keys, at = np.unique(leaving.key, return_index=True)
+        small = self.stored.count(keys) <= self.caps[leaving.rule[at]]
         there = self.stored.sharing(distinct(keys[small], rows.key[rows.meets]), void)
         return distinct(there.rec[there.rule < JOINING])
 
-    def _crossing(self, rows: KeyRows, void: Ints) -> tuple[Ints, UInts]:
+    def _crossing(self, rows: KeyRows, left: KeyRows, void: Ints) -> tuple[Ints, UInts]:
         """The other records of blocks that were within their cap and no longer are, or the other way round; the keys of those."""
-        left = self.stored.of(void)
         keys, at = np.unique(np.concatenate([rows.key, left.key]), return_index=True)
         cap = self.caps[np.concatenate([rows.rule, left.rule])[at]]
         before = self.stored.count(keys)
@@ -184,11 +185,11 @@ class Neighbourhood:
             self.mates = self.comparing.mates(left, right)
         return distinct(right[likely])
 
-    def _sole_bearers(self, rows: KeyRows, void: Ints) -> Ints:
+    def _sole_bearers(self, rows: KeyRows, gone: KeyRows, void: Ints) -> Ints:
         """Whoever alone had an identifier that is on too many records to link them, and that renewed records have now or had."""
         if len(self.joining) == len(self.rules):  # no identifier is stored
             return NONE
-        came, left = (keys.key[keys.rule >= JOINING + len(self.rules)] for keys in (rows, self.stored.of(void)))
+        came, left = (keys.key[keys.rule >= JOINING + len(self.rules)] for keys in (rows, gone))
         keys = distinct(came, left)
         crowded = keys[self.stored.count(keys) > self.cap]  # of fewer, all are joined
         there = self.stored.sharing(crowded, void)
@@ -230,8 +231,8 @@ class Neighbourhood:
         if self.comparing is None:
             return Matched(loaded, numbers, rows, exact, (NONE, NONE), bound)
         met = every_pair(len(numbers)) if self.few else Candidates(*meetings_by_rule(rows.where(rows.rule < JOINING)), ())
-        engine, people = self.comparing.engine, self.comparing.people_of(numbers)
-        found = engine.rematch(records, exact, met, people, self.entity, self.space)
+        engine, ready = self.comparing.engine, (self.comparing.people, self.comparing.rows(numbers))
+        found = engine.rematch(records, exact, met, ready, self.entity, self.space)
         return Matched(loaded, numbers, rows, found, engine.hopeful, bound)
 
     def borne_beyond(self, found: Matched, gone: Ints) -> KeyRows:
@@ -243,12 +244,14 @@ class Neighbourhood:
     def _rows_of_touched(self, around: Around, gone: Ints) -> KeyRows:
         """All rows of the touched records."""
         others = without(around.touched, around.renewed)
-        old = self.stored.of(others)
+        void = distinct(around.renewed, gone)
+        found = self.stored.of(distinct(others, void))
+        leaves = among(found.rec, void)
+        old, left = found.where(~leaves), found.where(leaves)
         keys, counts = np.unique(np.concatenate([old.key, around.rows.key]), return_counts=True)
         # a blocking key that only one of them has makes no pair; how large its block is does not matter
         keys = distinct(np.intersect1d(keys[counts > 1], old.key), old.key[old.rule >= JOINING])
-        void = distinct(around.renewed, gone)
-        size = self.stored.outside(void, around.rows)(keys)
+        size = self.stored.outside(left, around.rows)(keys)
         meets = np.ones(len(old.key), np.bool_)
         known = among(old.key, keys)
         meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]

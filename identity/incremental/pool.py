@@ -34,9 +34,9 @@ class Held:
 NOTHING = Held(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
 
 
-def held(con: duckdb.DuckDBPyConnection, table: str) -> Held:
-    """What a table of (gid, id360, h, …) holds."""
-    found = con.execute(f"SELECT gid, coalesce(id360, {NO_ID:d}) AS id360, h FROM {table}").fetchnumpy()
+def held(con: duckdb.DuckDBPyConnection, rows: str) -> Held:
+    """What rows of (gid, id360, h, …) hold."""
+    found = con.execute(f"SELECT gid, coalesce(id360, {NO_ID:d}) AS id360, h FROM {rows}").fetchnumpy()
     return Held(np.asarray(found["gid"], np.int64), np.asarray(found["id360"], np.int64), np.asarray(found["h"], np.uint64))
 
 
@@ -152,9 +152,8 @@ class Pool:
         asked = replace(records, read=reading(records, missing.drop_columns(["gid", "id360"])))
         with registered(own, "missing", missing), streaming(own, asked, self.progress):
             rows = f"SELECT gid, id360, m.*, hash({self.forms or '1'}) AS h FROM ({incoming(asked, self.columns)}) m"
-            own.execute(f"CREATE TABLE taken_{i} AS {rows} JOIN missing USING ({self.keys(i)})")
-        found = held(own, f"taken_{i}")
-        own.execute(f"INSERT INTO pool_{i} BY NAME FROM taken_{i}; DROP TABLE taken_{i}")
+            own.execute(f"INSERT INTO pool_{i} BY NAME {rows} JOIN missing USING ({self.keys(i)})")
+        found = held(own, f"pool_{i} WHERE rowid >= {int((self.sets == i).sum()):d}")
         if len(distinct(found.gids)) < len(found.gids):
             raise NoIndex(f"rows of {records.label} came twice")
         return found

@@ -17,9 +17,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints, runs
+from identity.clustering import Ints, among, distinct, runs
 from identity.engines import Engines
-from identity.evidence.amending import amend_evidence
+from identity.evidence.amending import Left, amend_evidence, leave_evidence
 from identity.households.mates import amend_mates, has_mates, mates, pairs_among
 from identity.incremental.amending import AmendedHistory, amend_identifiers, amend_links
 from identity.incremental.changed_records import Changes, read_changes
@@ -77,14 +77,18 @@ def incremental(
         report = run.close(started)
         meta = {**agreed, "firsts": index.meta["firsts"], "base": str(index.base()), "decisions": digests(decisions)}
         meta |= {"watermarks": watermarks(records), "keys": json.dumps(run.keys)}
-        writer.close(meta, keep=[store.index_path(version) for version in (index.base(), draft.previous.version)])
+        with con.cursor() as own, ThreadPoolExecutor(1) as beside:
+            finished = beside.submit(own.execute, "CHECKPOINT new")
+            writer.close(meta, keep=[store.index_path(version) for version in (index.base(), draft.previous.version)])
+            finished.result()
         con.execute("DETACH ix; DETACH dx")
     return report
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Group:
-    """The records of one (entity, space) after they were matched anew. `name` is what the index calls them."""
+    """The records of one (entity, space) after they were matched anew. `name` is what the index calls them; `clusters` are the ids
+    that the version before has, and how many records each; `left` what stays of the evidence."""
 
     name: str
     pool: Pool
@@ -92,11 +96,13 @@ class _Group:
     changes: Changes
     around: Around
     found: Matched
+    clusters: tuple[Ints, Ints]
+    left: Left | None
 
     @property
     def renewed(self) -> Ints:
         """The records that came, changed or went."""
-        return np.concatenate([self.around.renewed, self.changes.gone])
+        return _renewed(self.around, self.changes)
 
 
 @dataclass(kw_only=True)
@@ -130,9 +136,14 @@ class Amending(Run):
             changes = read_changes(pool)
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         near = Neighbourhood(pool, self.engines, (entity, space), rules, identifiers, here)
-        around = near.find(changes)
-        found = near.match(around, changes.gone)
-        self._write(_Group(name, pool, near, changes, around, found), identifiers)
+        with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:  # matching leaves one core idle now and then
+            clusters = beside.submit(_clusters, own, pool).result
+            around = near.find(changes)
+            self.draft.opened()
+            left = beside.submit(leave_evidence, own, entity, space, around.touched, _renewed(around, changes)).result
+            found = near.match(around, changes.gone)
+            matched = _Group(name, pool, near, changes, around, found, clusters(), left())
+        self._write(matched, identifiers)
         self.yields += found.matching.yields
         self.ignored += found.bound.ignored  # every record that is there and that a decision names was matched anew
         self.contradicted.update((entity, space, found.bound.cannot_by[refused.cannot], refused.rule) for refused in found.matching.refused)
@@ -141,20 +152,18 @@ class Amending(Run):
         pool.drop()
 
     def _write(self, group: _Group, identifiers: Mapping[str, MatchKey]) -> None:
-        self.draft.opened()
         with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:
             others = beside.submit(self._write_evidence, own, group)
             self._write_ids(group, identifiers)
-            self._count_all(group.pool)
             others.result()
         if asked := self.engines.households.get(group.near.entity):
             self._write_households(group, asked)
 
     def _write_evidence(self, own: duckdb.DuckDBPyConnection, group: _Group) -> None:
         """Evidence and index, which ask nothing of ids."""
-        pool, near, around, found, gone = group.pool, group.near, group.around, group.found, group.changes.gone
-        following = pool.stored().next_rec + len(group.changes.new)
-        amend_evidence(own, near.entity, near.space, found.matching, found.gids, group.renewed, following)
+        pool, around, found, gone = group.pool, group.around, group.found, group.changes.gone
+        if group.left is not None:
+            amend_evidence(own, group.left, found.matching, found.gids, pool.stored().next_rec + len(group.changes.new))
         parts = found.gids[parts_of(len(found.gids), found.rows, found.hopeful, found.bound)]
         states = found.gids, pool.of(found.gids)[1], parts
         replace(self.index, con=own).carry_on(replace(self.writer, con=own), group.name, around.renewed, around.rows, gone, states)
@@ -173,6 +182,9 @@ class Amending(Run):
             amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
 
         each_beside(self.con, [*self._links(pool, found, ids, gone), stored], lambda own, write: write(own))
+        owners, sizes = group.clusters
+        others, (now, members) = ~among(owners, distinct(touched)), np.unique(ids, return_counts=True)
+        super()._count(np.append(owners[others], now), np.append(sizes[others], members))
 
     def _write_households(self, group: _Group, asked: Households) -> None:
         near, found, renewed = group.near, group.found, group.renewed
@@ -204,13 +216,7 @@ class Amending(Run):
         return self.before  # told by what was read
 
     def _count(self, ids: Ints, members: Ints) -> None:
-        """Of those matched anew nothing is counted: see `_count_all`."""
-
-    def _count_all(self, pool: Pool) -> None:
-        links = [self.con.execute(f"SELECT id360 FROM new.{link.name}").fetchnumpy()["id360"] for link in pool.links]
-        owners = np.sort(np.concatenate(links), kind="stable")  # each table is nearly in order: little to do
-        starts, sizes = runs(owners)
-        super()._count(owners[starts], sizes)
+        """Those matched anew are counted with all others."""
 
     def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
         for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):
@@ -222,3 +228,16 @@ class Amending(Run):
 
     def _report(self, seconds: float) -> ResolveReport:
         return replace(super()._report(seconds), touched=self.touched)
+
+
+def _renewed(around: Around, changes: Changes) -> Ints:
+    """The records that came, changed or went."""
+    return np.concatenate([around.renewed, changes.gone])
+
+
+def _clusters(con: duckdb.DuckDBPyConnection, pool: Pool) -> tuple[Ints, Ints]:
+    """Every id of the version before, and how many records it has."""
+    links = [con.execute(f"SELECT id360 FROM old.{link.name}").fetchnumpy()["id360"] for link in pool.links]
+    owners = np.sort(np.concatenate(links), kind="stable")  # each table is nearly in order: little to do
+    starts, sizes = runs(owners)
+    return owners[starts], sizes

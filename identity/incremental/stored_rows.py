@@ -6,6 +6,8 @@ array they are found by bisection.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ from identity.incremental.record_index import RecordIndex
 from identity.keyed import UInts
 
 _GONE = -1
+_MANY = 10_000
+_SHORT = 8
 
 
 class Stored:
@@ -55,10 +59,9 @@ class Stored:
         wanted = self._flags(recs)
         return self._both(*(np.flatnonzero(wanted[rows.rec]) for rows in (self.base, self.more)))
 
-    def outside(self, void: Ints, beside: KeyRows) -> Outside:
-        """How many rows each of some (ordered, distinct) keys has here, without those of `void`, and among others."""
-        left = self.of(void).key
-        return lambda keys: self.count(keys) - counted(keys, left) + counted(keys, beside.key)
+    def outside(self, left: KeyRows, beside: KeyRows) -> Outside:
+        """How many rows each of some (ordered, distinct) keys has here, without some that are here (`left`), and among others."""
+        return lambda keys: self.count(keys) - counted(keys, left.key) + counted(keys, beside.key)
 
     def connected(self, recs: Ints) -> Ints:
         """Every record of the parts that some records are in, those included."""
@@ -128,7 +131,7 @@ class _Places:
     def _look(self, keys: UInts) -> Ints:
         missing = keys[~among(keys, self._asked)]
         if len(missing):
-            first = np.searchsorted(self._ordered, missing)
+            first = _first(self._ordered, missing)
             asked = np.concatenate([self._asked, missing])
             order = np.argsort(asked)
             self._asked = asked[order]
@@ -137,10 +140,21 @@ class _Places:
         return np.searchsorted(self._asked, keys)
 
 
+def _first(ordered: UInts, keys: UInts) -> Ints:
+    """Where each of some keys would stand first in an ordered array: two halves side by side, since it is the memory that is waited for."""
+    if len(keys) < _MANY:
+        return np.searchsorted(ordered, keys)
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(ordered.searchsorted, np.array_split(keys, 2))))
+
+
 def _run_lengths(ordered: UInts, keys: UInts, first: Ints) -> Ints:
     """How often each of some keys is in an ordered array, of which it is known where it would stand first."""
     counts = np.zeros(len(keys), np.int64)
-    there = np.flatnonzero(first < len(ordered))
-    there = there[ordered[first[there]] == keys[there]]
-    counts[there] = np.searchsorted(ordered, keys[there], "right") - first[there]
+    more = np.arange(len(keys))
+    for n in range(_SHORT):  # most runs are short: their end is close by
+        more = more[first[more] + n < len(ordered)]
+        more = more[ordered[first[more] + n] == keys[more]]
+        counts[more] = n + 1
+    counts[more] = np.searchsorted(ordered, keys[more], "right") - first[more]
     return counts

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -32,7 +33,7 @@ from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.known import Known
 from identity.probabilistic.model import Trained, described
 from identity.probabilistic.persons import Persons, persons, recalled, shares
-from identity.probabilistic.prepare import TABLE, months_first, normal_form, prepare
+from identity.probabilistic.prepare import TABLE, months_first, normal_form, prepare, prepared_rows
 from identity.probabilistic.training import Model, train
 
 
@@ -127,12 +128,16 @@ class Probabilistic:
         pa.default_memory_pool().release_unused()
         return self._matched(records, exact, found, seen, factors, frozen, entity, space)
 
-    def rematch(self, records: Records, exact: Matching, found: Candidates, people: Persons, entity: str, space: str) -> Matching:
-        """Cluster by the frozen model when it is known already which pairs meet, and what exact rules make of the records."""
+    def rematch(
+        self, records: Records, exact: Matching, found: Candidates, ready: tuple[Persons, Ints], entity: str, space: str
+    ) -> Matching:
+        """Cluster by the frozen model when it is known already which pairs meet, and what exact rules make of the records. `ready` are
+        people that are ready to be compared, and which of them each record is."""
         frozen = self.settings.trained
         assert frozen is not None
         factors = self._factors(records, frozen, entity)
-        seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
+        people, row = ready
+        seen = histogram(levels(records.con, people, factors, row[found.left], row[found.right]), factors)
         self.trained = frozen
         return self._matched(records, exact, found, seen, factors, frozen, entity, space)
 
@@ -155,11 +160,11 @@ class Probabilistic:
         return _scored(pairs, seen, frozen.model.logits(seen.patterns)[seen.of], factors, frozen.model)
 
     def people(self, records: Records) -> Persons:
-        """Some records as the frozen model compares them. Leaves the table prepared, with `columns`."""
-        frozen = self.settings.trained
-        assert frozen is not None
-        self.columns, _ = self._read(records)
-        return recalled(records.con, self.columns, self.secret, frozen.known)
+        """Some records as the frozen model compares them, told by `columns`. Raises: ModelMismatch."""
+        con, known = records.con, self._known(records.con)
+        compared, first = self._compared(records, known)
+        rows, self.columns = prepared_rows(con, compared, self._fields(records), first)
+        return recalled(con, rows, self.columns, self.secret, known)
 
     def _factors(self, records: Records, frozen: Trained, entity: str) -> tuple[Factor, ...]:
         factors = factors_for(self.columns, len({source for source, _ in records.sources}))
@@ -255,38 +260,51 @@ class Probabilistic:
         most = self.settings.most
         return correlation_clusters(edges.count, edges.left, edges.right, edges.weight, most=most, ties=edges.odds, limits=limits)
 
-    def prepare(self, records: Records) -> tuple[str, ...]:
-        """CREATE TABLE prepared: some records as they are compared. Returns its columns. Raises: ModelMismatch."""
-        return self._read(records)[0]
-
     def _read(self, records: Records) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """CREATE TABLE prepared. Returns its columns, and the sources that write dates month first.
 
         What is known of single values is as in training: then `suspect` are values that by now look like nobody's, and count all the same.
         """
-        starts = sorted({source for source, _ in records.sources})
-        # the last of several that begin with one record: those before it are empty
-        ordered = sorted(enumerate(records.sources), key=lambda s: (-s[1][1], -s[0]))
-        whens = "".join(f"WHEN rec >= {first:d} THEN {starts.index(source):d} " for _, (source, first) in ordered)
-        source = f"CASE {whens}ELSE 0 END" if whens else "0"
-        con, fields = records.con, [(use.field, records.columns[use.key]) for use in self.settings.uses]
-        frozen = self.settings.trained
-        con.execute(f"CREATE OR REPLACE TEMP VIEW compared AS SELECT *, {source} AS source FROM {records.table}")
-        first = (
-            [starts.index(name) for name in frozen.known.month_first if name in starts] if frozen else months_first(con, "compared", fields)
-        )
-        columns = prepare(con, "compared", fields, first)
-        con.execute("DROP VIEW compared")
-        if frozen is None:
+        con, fields = records.con, self._fields(records)
+        known = self._known(con) if self.settings.trained else None
+        compared, first = self._compared(records, known)
+        columns = prepare(con, compared, fields, first)
+        if known is None:
             self.generic = remove_generic(con, columns)
-        elif frozen.known.probe != probe(con, self.secret):
+        else:
+            self.generic = remove_known(con, columns, self.secret, known.generic)
+        starts = _sources(records)
+        return columns, tuple(starts[i] for i in first)
+
+    def _known(self, con: duckdb.DuckDBPyConnection) -> Known:
+        """What the frozen model knows of single values. Raises: ModelMismatch, if that cannot be told here."""
+        frozen = self.settings.trained
+        assert frozen is not None
+        if frozen.known.probe != probe(con, self.secret):
             raise ModelMismatch(
                 "the model was trained under another secret, or by a release of DuckDB that hashes differently",
                 hint="train it again: `c360 train`",
             )
-        else:
-            self.generic = remove_known(con, columns, self.secret, frozen.known.generic)
-        return columns, tuple(starts[i] for i in first)
+        return frozen.known
+
+    def _fields(self, records: Records) -> list[tuple[Field, str]]:
+        return [(use.field, records.columns[use.key]) for use in self.settings.uses]
+
+    def _compared(self, records: Records, known: Known | None) -> tuple[str, tuple[int, ...]]:
+        """A FROM clause: the records with the number of their source; and the sources whose dates have the month first."""
+        starts = _sources(records)
+        # the last of several that begin with one record: those before it are empty
+        ordered = sorted(enumerate(records.sources), key=lambda s: (-s[1][1], -s[0]))
+        whens = "".join(f"WHEN rec >= {first:d} THEN {starts.index(source):d} " for _, (source, first) in ordered)
+        compared = f"(SELECT *, {f'CASE {whens}ELSE 0 END' if whens else '0'} AS source FROM {records.table})"
+        if known is None:
+            return compared, months_first(records.con, compared, self._fields(records))
+        return compared, tuple(starts.index(name) for name in known.month_first if name in starts)
+
+
+def _sources(records: Records) -> list[str]:
+    """The sources, each by its number."""
+    return sorted({source for source, _ in records.sources})
 
 
 def _in_full(records: Records, limits: Sequence[Limited], found: Candidates, odds: Floats, exact: Edges | None) -> Edges | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from identity.clustering import Ints, runs
+from identity.clustering import Ints, among, runs
 from identity.keyed import keyed
 from identity.probabilistic.known import Known, Shares, count_shares, recall_shares
 from identity.probabilistic.nicknames import NAMES, create_nicknames
 from identity.probabilistic.prepare import TABLE
-from identity.probabilistic.several import each_value, first_of
+from identity.probabilistic.several import MADE_OF, each_value, first_of, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +91,62 @@ def persons(con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, drop: boo
     return Persons(pa.table(found))
 
 
-def recalled(con: duckdb.DuckDBPyConnection, columns: Sequence[str], secret: bytes, known: Known) -> Persons:
-    """The prepared table whole, its values as common as is `known` of them: the same as `persons` after `shares`, in one statement.
+def recalled(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[str], secret: bytes, known: Known) -> Persons:
+    """What a query gives as prepared, without values that are known to be nobody's, the others as common as is `known`: the same as
+    `persons` after `remove_known` and `shares`, in one statement.
 
     For few records, where the number of statements counts and not how often a value is looked up.
     """
+    create_nicknames(con)
     weighed = {column: share for column in columns if (share := share_of(column))}
-    read = ["source", *columns, *(f"hash({column}) AS hash_{column}" for column in weighed)]
+    doubtful = [value for column in known.generic for value in values_of(column, columns)]
+    read = ["rec", "source", *columns, *(f"hash({column}) AS hash_{column}" for column in dict.fromkeys([*weighed, *doubtful]))]
     read += ["dob::INTEGER AS born"] if "dob" in columns else []
-    rows = TABLE
     if "given1" in columns:
-        create_nicknames(con)
-        read, rows = [*read, "nick"], f"{TABLE} LEFT JOIN {NAMES} ON name = given1"
-    found = con.sql(f"SELECT {', '.join(read)} FROM {rows} ORDER BY rec").to_arrow_table().combine_chunks()
+        read, rows = [*read, "nick"], f"({rows}) LEFT JOIN {NAMES} ON name = given1"
+    else:
+        rows = f"({rows})"
+    found = con.sql(f"SELECT {', '.join(read)} FROM {rows}").to_arrow_table().combine_chunks()
+    found = found.take(pa.array(np.argsort(found.column("rec").to_numpy())))
+    hashes = {column: found.column(f"hash_{column}").to_numpy() for column in dict.fromkeys([*weighed, *doubtful])}
+    table = found.select([name for name in found.column_names if name != "rec" and not name.startswith("hash_")])
     for column, share in weighed.items():
-        hashes = keyed(found.column(f"hash_{column}").to_numpy(), secret, first_of(column))
-        absent = np.asarray(found.column(column).is_null())
-        found = found.append_column(share, pa.array(known.shares[first_of(column)].of(hashes), mask=absent))
-    return Persons(found.drop_columns([f"hash_{column}" for column in weighed]))
+        common = known.shares[first_of(column)].of(keyed(hashes[column], secret, first_of(column)))
+        table = table.append_column(share, pa.array(common, mask=np.asarray(table.column(column).is_null())))
+    for column, nobodys in known.generic.items():
+        ordered = np.sort(nobodys)
+        table = _without(table, column, {v: among(keyed(hashes[v], secret, column), ordered) for v in values_of(column, columns)})
+    return Persons(table)
+
+
+def _without(table: pa.Table, column: str, generic: Mapping[str, npt.NDArray[np.bool_]]) -> pa.Table:
+    """`table` without the values of `column` that are nobody's, and what is made of them; then the first of several is again one that
+    there is (see `hygiene`)."""
+    if not any(rows.any() for rows in generic.values()):
+        return table
+
+    def made_of(nth: str) -> list[str]:
+        parts = [f"{part}{nth}" for part in MADE_OF.get(column, (column,))]
+        shares_of = [share for part in parts if (share := share_of(part))]
+        return [name for name in (*parts, *shares_of, *(["born"] if column == "dob" else [])) if name in table.column_names]
+
+    def put(name: str, rows: npt.NDArray[np.bool_], values: pa.ChunkedArray | pa.Scalar) -> None:
+        nonlocal table
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pc.if_else(pa.array(rows), values, table.column(at)))
+
+    def empty(name: str, rows: npt.NDArray[np.bool_]) -> None:
+        put(name, rows, pa.scalar(None, table.column(name).type))
+
+    for value, rows in generic.items():
+        for name in made_of(value.removeprefix(column)):
+            empty(name, rows)
+    for further in list(generic)[1:]:  # who has a further value has a first
+        moving = np.asarray(table.column(column).is_null()) & np.asarray(table.column(further).is_valid())
+        for name, source in zip(made_of(""), made_of(further.removeprefix(column)), strict=True):
+            put(name, moving, table.column(source))
+            empty(source, moving)
+    return table
 
 
 def _column(con: duckdb.DuckDBPyConnection, query: str) -> pa.Array:

@@ -57,6 +57,16 @@ def prepare(
 
     `month_first` are the sources whose dates have the month first (see `months_first`).
     """
+    rows, columns = prepared_rows(con, record, fields, month_first)
+    con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {rows}")
+    con.execute(f"DROP TABLE IF EXISTS {ADDRESSES}")
+    return columns
+
+
+def prepared_rows(
+    con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]], month_first: Sequence[int]
+) -> tuple[str, tuple[str, ...]]:
+    """The query for what `prepare` writes, and the columns. What it reads beside `record` is in tables, until another is asked for."""
     raw = _by_kind(fields)
     addresses = [column for kind in (Kind.STREET, Kind.ADDRESS) for field, column in fields if field.kind is kind]
     columns = {**name_columns(raw), **_organisation(raw), **_birth(raw, month_first), **_contact(raw, fields), **_place(raw, addresses)}
@@ -72,9 +82,7 @@ def prepare(
         emails = values_of("email", columns)
         rows = _mailboxes(rows, columns, len(emails))
         columns |= {f"{part}{nth}": "" for nth in NTH[: len(emails)] for part in ("local", "domain", "residue")}
-    con.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {rows}")
-    con.execute(f"DROP TABLE IF EXISTS {ADDRESSES}")
-    return tuple(columns)
+    return rows, tuple(columns)
 
 
 def months_first(con: duckdb.DuckDBPyConnection, record: str, fields: Sequence[tuple[Field, str]]) -> tuple[int, ...]:

@@ -134,7 +134,7 @@ class CrosswalkStore:
             try:
                 with ThreadPoolExecutor(1) as beside:
                     if amend and previous:
-                        copied = beside.submit(shutil.copyfile, previous.path, draft)  # while the sources are read
+                        copied = beside.submit(_copy, previous.path, draft)  # while the sources are read
                     else:
                         schema.create(con, draft, self.encryption_key, meta)
                         copied = None
@@ -255,6 +255,11 @@ def _refused(cause: Exception, directory: Path) -> str | None:
         if number == known or (isinstance(cause, duckdb.Error) and str(directory) in str(cause) and os.strerror(known) in str(cause)):
             return os.strerror(known)
     return None
+
+
+def _copy(path: Path, to: Path) -> None:
+    shutil.copyfile(path, to)
+    sync(to)  # what is not changed need not be waited for in the end
 
 
 def sync(path: Path) -> None:
