@@ -43,11 +43,11 @@ def _entity(found: Condition, estimate: Estimate | None, many: bool) -> list[str
         _yields(found),
         section(
             "May be several people", table(["id360", "records", "why", "weakest link, bits"], [_merged(s) for s in found.over_merged]),
-            note="Persons who hang on one pair, or of whose pairs few speak for one person: `c360 why ID360` shows each.",
+            note="People who hang on one pair, or of whose pairs few speak for one person: `c360 why ID360` shows each.",
         ),
         section(
             "May be one person", table(["id360", "id360", "records", "why", "bits"], [_split(s) for s in found.over_split]),
-            note="Two persons whose best pair comes near, or whom a limit keeps apart: `c360 review` lists the pairs, and settles them.",
+            note="Two people whose best pair comes near, or whom a limit keeps apart: `c360 review` lists the pairs, and settles them.",
         ),
         _judged(found),
         _values(found),
@@ -65,12 +65,12 @@ def as_of(found: Condition) -> str:
         return ""
     return (
         f"Scores, what is expected, yields of rules, columns to look at, values of nobody and drift are those of run "
-        f"{found.run}, the last that matched all records; records, persons and suspects are those of version {found.version}."
+        f"{found.run}, the last that matched all records; records, people and suspects are those of version {found.version}."
     )
 
 
 def _summary(found: Condition, estimate: Estimate | None) -> list[tuple[str, str]]:
-    told = [("records", f"{found.records:,}"), ("persons", f"{found.persons:,}")]
+    told = [("records", f"{found.records:,}"), ("people", f"{found.persons:,}")]
     told += [("pairs compared", f"{found.compared:,}")] if found.engine == MODEL else []
     told += [("expected precision", f"{found.precision:.2%}")] if found.precision is not None else []
     told += [("expected recall", f"{found.recall:.2%}")] if found.recall is not None else []

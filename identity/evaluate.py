@@ -70,7 +70,7 @@ class Evaluation:
     fields: dict[str, str]
 
 
-class _Watched(Probabilistic):
+class _Witnessed(Probabilistic):
     """The engine, whose answer is kept to be held against the truth."""
 
     __slots__ = ("found",)
@@ -115,7 +115,7 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
     names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
     order = f"{_text(place)}, {identifier(_ROW)}" if place else identifier(_ROW)
     given = con.execute(f"SELECT {_text(truth)} AS t, {identifier(_ROW)} AS row FROM given ORDER BY {order}").fetchnumpy()
-    engine = _Watched(Settings(uses(fields)), SECRET)
+    engine = _Witnessed(Settings(uses(fields)), SECRET)
     with tempfile.TemporaryDirectory() as folder:
         sets = [_record_set(con, Path(folder) / f"{i}.parquet", name, place, fields) for i, name in enumerate(names)]
         con.close()

@@ -86,7 +86,7 @@ class MappingFields(Struct, forbid_unknown_fields=True):
         Meta(description="how its rows belong to a person: a foreign key, an identifier, or `none` if the table cannot tell"),
     ] = None
     where: Annotated[str, Meta(description="a scalar SQL expression; rows for which it is not true are left out")] = ""
-    space: Annotated[str, Meta(description="the brand or region within which persons are resolved")] = ""
+    space: Annotated[str, Meta(description="the brand or region within which people are resolved")] = ""
     timezone: Annotated[str, Meta(description="the zone of this table's naive timestamps, instead of the source's")] = ""
     profile: Annotated[bool, Meta(description="false: too slow for a profile window")] = True
     changed_at: Annotated[

@@ -87,7 +87,7 @@ def people(records: int, seed: int = 0, *, poison: bool = False) -> pa.Table:
 
 
 def with_second_phones(table: pa.Table, seed: int = 0) -> pa.Table:
-    """`people` with a column `phone_2`: a third of the persons have a number of their own more, written before or behind the other."""
+    """`people` with a column `phone_2`: a third of the people have a number of their own more, written before or behind the other."""
     random = np.random.default_rng(seed + 2)
     person = table.column("cluster_id").combine_chunks().cast(pa.int64()).to_numpy()
     numbers = random.integers(2_000_000_000, 9_000_000_000, person.max() + 1)

@@ -58,7 +58,7 @@ class PostgresConnector:
 
     def forget(self) -> None:
         self._names: tuple[str, ...] | None = None
-        self._found: dict[str, discovery.Found] = {}
+        self._found: dict[str, discovery.IndexedTable] = {}
         self._statistics: dict[str, Statistics] = {}
         self._statements: dict[int, Statement] = {}
 
@@ -91,7 +91,7 @@ class PostgresConnector:
             session.cancel()
         self._pool.drop_idle()
 
-    def _find(self, name: str) -> discovery.Found:
+    def _find(self, name: str) -> discovery.IndexedTable:
         canonical = _canonical(name)
         if canonical not in self._found:
             found = discovery.discover(self._ask, canonical, self._required.get(canonical, ()))

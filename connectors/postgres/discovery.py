@@ -69,7 +69,7 @@ _EXACT: Mapping[str, tuple[str, pa.DataType]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class IndexedTable:
     """A table and the leading columns of its whole indexes."""
 
     table: Table
@@ -88,7 +88,7 @@ def table_names(ask: Ask, schemas: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(n if s == "public" else f"{s}.{n}" for s, n in found if not schemas or s in schemas))
 
 
-def discover(ask: Ask, name: str, required: tuple[str, ...]) -> Found | None:
+def discover(ask: Ask, name: str, required: tuple[str, ...]) -> IndexedTable | None:
     """The table of that name, or None."""
     schema, table = split(name)
     for row in ask(_TABLE, schema, table):
@@ -100,7 +100,7 @@ def discover(ask: Ask, name: str, required: tuple[str, ...]) -> Found | None:
         columns = tuple(_column(a) for a in attributes)
         canonical = table if schema == "public" else f"{schema}.{table}"
         found = Table(canonical, columns, key, required, str(row["comment"] or ""))
-        return Found(found, frozenset(names[n] for n, _, _ in indexes if n in names))
+        return IndexedTable(found, frozenset(names[n] for n, _, _ in indexes if n in names))
     return None
 
 
@@ -137,7 +137,7 @@ def _text_kind(collation: Mapping[str, object]) -> str:
     return "text" if provider == "c" and _CODE_POINT_ORDER.match(str(locale)) else "text_locale"
 
 
-def statistics(ask: Ask, name: str, found: Found) -> Statistics:
+def statistics(ask: Ask, name: str, found: IndexedTable) -> Statistics:
     """Estimates as the last ANALYZE left them."""
     schema, table = split(name)
     estimate = next((r["rows"] for r in ask(_ROWS, schema, table)), None)

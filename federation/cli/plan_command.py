@@ -11,7 +11,7 @@ from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
     from identity.risk import RiskyMerge
-    from identity.versions.changes import Changes, Moved
+    from identity.versions.changes import Moved, VersionChanges
     from identity.versions.plans import Plan
 
 SHOWN = 10
@@ -56,7 +56,7 @@ def lines(plan: Plan) -> list[str]:
     return said
 
 
-def _shrunk(found: Changes) -> list[str]:
+def _shrunk(found: VersionChanges) -> list[str]:
     """Tables that lose most of their records, for which a resolve would stop."""
     from federation.shrinking import name_of
     from identity.report import shrunk
@@ -67,7 +67,7 @@ def _shrunk(found: Changes) -> list[str]:
     return [*said, "  next: if they are not to go, mend the source before you apply: ids that are retired do not come back"] if said else []
 
 
-def changed(found: Changes) -> list[str]:
+def changed(found: VersionChanges) -> list[str]:
     """What is different between two versions, for people."""
     if found.nothing:
         return ["nothing changes: every record keeps its id"]
@@ -92,7 +92,7 @@ def changed(found: Changes) -> list[str]:
     return said
 
 
-def counted(found: Changes) -> str:
+def counted(found: VersionChanges) -> str:
     """How many ids and records are different between two versions."""
     return (
         f"{found.merged:,} merged, {found.split:,} split off, {found.minted - found.split:,} of new records, {found.retired:,} retired; "

@@ -1,4 +1,4 @@
-"""Ask each source by its own keys of the persons that matter."""
+"""Ask each source by its own keys of the people who matter."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ PICKS_A_VALUE = frozenset(
 
 
 def find_candidates(query: Query, context: Context) -> Query:
-    """Narrow a survived view to the persons of whom *any* record satisfies a predicate on a survived value.
+    """Narrow a survived view to the people of whom *any* record satisfies a predicate on a survived value.
 
     Filtering records before survivorship would change who wins. But the winner is one of the person's values, so if it
     satisfies P, some record does: ids with such a record are a superset. Their records are then fetched whole, by key,

@@ -50,7 +50,7 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Condition:
     """`run` is the resolve that matched all records last (0: not known): if that is not the version, the counts of pairs, what is expected,
-    rules, values, drift and `fits` are of then; records, persons, sizes and suspects are of now.
+    rules, values, drift and `fits` are of then; records, people, sizes and suspects are of now.
 
     `inside` and `across` count the pairs that were compared by odds in whole bits from `first_bit` on. `precision` and `recall` are
     expected by the scores alone, None without a model; recall is among pairs that were compared.
@@ -101,7 +101,7 @@ def condition(evidence: StoredEvidence, labels: Sequence[tuple[int, int, bool]] 
 
 
 def _over_merged(evidence: StoredEvidence) -> list[Suspect]:
-    """Persons who hang on a bridge, or of whose pairs few speak for one person; those with most records first."""
+    """People who hang on a bridge, or of whose pairs few speak for one person; those with most records first."""
     clusters, inside = evidence.clusters(), evidence.inside()
     cluster, records = clusters["cluster"].astype(np.int64), clusters["records"].astype(np.int64)
     holds = np.bincount(inside.cluster[(inside.odds > 0) | (inside.rule >= 0)], minlength=evidence.document.records + 1)
@@ -122,7 +122,7 @@ def _over_merged(evidence: StoredEvidence) -> list[Suspect]:
 
 
 def _over_split(evidence: StoredEvidence) -> list[Suspect]:
-    """Two persons each who are nearly one, or whom a limit keeps apart; in the order of the review queue."""
+    """Two people each who are nearly one, or whom a limit keeps apart; in the order of the review queue."""
     found, sizes = [], evidence.cluster_sizes()
     for some in doubts(evidence):
         if some.kind in (NEAR, REFUSED):

@@ -54,7 +54,7 @@ class HouseholdChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class VersionChanges:
     """From one version to another (`before` None: from nothing).
 
     `merged` ids ended and their records went to others; `split` ids are new and took records of others; `minted` counts all new
@@ -87,7 +87,7 @@ class Changes:
         return not (records or any(h.came or h.left or h.moved for h in self.households))
 
 
-def difference(before: Crosswalk, after: Crosswalk, *, memory_limit: str = "1200MiB") -> Changes:
+def difference(before: Crosswalk, after: Crosswalk, *, memory_limit: str = "1200MiB") -> VersionChanges:
     """What changed from one kept version to another, in either direction. Raises: ResolveMemory."""
     with scratch(memory_limit) as con:
         before.attach(con, "old")
@@ -95,7 +95,7 @@ def difference(before: Crosswalk, after: Crosswalk, *, memory_limit: str = "1200
         return changes(con, before, after)
 
 
-def changes(con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Crosswalk) -> Changes:
+def changes(con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Crosswalk) -> VersionChanges:
     """Compare two versions, attached to `con` as `old` (if there is one) and `new`, by source key."""
     places = flows(con, before, after)
     for side in ("was", "now"):
@@ -104,7 +104,7 @@ def changes(con: duckdb.DuckDBPyConnection, before: Crosswalk | None, after: Cro
             f"WHERE {side} IS NOT NULL GROUP BY {side}"
         )
     con.execute(f"CREATE OR REPLACE TEMP VIEW merge AS {_MERGES if before else 'SELECT * FROM flow LIMIT 0'}")
-    return Changes(
+    return VersionChanges(
         before.version if before else None, after.version, _tables(con, places),
         _one(con, "SELECT count(*) FROM size_was"), _one(con, "SELECT count(*) FROM size_now"),
         _one(con, "SELECT count(*) FROM merge"), _one(con, f"SELECT count(DISTINCT now) FROM ({_SPLITS})"),

@@ -25,7 +25,7 @@ from identity.report import ResolveReport
 from identity.resolve import Resolved, resolve
 from identity.risk import RiskyMerge
 from identity.stewardship.decisions import Decisions
-from identity.versions.changes import Changes, changes
+from identity.versions.changes import VersionChanges, changes
 from identity.versions.models import in_use, kept, put_into_use
 from identity.versions.store import CrosswalkStore, sync
 
@@ -43,7 +43,7 @@ class Plan:
     size: int
     sha256: str
     report: ResolveReport
-    changes: Changes
+    changes: VersionChanges
     riskiest: tuple[RiskyMerge, ...]
     models: dict[str, str] = field(default_factory=dict)
     index: str = ""

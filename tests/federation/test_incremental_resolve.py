@@ -308,7 +308,7 @@ def test_a_report_says_of_which_run_its_figures_are(project: Path, capsys: pytes
         change(project)
         opened.resolve()
     assert run(["report", "--html", str(page), "--project", str(project)]) == 0
-    told = "those of run 1, the last that matched all records; records, persons and suspects are those of version 2"
+    told = "those of run 1, the last that matched all records; records, people and suspects are those of version 2"
     assert told in capsys.readouterr().out and told in " ".join(page.read_text().split())
 
 
