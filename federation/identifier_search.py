@@ -27,6 +27,7 @@ from federation.report import Report
 from federation.values import Values
 from federation.window import ENTITY, Extent, run_all
 from identity.crosswalk import Crosswalk, LinkTable
+from identity.exact_rules import CAP
 from identity.model import MatchKey
 from identity.normalise import normalised, source_predicate
 from views.branches import absent, bare_branch
@@ -43,8 +44,6 @@ READ_WHOLE = 10_000
 FILTERED_WHOLE, FILTERED_COLUMNS = 100_000, 1_000_000
 """A source may look through a table of so many rows for a search that no index serves; a columnar one through more."""
 COLUMNAR = frozenset({"files", "duckdb"})
-SHARED = 100
-"""A value on more records is nobody's: as when resolving (identity.exact_rules)."""
 PROVISIONAL = -1
 """Stands for the id360 of whoever has none yet; ids are never negative."""
 
@@ -122,7 +121,7 @@ def search(
             not_searched.add(f"{link.source}.{link.table}: it has more than {READ_WHOLE:,} rows, and cannot be searched by {key.attribute}")
         else:
             carriers.append((link, table.filter(pc.equal(table["value"], normal)).drop_columns(["value"])))
-    if sum(table.num_rows for _, table in carriers) > SHARED:
+    if sum(table.num_rows for _, table in carriers) > CAP:  # a value on so many is nobody's, as when resolving
         return Carriers(crowded=True)
     return _parted(session, crosswalk, carriers, key.attribute)
 

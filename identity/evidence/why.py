@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from identity.clustering import Ints
 from identity.cohesion import spanning_forest
@@ -19,7 +20,6 @@ from identity.stewardship.decisions import Decision
 from identity.stewardship.review import record_name
 from identity.stewardship.standing import in_force
 
-_NOTHING: tuple[int, tuple[str, str] | None] = (0, None)
 CERTAIN = 1e6
 """More bits than any evidence has: of a pair that a rule or a steward joined."""
 
@@ -58,10 +58,10 @@ class Why:
     b: str
     id360_a: int
     id360_b: int
-    path: tuple[PairEvidence, ...]
-    direct: PairEvidence | None
-    across: tuple[PairEvidence, ...]
-    decisions: tuple[str, ...]
+    path: tuple[PairEvidence, ...] = ()
+    direct: PairEvidence | None = None
+    across: tuple[PairEvidence, ...] = ()
+    decisions: tuple[str, ...] = ()
     together: Together | None = None
     kept_apart: str = ""
     unkept: int = 0
@@ -100,43 +100,45 @@ def why(evidence: StoredEvidence, a: Member, b: Member, decisions: Sequence[Deci
     decisions name records whose keys are personal."""
     mine, theirs = evidence.members(a.id360), evidence.members(b.id360)
     members = {m.rec: m for m in (*mine, *theirs)}
-    pair = (min(a.rec, b.rec), max(a.rec, b.rec))
-    if a.id360 == b.id360:
-        inside = evidence.inside(_cluster(mine))
-        direct = inside.where((inside.left == pair[0]) & (inside.right == pair[1]))
-        steps = inside.where(path(inside, a.rec, b.rec))
-        told = _told(evidence, steps, members)
-        across: tuple[PairEvidence, ...] = ()
-        household, limit, hidden = None, None, _NOTHING
-    else:
-        one, other = _cluster(mine), _cluster(theirs)
-        near = evidence.near(one)
-        near = near.where(near.beyond == other)
-        limit = evidence.kept_apart(one, other)
-        hidden = unkept(mine, theirs, near) if limit == OUTVOTED else _NOTHING
-        direct = near.where((np.minimum(near.left, near.right) == pair[0]) & (np.maximum(near.left, near.right) == pair[1]))
-        rest = near.where((near.left != a.rec) | (near.right != b.rec))
-        across = _told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members)
-        told = ()
-        household = together(evidence, mine, theirs)
-    own = _told(evidence, direct, members)
-    touched = {str(members[rec]) for rec in (a.rec, b.rec)} | {name for step in told for name in (step.a, step.b)}
-    return Why(
-        entity=evidence.entity,
-        space=evidence.space,
-        a=str(a),
-        b=str(b),
-        id360_a=a.id360,
-        id360_b=b.id360,
-        path=told,
-        direct=own[0] if own else None,
-        across=across,
-        decisions=_decisions(evidence, decisions, [m for m in members.values() if str(m) in touched], secret),
-        together=household,
-        kept_apart=told_limit(limit) if limit else "",
-        unkept=hidden[0],
-        example=hidden[1],
+    found = Why(evidence.entity, evidence.space, str(a), str(b), a.id360, b.id360)
+    found = _of_one(evidence, found, a, b, members) if found.same else _of_two(evidence, found, a, b, mine, theirs)
+    touched = {found.a, found.b} | {name for step in found.path for name in (step.a, step.b)}
+    return replace(found, decisions=_decisions(evidence, decisions, [m for m in members.values() if str(m) in touched], secret))
+
+
+def _of_one(evidence: StoredEvidence, found: Why, a: Member, b: Member, members: dict[int, Member]) -> Why:
+    """The way between two records of one person."""
+    inside = evidence.inside(min(members))
+    return replace(
+        found,
+        path=_told(evidence, inside.where(path(inside, a.rec, b.rec)), members),
+        direct=next(iter(_told(evidence, inside.where(_between(inside, a.rec, b.rec)), members)), None),
     )
+
+
+def _of_two(evidence: StoredEvidence, found: Why, a: Member, b: Member, mine: tuple[Member, ...], theirs: tuple[Member, ...]) -> Why:
+    """What speaks for one person of two, and what kept them apart."""
+    members = {m.rec: m for m in (*mine, *theirs)}
+    near = evidence.near(_cluster(mine))
+    near = near.where(near.beyond == _cluster(theirs))
+    rest = near.where((near.left != a.rec) | (near.right != b.rec))
+    limit = evidence.kept_apart(_cluster(mine), _cluster(theirs))
+    hidden, example = unkept(mine, theirs, near) if limit == OUTVOTED else (0, None)
+    return replace(
+        found,
+        direct=next(iter(_told(evidence, near.where(_between(near, a.rec, b.rec)), members)), None),
+        across=_told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members),
+        together=together(evidence, mine, theirs),
+        kept_apart=told_limit(limit) if limit else "",
+        unkept=hidden,
+        example=example,
+    )
+
+
+def _between(pairs: Pairs, one: int, other: int) -> npt.NDArray[np.bool_]:
+    """Which of the pairs is that of these two records."""
+    low, high = min(one, other), max(one, other)
+    return np.asarray((np.minimum(pairs.left, pairs.right) == low) & (np.maximum(pairs.left, pairs.right) == high))
 
 
 def _cluster(members: Sequence[Member]) -> int:
@@ -197,9 +199,7 @@ def _bridge(evidence: StoredEvidence, inside: Pairs, members: dict[int, Member])
 def path(pairs: Pairs, start: int, end: int) -> Ints:
     """Indices of the pairs on the way whose weakest pair is as strong as can be: their own pair, where it speaks for them."""
     weight = _weight(pairs)
-    own = np.flatnonzero(
-        (np.minimum(pairs.left, pairs.right) == min(start, end)) & (np.maximum(pairs.left, pairs.right) == max(start, end))
-    )
+    own = np.flatnonzero(_between(pairs, start, end))
     if len(own) and weight[own[0]] > 0:
         return own
     vertices, ends = np.unique(np.concatenate([pairs.left, pairs.right]), return_inverse=True)

@@ -12,6 +12,7 @@ import numpy as np
 from identity.evidence.document import MODEL, probability
 from identity.evidence.limits import told_limit
 from identity.evidence.reading import Member, StoredEvidence, key_texts
+from identity.exact_rules import CAP
 from identity.stewardship.between import Votes
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decisions import DIFFERENT, SAME, Decision, RecordName
@@ -19,10 +20,9 @@ from identity.stewardship.doubts import Decided, Doubts, doubts
 from identity.stewardship.kinds import BLOCK, BRIDGE, CHURN, CROWD, KINDS, REFUSED, WEAK
 from identity.versions.history import MERGED, SPLIT
 
-CROWD_CAP = 100
 CROWD_UNSURE, BLOCK_UNSURE, CHURN_UNSURE = 0.05, 0.0001, 0.1
-"""How unsure a value on CROWD_CAP records (the more have it, the surer it is nobody's), a block too large to compare (other rules propose
-its pairs too), or a moved id is taken to be: there is no score for any."""
+"""How unsure a value on as many records as one may link (the more have it, the surer it is nobody's), a block too large to compare (other
+rules propose its pairs too), or a moved id is taken to be: there is no score for any."""
 SAID = 3
 """The most factors that are told of a pair for one person, and against."""
 
@@ -164,7 +164,7 @@ def _crowds(evidence: StoredEvidence) -> Iterator[Item]:
         (g.records, f"a value of {g.attribute} (#{g.keyed_hash}) is nobody's: on {g.records:,} records, not compared") for g in generic
     ]
     for records, detail in told:
-        unsure = round(CROWD_UNSURE * min(CROWD_CAP / max(records, 1), 1.0) ** 2, 6)
+        unsure = round(CROWD_UNSURE * min(CAP / max(records, 1), 1.0) ** 2, 6)
         yield Item(CROWD, evidence.entity, evidence.space, records, unsure, None, None, None, (), detail, ())
 
 

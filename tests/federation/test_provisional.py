@@ -13,6 +13,7 @@ import pytest
 from federation import identifier_search
 from federation.errors import AmbiguousPerson, NoSuchPerson, PolicyRefused
 from federation.project import Project, connect
+from identity.exact_rules import CAP
 from tests.support.postgres import TestPostgres
 
 PROJECT = """
@@ -166,7 +167,7 @@ def test_what_many_carry_attaches_to_nobody(company: Company) -> None:
     assert company.profile(company.bob, provisional=True).provisional.records == ()  # Cyd has that phone too
     with pytest.raises(AmbiguousPerson):
         company.profile({"phone": "+49431222"})
-    for i in range(identifier_search.SHARED + 1):
+    for i in range(CAP + 1):
         company.contact(100 + i, "info@x.org")
     with pytest.raises(NoSuchPerson):
         company.profile({"email": "info@x.org"})
