@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from connectors import registry
 from connectors.spi import Connector
@@ -40,6 +40,18 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """Who a session is for when nobody is named: the person at this machine. Policies bind `local` like anybody, unless exempt."""
+
+
+T = TypeVar("T")
+
+
+class made_once(cached_property[T]):
+    """A `cached_property` of a project that is made once however many threads ask first: Python has no lock around it from 3.12 on."""
+
+    def __get__(self, project: Any, owner: type[Any] | None = None) -> T:  # type: ignore[override]
+        with project._lock:
+            made: T = super().__get__(project, owner)
+        return made
 
 
 def connect(path: str | Path = "c360.yml") -> Project:
@@ -183,7 +195,7 @@ class Project:
             raise UnknownQuery(f"no query `{query_id}` is running", hint="it may have ended; see the query log")
         run.stop(Cancelled("the query was cancelled"))
 
-    @cached_property
+    @made_once
     def store(self) -> StateStore:
         model = self.model
         key, former = (given.reveal() if given is not None else None for given in (model.encryption_key, model.former_encryption_key))
@@ -191,25 +203,25 @@ class Project:
 
     # what plans and runs queries is imported by the first: `why`, `review`, `decide` and the like start in half the time
 
-    @cached_property
+    @made_once
     def trusted(self) -> TrustedRoom:
         from federation.rooms import TrustedRoom
 
         return TrustedRoom(f"{self.memory >> 20}MiB", self._links, idle=self.memory // 4)
 
-    @cached_property
+    @made_once
     def windows(self) -> TrustedRoom:
         from federation.rooms import TrustedRoom
 
         return TrustedRoom(f"{self.memory >> 20}MiB", self._links, threads=1)
 
-    @cached_property
+    @made_once
     def user(self) -> UserRoom:
         from federation.rooms import UserRoom
 
         return UserRoom(f"{self.memory >> 20}MiB")
 
-    @cached_property
+    @made_once
     def planner(self) -> Planner:
         from federation.nobodys import learned
         from federation.planner import Planner

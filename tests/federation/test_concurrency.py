@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from connectors.spi.errors import C360Error, Cancelled, SourceError
 from connectors.testing.contract import PROMPT
 from federation.errors import OverMemory, OverRows, QueryTimeout
+from federation.planner import Planner
 from federation.project import Project, connect
 from federation.session import Session
 from tests.equivalence.corpus import read
@@ -47,6 +49,23 @@ def test_sixteen_threads_get_right_answers(own: World) -> None:
         for number, answer in zip(order, pool.map(ask, order), strict=True):
             assert answer == right[number], cases[number].title
     assert not own.project.running
+
+
+def test_what_plans_is_made_once(own: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads ask a new project first."""
+    made, prepare = [], Planner.__init__
+
+    def slowly(planner: Planner, *args: Any) -> None:
+        made.append(planner)
+        time.sleep(0.1)
+        prepare(planner, *args)
+
+    monkeypatch.setattr(Planner, "__init__", slowly)
+    project = Project(own.project.model)
+    with ThreadPoolExecutor(8) as pool:
+        planners = list(pool.map(lambda _: project.planner, range(8)))
+    assert len(made) == 1 and set(planners) == {project.planner}
+    project.close()
 
 
 def test_one_session_for_other_principals_at_once(own: World) -> None:
