@@ -1,4 +1,4 @@
-"""What can be wrong with a query, and whose move it is. The tree's root and the sources' errors are in connectors.spi.errors."""
+"""What can be wrong with a query or a command, and whose move it is. The root of the tree is in connectors.spi.errors."""
 
 from __future__ import annotations
 
@@ -162,3 +162,15 @@ class AmbiguousPerson(UserError):
 
 
 __all__ = [name for name, thing in list(globals().items()) if isinstance(thing, type) and issubclass(thing, C360Error)]
+
+
+class NotEmpty(UserError):
+    """What `c360 init` would write is there already."""
+
+    code = "C360_INIT_EXISTS"
+
+
+class NotWritten(UserError):
+    """What `c360 discover --write` would write is there already."""
+
+    code = "C360_DISCOVER_WRITE"

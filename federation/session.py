@@ -80,7 +80,7 @@ class Session:
             report.resolved_at = crosswalk.resolved_at if crosswalk is not None else None
             report.planned, report.plan_ms = not cached, (time.perf_counter() - started) * 1000
             run = self.run_of(prepared, values, report, timeout, partial)
-            return self._answer(run, prepared, report, started, entry, max_rows)
+            return self._answer(run, report, started, entry, max_rows)
         except BaseException as error:
             entry.closed(report, error)
             raise
@@ -132,7 +132,7 @@ class Session:
         self.project.running[report.query_id] = run
         return run
 
-    def _answer(self, run: Run, prepared: Prepared, report: Report, started: float, entry: Any, max_rows: int | None) -> Result:
+    def _answer(self, run: Run, report: Report, started: float, entry: Any, max_rows: int | None) -> Result:
         cursor = self.project.user.cursor() if run.plan.direct is None else None
 
         def close(error: BaseException | None = None) -> None:

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def test_every_error_code_has_its_heading() -> None:
 
 def test_every_heading_of_an_error_has_its_code() -> None:
     assert not {heading for heading in headings("errors.md") if heading.startswith("C360_")} - error_codes().keys()
+
+
+def test_every_error_is_defined_where_its_heading_says() -> None:
+    paper = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    told = re.findall(
+        r"^### (C360_\w+)$.*?\(`((?:connectors|identity|views|federation)\.[\w.]+)\.(\w+)`\)", paper, re.DOTALL | re.MULTILINE
+    )
+    wrong = [code for code, module, name in told if getattr(getattr(import_module(module), name, None), "code", "") != code]
+    assert told and not wrong
 
 
 def test_every_connector_has_its_heading() -> None:

@@ -14,7 +14,6 @@ from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
     from federation.project import Project
-    from views.model import Model
 
 FOLDER = "mappings"
 
@@ -46,7 +45,7 @@ def discover(app: App, source: str | None, write: bool, everything: bool) -> Non
         elif not count:
             app.say(f"{name}: nothing new to map")
         elif write:
-            path = written(app, project.model, name, text)
+            path = written(app, name, text)
             app.close()  # the next source is held against the project as it is now
             app.say(f"wrote {path} with {count} mapping{'s' * (count != 1)}; look it over, then: c360 check")
         else:
@@ -84,15 +83,10 @@ def proposed(project: Project, source: str, everything: bool) -> tuple[str, int,
     return "\n".join(lines) + "\n", len(proposals), strange
 
 
-def written(app: App, model: Model, source: str, text: str) -> Path:
+def written(app: App, source: str, text: str) -> Path:
     """Write a proposal to its own file and include it. The project file is put back as it was if the whole does not load."""
-    from connectors.spi.errors import UserError
+    from federation.errors import NotWritten
     from views.load import load
-
-    class NotWritten(UserError):
-        """What `discover --write` would write is there already, or does not fit the project."""
-
-        code = "C360_DISCOVER_WRITE"
 
     project = app.project_file()
     path = project.parent / FOLDER / f"{source}.yml"

@@ -20,12 +20,7 @@ def init(app: App, directory: Path, bare: bool) -> None:
     In DIR (default: here): a commented c360.yml, and in data/ a tiny CRM (SQLite) and shop (CSV, Parquet) that it reads.
     Nothing is overwritten.
     """
-    from connectors.spi.errors import UserError
-
-    class NotEmpty(UserError):
-        """What `init` would write is there already."""
-
-        code = "C360_INIT_EXISTS"
+    from federation.errors import NotEmpty
 
     for path in (directory / FILE, *(() if bare else (directory / "data",))):
         if path.exists():
