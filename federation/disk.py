@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
 
@@ -51,19 +51,19 @@ def state_told() -> Iterator[None]:
 class StateStore(CrosswalkStore):
     """The crosswalk in a project's state: what the disk refuses when it is read has a code, whoever asks."""
 
-    _first: Callable[[Path], None] | None = None
+    _around: Callable[[Path], AbstractContextManager[None]] | None = None
 
-    def asking(self, first: Callable[[Path], None]) -> StateStore:
-        """This store, which calls `first` with the whole file of a version before it serves: if that raises, the one before serves on."""
+    def within(self, around: Callable[[Path], AbstractContextManager[None]]) -> StateStore:
+        """This store, which publishes within what `around` makes of the whole file of a version: if that raises before, the one before
+        serves on."""
         found = copy(self)
-        found._first = first
+        found._around = around
         return found
 
     def publish(self, file: Path, version: int) -> None:
         """As CrosswalkStore.publish."""
-        if self._first is not None:
-            self._first(file)
-        super().publish(file, version)
+        with self._around(file) if self._around is not None else nullcontext():
+            super().publish(file, version)
 
     def current(self) -> Crosswalk | None:
         """As CrosswalkStore.current. Raises besides: FileForbidden, FileUnreadable."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingOf
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,12 +57,12 @@ def resolve_project(
     identity and the sources raise; the crosswalk in use stays until the new one is complete.
     """
     if project.model.crosswalk is not None:
-        return _imported(project, project.store.asking(partial(_first, project, None, allow_shrink)), progress)
+        return _imported(project, project.store.within(partial(_around, project, None, allow_shrink)), progress)
     decisions = read_decisions(project.model.decisions).active()
     sweep(models_folder(project))
     engines = engines_of(project)
     before = links(project.store.current())
-    store = project.store.asking(partial(_first, project, engines, allow_shrink))
+    store = project.store.within(partial(_around, project, engines, allow_shrink))
     report, why = _incremental(project, store, engines, decisions, progress) if project.model.incremental and not full else (None, "")
     if report is None:
         options = _options(project, progress)
@@ -171,14 +172,18 @@ def _engines(model: Model, folder: Path) -> Engines:
     return Engines(project_secret(model), model.models, folder, once=once, at_most=at_most, households=model.households)
 
 
-def _first(project: Project, engines: Engines | None, allow_shrink: bool, file: Path) -> None:
-    """Before the version in `file` serves: it has lost nothing unasked, and what was trained for it is kept. Raises: SourceShrunk, and what
-    the disk says; then nothing was published."""
+@contextmanager
+def _around(project: Project, engines: Engines | None, allow_shrink: bool, file: Path) -> Iterator[None]:
+    """While the version in `file` comes to serve: it has lost nothing unasked, and what was trained for it is kept with it. Killed before,
+    neither is in use; killed between the two, the next resolve finds the model with the version. Raises: SourceShrunk, and what the disk
+    says; then nothing was published."""
     if not allow_shrink:
         refuse_shrunk(project, file)
-    if engines is not None:
-        with state_told():
-            engines.save()
+    with ExitStack() as models:
+        if engines is not None:
+            with state_told():
+                models.enter_context(engines.saving())
+        yield
 
 
 def _options(project: Project, progress: Callable[[str, int], None] | None) -> dict[str, Any]:

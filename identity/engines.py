@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from identity.probabilistic.drift import drifted, observe
 from identity.probabilistic.engine import Probabilistic, Settings, uses
 from identity.probabilistic.hygiene import GenericValue
 from identity.probabilistic.kinds import Kind
-from identity.probabilistic.model import Trained, load, save
+from identity.probabilistic.model import Trained, load, write_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +164,26 @@ class Engines:
 
     def save(self) -> None:
         """Keep the models that were trained; what was there before stays beside them."""
-        for path, trained in self.findings.fresh.items():
-            if path.exists():
-                shutil.copyfile(path, path.with_name(f"{path.name}.previous"))
-            save(trained, path)
-        self.findings.fresh.clear()
+        with self.saving():
+            pass
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """The same once the block has come to its end: if it does not, no model is in use that it did not want. Raises OSError before the
+        block if the disk does not take them."""
+        drafts: list[tuple[Path, Path]] = []
+        try:
+            for path, trained in self.findings.fresh.items():
+                drafts.append((path, write_beside(trained, path)))
+            yield
+            for path, draft in drafts:
+                if path.exists():
+                    shutil.copyfile(path, path.with_name(f"{path.name}.previous"))
+                draft.replace(path)
+            self.findings.fresh.clear()
+        finally:
+            for _, draft in drafts:
+                draft.unlink(missing_ok=True)
 
     def path(self, entity: str, space: str) -> Path:
         """The file of a model."""

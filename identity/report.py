@@ -75,7 +75,7 @@ class Shrunk:
 
 
 FEW = 20
-"""Of so few records most may go."""
+"""Of so few records most may go, but not all."""
 
 
 MOST = 0.5
@@ -86,9 +86,9 @@ Place = tuple[str, str, str, str]
 
 
 def shrunk(now: Mapping[Place, int], before: Mapping[Place, int], most: float = MOST) -> tuple[Shrunk, ...]:
-    """The tables of `now` that have lost more than the share `most` of the records that they had `before`."""
+    """The tables of `now` that have lost more than the share `most` of the records that they had `before`; of few records all."""
     counts = [(place, count, before.get(place, 0)) for place, count in sorted(now.items())]
-    return tuple(Shrunk(*place, had, count) for place, count, had in counts if had > FEW and had - count > most * had)
+    return tuple(Shrunk(*place, had, count) for place, count, had in counts if had - count > most * had and (had > FEW or not count))
 
 
 @dataclass(frozen=True, slots=True)

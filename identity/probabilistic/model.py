@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,9 +70,24 @@ def described(factors: Sequence[Factor]) -> tuple[tuple[str, tuple[str, ...]], .
 
 def save(trained: Trained, path: Path) -> None:
     """Write the model. The file holds shares of levels and keyed hashes of common values, and no value of any record."""
+    write_beside(trained, path).replace(path)
+
+
+def write_beside(trained: Trained, path: Path) -> Path:
+    """Write the model whole, to a draft that can take the place of `path`. Raises OSError, which names `path`; then there is none."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = _draft(path)
+    with _named(path, draft), draft.open("w") as file:
+        file.write(json.dumps(_document(trained), indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def _document(trained: Trained) -> dict[str, Any]:
     model = trained.model
     usual = trained.usual or tuple(np.zeros(len(levels)) for _, levels in trained.factors)
-    document = {
+    return {
         "format": FORMAT,
         "records": trained.records,
         "attributes": [list(pair) for pair in trained.attributes],
@@ -94,21 +110,27 @@ def save(trained: Trained, path: Path) -> None:
         ],
         "known": as_document(trained.known),
     }
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with drafted(path) as draft, draft.open("w") as file:
-        file.write(json.dumps(document, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager
 def drafted(path: Path) -> Iterator[Path]:
     """A file to write in the block, which takes the place of `path` after it; it is removed if the block raises. Raises OSError, which
     names `path`."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
+    draft = _draft(path)
+    with _named(path, draft):
         yield draft
         draft.replace(path)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+
+
+@contextmanager
+def _named(path: Path, draft: Path) -> Iterator[None]:
+    """If the block raises, the draft is removed, and an OSError names `path`."""
+    try:
+        yield
     except BaseException as error:
         with suppress(OSError):
             draft.unlink()

@@ -56,7 +56,10 @@ def test_decide_plan_apply_and_roll_back(cli: Cli, mine: Path) -> None:
     assert id_of(cli, mine, "crm.contact:2") == other, "a plan does not serve"
     told = json.loads(cli("plan", "-o", "json", project=mine).out)
     assert (told["changes"]["merged"], told["base"]) == (1, 1)
-    assert "version 2 serves: 8 ids" in cli("apply", project=mine).err
+    applied = cli("apply", project=mine).err
+    assert re.search(
+        r"version 2 serves: 8 ids, planned \d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d+ s ago\) upon version 1; what came since waits", applied
+    )
     assert id_of(cli, mine, "crm.contact:2") == id_of(cli, mine, "crm.contact:1")
     assert id_of(cli, mine, str(ada)) == id_of(cli, mine, str(other)), "any old id finds its profile"
     again = cli("apply", project=mine)

@@ -331,3 +331,46 @@ def test_what_a_limit_refused_is_in_the_queue_after_an_incremental_resolve_too(
         queue = [(item.a, item.b, item.why) for item in found]
         opened.resolve(full=True)
         assert sorted((item.a, item.b, item.why) for item in opened.review(10_000, ["refused merge"])) == sorted(queue)
+
+
+SMALL = """
+version: 1
+name: small
+sources: {a: {kind: sqlite, path: a.db}, b: {kind: sqlite, path: b.db}}
+mappings:
+  - {object: individual, source: a, table: person, key: id, attributes: {email: mail}}
+  - {object: individual, source: b, table: person, key: id, attributes: {email: mail}}
+identity:
+  incremental: INCREMENTAL
+  secret: "${env:SMALL_SECRET:-sixteen bytes at least}"
+  individual: {rules: [email]}
+"""
+
+
+@pytest.mark.parametrize("incremental", ["true", "false"])
+@pytest.mark.parametrize("had", [1, 20])
+def test_a_table_of_few_records_may_lose_most_but_not_all(tmp_path: Path, incremental: str, had: int) -> None:
+    for name in ("a", "b"):
+        with sqlite3.connect(tmp_path / f"{name}.db") as con:
+            con.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, mail TEXT)")
+            con.executemany("INSERT INTO person VALUES (?, ?)", [(i, f"{name}{i}@x.org") for i in range(had)])
+    (tmp_path / "c360.yml").write_text(SMALL.replace("INCREMENTAL", incremental))
+
+    def keep(table: str, count: int) -> None:
+        with sqlite3.connect(tmp_path / f"{table}.db") as con:
+            con.execute("DELETE FROM person WHERE id >= ?", [count])
+
+    with c360.connect(tmp_path) as opened:
+        opened.resolve()
+        keep("a", 1)
+        assert opened.resolve().shrunk == (), "most of few may go"
+        keep("a", 0)
+        with pytest.raises(SourceShrunk) as told:
+            opened.resolve()
+        assert "a.person has 0 records, and had 1" in str(told.value)
+        report = opened.resolve(allow_shrink=True)
+        assert [(t.source, t.before, t.now) for t in report.shrunk] == [("a", 1, 0)]
+        assert opened.resolve().shrunk == (), "a table that was empty stays so without a word"
+        keep("b", 0)
+        assert opened.plan().changes.ids_after == 0
+        assert opened.apply().version == opened.store.current().version  # type: ignore[union-attr]
