@@ -17,10 +17,9 @@ from connectors.spi.errors import SchemaDrift, SourceBusy, SourceUnreachable
 from connectors.sqlite import discovery
 from connectors.sqlite.errors import translate
 from connectors.sqlite.rules import CAPABILITIES
-from connectors.sqlite.session import SqliteSession
+from connectors.sqlite.session import BUSY_S, SqliteSession
 from connectors.sqlite.statement import Statement, render
 
-_BUSY_S = 2.0  # how long a reader waits for a writer's lock
 _ALLOWED = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION}
 )
@@ -77,7 +76,7 @@ class SqliteConnector:
         return self._statistics[name]
 
     def ping(self, deadline: Deadline) -> str:
-        with self._catalog() as db:
+        with self._catalog(deadline) as db:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return f"SQLite {sqlite3.sqlite_version}"
 
@@ -88,7 +87,7 @@ class SqliteConnector:
         try:
             with self._lock:
                 db = self._idle.pop() if self._idle else None
-            db = db or self._reader()
+            db = db or self._reader(deadline)
             session = SqliteSession(self.name, db, deadline, self._prepare, self._give_back, snapshot)
         except sqlite3.Error as error:
             self._give_back(db, sound=False)
@@ -118,22 +117,25 @@ class SqliteConnector:
             self._statements[id(fragment)] = known
         return known, table
 
-    def _reader(self) -> sqlite3.Connection:
-        """A connection for sessions: its authorizer refuses everything but reading tables."""
-        db = self._open()
+    def _reader(self, deadline: Deadline) -> sqlite3.Connection:
+        """A connection for sessions: its authorizer refuses everything but reading tables. Waiting for locks is the session's business,
+        for nothing ends SQLite's own waiting."""
+        db = self._open(deadline)
         try:
             db.execute("SELECT value FROM json_each('[]')").fetchall()  # makes the virtual table, which the authorizer would refuse
+            db.execute("PRAGMA busy_timeout = 0")
             db.set_authorizer(_reading_only)
         except sqlite3.Error:
             db.close()
             raise
         return db
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, deadline: Deadline | None = None) -> sqlite3.Connection:
         """A connection that cannot write. Autocommit: a transaction starts only where a session asks for a snapshot."""
+        busy = BUSY_S if deadline is None else max(0.0, min(BUSY_S, deadline.remaining()))
         uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
         try:
-            return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256)
+            return sqlite3.connect(uri, uri=True, timeout=busy, isolation_level=None, check_same_thread=False, cached_statements=256)
         except sqlite3.Error as error:
             raise SourceUnreachable(
                 self.name, f"source `{self.name}`: the file `{self._path.name}` cannot be opened", hint="check `path` and its permissions"
@@ -148,8 +150,8 @@ class SqliteConnector:
         self._slots.release()
 
     @contextmanager
-    def _catalog(self) -> Iterator[sqlite3.Connection]:
-        db = self._open()
+    def _catalog(self, deadline: Deadline | None = None) -> Iterator[sqlite3.Connection]:
+        db = self._open(deadline)
         try:
             yield db
         except sqlite3.Error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -15,6 +16,9 @@ from connectors.sqlite.columns import to_arrow
 from connectors.sqlite.errors import translate
 from connectors.sqlite.statement import Statement
 
+BUSY_S = 2.0
+"""Seconds that a reader waits for a writer's lock, if its deadline allows so many."""
+_LOOK_AGAIN_S = 0.01
 BATCH = 50_000  # rows: large enough for column-wise conversion to pay, small enough to stop soon
 
 
@@ -79,9 +83,21 @@ class SqliteSession:
         statement, table = self._prepare(fragment)
         columns = tuple(c for name in fragment.columns if (c := table.column(name)))
         with self.guarded(fragment.table):
-            cursor = self._db.execute(statement.sql, statement.values(values))
+            cursor = self._begun(statement.sql, statement.values(values))
         self._cursors.append(cursor)
         return SqliteStream(self, cursor, statement.sql, columns, fragment.table)
+
+    def _begun(self, sql: str, values: dict[str, object]) -> sqlite3.Cursor:
+        """The statement at its first row: a writer's lock is waited for, unless the session is cancelled or its time is over."""
+        patience = time.monotonic() + BUSY_S
+        while True:
+            try:
+                return self._db.execute(sql, values)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                    raise
+            self.check()
+            time.sleep(_LOOK_AGAIN_S)
 
     def check(self) -> None:
         """Raise if the session was cancelled or its time is over."""

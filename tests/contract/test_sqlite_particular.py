@@ -188,6 +188,35 @@ def test_a_writer_in_the_way_is_busy(path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize("how", ["deadline", "cancel"])
+def test_a_lock_is_waited_for_no_longer_than_allowed(path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr("connectors.sqlite.session.BUSY_S", 60.0)
+    shop, fragment = make(path, "CREATE TABLE t (id INTEGER PRIMARY KEY)"), Fragment("shop", "t", ("id",))
+    assert fetch(shop, fragment).num_rows == 0
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+    session = shop.session(Deadline.after(0.3 if how == "deadline" else 60), snapshot=False)
+    if how == "cancel":
+        threading.Timer(0.3, session.cancel).start()
+    started = time.monotonic()
+    with pytest.raises(SourceTimeout if how == "deadline" else Cancelled):
+        session.run(fragment, {})
+    assert time.monotonic() - started < PROMPT
+    session.close()
+    writer.close()
+
+
+def test_a_lock_that_goes_is_waited_for(path: Path) -> None:
+    shop = make(path, "CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    shop.table("t")
+    writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN EXCLUSIVE")
+    writer.execute("INSERT INTO t VALUES (1)")
+    threading.Timer(0.3, lambda: writer.execute("COMMIT")).start()
+    assert fetch(shop, Fragment("shop", "t", ("id",)), seconds=30).num_rows == 1
+    writer.close()
+
+
 def test_options_are_checked(tmp_path: Path) -> None:
     with pytest.raises(SourceConfig, match="path"):
         connect("shop", {})
