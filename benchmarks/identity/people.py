@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--poison", action="store_true", help=f"{POISON} as date of birth in {POISONED:.0%} of the rows")
+    parser.add_argument("--poison", action="store_true", help=f"{POISON} as date of birth in {POISONED:.0%}% of the rows")
     parser.add_argument("--blind", action="store_true", help="leave out household_id, which no system may see")
     parser.add_argument("--second-phone", action="store_true", help="a third of the people have a further number, in either order")
     args = parser.parse_args()

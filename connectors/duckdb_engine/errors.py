@@ -100,7 +100,7 @@ _FAILURES = (
         SourceBroken,
         "the file is not well-formed",
         "mend the file, or set its options under `tables:`",
-        r"CSV Error|Malformed JSON|malformed",
+        r"CSV Error|sniffing file|Malformed JSON|malformed",
     ),
 )
 
@@ -117,7 +117,7 @@ def translate(error: Exception, source: str, table: Table | None, where: str = "
     raised = f"{type(error).__name__} {text}"
     failure = next((f for f in _FAILURES if f.is_that(kind, raised)), None)
     if failure is None:
-        return SourceBroken(source, f"{what}: reading failed ({kind} error){place}", hint="the cause is attached to this error")
+        return SourceBroken(source, f"{what}: reading failed ({kind} error){place}", hint="`c360 --debug` prints its cause")
     if failure.text == _NO_FILE and table is not None:  # it was there when the table was discovered
         return SchemaDrift(source, f"{what}: its file is gone", hint="ask again, or check what else writes there")
     return failure.error(source, f"{what}: {failure.said}{place if failure.placed else ''}", hint=failure.hint)

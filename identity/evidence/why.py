@@ -123,7 +123,7 @@ def _of_two(evidence: StoredEvidence, found: Why, a: Member, b: Member, mine: tu
     near = near.where(near.beyond == _cluster(theirs))
     rest = near.where((near.left != a.rec) | (near.right != b.rec))
     limit = evidence.kept_apart(_cluster(mine), _cluster(theirs))
-    hidden, example = unkept(mine, theirs, near) if limit == OUTVOTED else (0, None)
+    hidden, example = unkept(mine, theirs, near, asked=(a.rec, b.rec)) if limit == OUTVOTED else (0, None)
     return replace(
         found,
         direct=next(iter(_told(evidence, near.where(_between(near, a.rec, b.rec)), members)), None),
@@ -146,9 +146,14 @@ def _cluster(members: Sequence[Member]) -> int:
     return min(member.rec for member in members)
 
 
-def unkept(mine: Sequence[Member], theirs: Sequence[Member], near: Pairs) -> tuple[int, tuple[str, str] | None]:
-    """How many pairs between two people are not among the `near` ones that were kept, and one of them by name."""
-    kept = {frozenset(pair) for pair in zip(near.left.tolist(), near.right.tolist(), strict=True)}
+def unkept(
+    mine: Sequence[Member], theirs: Sequence[Member], near: Pairs, *, asked: tuple[int, int] | None = None
+) -> tuple[int, tuple[str, str] | None]:
+    """How many pairs between two people are not among the `near` ones that were kept, and one of them by name. The pair that is `asked` for
+    is none of them: it is shown anyway."""
+    kept = {frozenset(pair) for pair in zip(near.left.tolist(), near.right.tolist(), strict=True)} | (
+        {frozenset(asked)} if asked else set()
+    )
     example = next(((str(one), str(two)) for one in mine for two in theirs if frozenset((one.rec, two.rec)) not in kept), None)
     return len(mine) * len(theirs) - len(kept), example
 

@@ -81,6 +81,13 @@ def test_csv_dialects_and_files_without_a_header(tmp_path: Path) -> None:
     assert rows_of(connector, Fragment("shop", "b", ("name", "id"))) == [{"name": "x", "id": 1}, {"name": "y", "id": 2}]
 
 
+def test_a_csv_file_that_no_dialect_reads_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "mixed.csv").write_bytes(b"id,name\r\n1,Ann Smith\r\n2,Bob\n3,Cid\n")  # appended by hand: another kind of line end
+    with pytest.raises(SourceBroken, match="not well-formed") as raised:
+        connect("shop", {"path": str(tmp_path)}).table("mixed")
+    assert "mixed.csv" in str(raised.value) and "Ann" not in str(raised.value) and "Delimiter" not in str(raised.value)
+
+
 def test_files_of_a_pattern_that_differ_are_drift_not_nulls(tmp_path: Path) -> None:
     for name, table in {"a": {"id": [1], "n": ["x"]}, "b": {"id": [2]}}.items():
         pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")

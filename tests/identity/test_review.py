@@ -120,6 +120,9 @@ def test_the_largest_cluster_is_a_limit_that_is_named(tmp_path: Path) -> None:
     told = {str(m) for m in (*mine, *theirs) if m.rec in (int(first.left[0]), int(first.right[0]))}
     left, example = unkept(mine, theirs, first)
     assert left == 2 and example is not None and set(example) != told
+    asked = next((a, b) for a in mine for b in theirs if {str(a), str(b)} == set(example))
+    left, other = unkept(mine, theirs, first, asked=(asked[1].rec, asked[0].rec))
+    assert left == 1 and other is not None and set(other) not in (told, set(example)), "who asks for a pair is not sent to it"
     assert found.pairs == 3 and found.of_pair is not None and found.of_pair > 0.99, "three records of one, one of the other"
 
 
