@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -63,22 +63,9 @@ def project_objects(entries: Mapping[str, ObjectFields], root: Node, problems: P
 
 
 def _object(name: str, entry: ObjectFields, node: Node, base: ObjectType | None, problems: Problems) -> ObjectType:
-    if name in RESERVED or (base is None and name.endswith("_record")):
-        problems.add(Conflict(f"`{name}` cannot be an object's name: c360 uses it itself", node.key(), hint="choose another"))
-    if entry.entity not in ("", name):
-        problems.add(WrongValue(f"the entity of `{name}` can only be `{name}`", node.find("entity").at, hint=f"write `entity: {name}`"))
-    if base is None and not entry.description:
-        problems.add(WrongValue(f"`{name}` needs a description", node.key(), hint="add one plain sentence: `description:`"))
-    attributes = dict(base.attributes) if base else {}
-    taken = EVERYWHERE | OF_ENTITIES if entry.entity or (base and base.entity) else EVERYWHERE
-    for added, fields in entry.attributes.items():
-        with problems.collect():
-            place = node.find("attributes", added)
-            if added in attributes:
-                raise Conflict(f"`{name}` has an attribute `{added}` already", place.key(), hint="map to it, or choose another name")
-            if added in taken or "__" in added:
-                raise Conflict(f"`{added}` cannot be an attribute's name: c360 uses it itself", place.key(), hint="choose another")
-            attributes[added] = _attribute(added, fields, place)
+    """An object of the project's own, or what it adds to a standard one (`base`)."""
+    _note_problems(name, entry, node, base, problems)
+    attributes = {**(base.attributes if base else {}), **_added(name, entry, node, base, problems)}
     plain = ObjectType(name, "custom", "", {}, entry.entity, entry.entity or "individual", _default_key(name, attributes))
     merged = replace(base or plain, attributes=attributes)
     merged = replace(merged, **{f: v for f in ("area", "description", "entity", "key") if (v := getattr(entry, f))})
@@ -93,6 +80,32 @@ def _object(name: str, entry: ObjectFields, node: Node, base: ObjectType | None,
         with problems.collect():
             merged = replace(merged, timeline=_timeline(merged, entry.timeline, node.find("timeline")))
     return merged
+
+
+def _note_problems(name: str, entry: ObjectFields, node: Node, base: ObjectType | None, problems: Problems) -> None:
+    """What is wrong with the object itself: its name, its entity, a description that is missing."""
+    if name in RESERVED or (base is None and name.endswith("_record")):
+        problems.add(Conflict(f"`{name}` cannot be an object's name: c360 uses it itself", node.key(), hint="choose another"))
+    if entry.entity not in ("", name):
+        problems.add(WrongValue(f"the entity of `{name}` can only be `{name}`", node.find("entity").at, hint=f"write `entity: {name}`"))
+    if base is None and not entry.description:
+        problems.add(WrongValue(f"`{name}` needs a description", node.key(), hint="add one plain sentence: `description:`"))
+
+
+def _added(name: str, entry: ObjectFields, node: Node, base: ObjectType | None, problems: Problems) -> dict[str, Attribute]:
+    """The attributes that the project gives the object."""
+    there: Collection[str] = base.attributes if base else ()
+    taken = EVERYWHERE | OF_ENTITIES if entry.entity or (base and base.entity) else EVERYWHERE
+    added = {}
+    for attribute, fields in entry.attributes.items():
+        with problems.collect():
+            place = node.find("attributes", attribute)
+            if attribute in there:
+                raise Conflict(f"`{name}` has an attribute `{attribute}` already", place.key(), hint="map to it, or choose another name")
+            if attribute in taken or "__" in attribute:
+                raise Conflict(f"`{attribute}` cannot be an attribute's name: c360 uses it itself", place.key(), hint="choose another")
+            added[attribute] = _attribute(attribute, fields, place)
+    return added
 
 
 def _default_key(name: str, attributes: Mapping[str, Attribute]) -> str:
