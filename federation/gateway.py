@@ -8,7 +8,7 @@ this tree rendered again, never the text that came in, so a difference between t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -111,10 +111,20 @@ def parse(sql: str) -> exp.Query:
     finally:
         _READING.reset(reading)
     if len(trees) != 1 or not isinstance(trees[0], exp.Query) or isinstance(trees[0], exp.Pivot):
-        word = trees[0].name.upper() if len(trees) == 1 and isinstance(trees[0], exp.Command) else trees[0].key.upper() if trees else ""
-        what = f"{len(trees)} statements" if len(trees) != 1 else f"{'an' if word[:1] in 'AEIOU' else 'a'} {word} statement"
-        raise NotOneSelect(f"expected one SELECT, got {what}", hint=INSTEAD.get(word, "views are read-only: send one SELECT at a time"))
+        raise _not_one_select(trees)
     return trees[0]
+
+
+def _not_one_select(trees: Sequence[exp.Expr]) -> NotOneSelect:
+    hint = "views are read-only: send one SELECT at a time"
+    if len(trees) != 1:
+        return NotOneSelect(f"expected one SELECT, got {len(trees)} statements", hint=hint)
+    tree = trees[0]
+    if isinstance(tree, exp.Condition | exp.Alias):  # a misspelt word is a column to the parser
+        return NotOneSelect("expected one SELECT, got an expression", hint="write SELECT … FROM a view")
+    word = tree.name.upper() if isinstance(tree, exp.Command) else tree.key.upper()
+    said = f"expected one SELECT, got {'an' if word[:1] in 'AEIOU' else 'a'} {word} statement"
+    return NotOneSelect(said, hint=INSTEAD.get(word, hint))
 
 
 def _spot(error: Exception, sql: str) -> str:

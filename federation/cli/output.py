@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv", "parquet", "arrow")
 BINARY = ("parquet", "arrow")
+DATA = ("json", "csv")
 SHOWN_ROWS = 40
 PIPED_ROWS = 1000
 
@@ -46,6 +48,8 @@ def write(result: Result, format_: str, out: Path | None) -> int:
     if out is None:
         if format_ in BINARY and sys.stdout.isatty():
             raise click.UsageError(f"{format_} is no text for a terminal: give --out FILE, or pipe it on")
+        if format_ in DATA and not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # as a file has it, whatever a terminal here would speak
         count = WRITERS[format_](result, sys.stdout.buffer if format_ in BINARY else sys.stdout, False)
         sys.stdout.flush()
         return count

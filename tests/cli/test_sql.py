@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -122,6 +125,15 @@ def test_a_principal_sees_what_its_policies_let_it(cli: Cli, sample: Path) -> No
     query = "SELECT email, phone FROM individual WHERE full_name = 'Ada Lovelace'"
     assert cli("sql", query, "--principal", "maria", "-o", "csv", project=sample).out == "email,phone\na***,\n"
     assert "C360_UNKNOWN_PRINCIPAL" in cli("sql", query, "--principal", "nobody", project=sample).err
+
+
+@pytest.mark.parametrize(("format_", "encoding"), [("csv", "utf-8"), ("json", "utf-8"), ("table", "latin-1")])
+def test_a_terminal_of_another_encoding(sample: Path, format_: str, encoding: str) -> None:
+    """Data is UTF-8 all the same; what the terminal lacks is replaced in what people read."""
+    command = [sys.executable, "-m", "federation.cli", "sql", "SELECT 'Zoë 山田' AS name", "-o", format_, "-p", str(sample)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("Zoë 山田" if encoding == "utf-8" else "Zoë ??") in done.stdout.decode(encoding)
 
 
 def test_budgets(cli: Cli, sample: Path) -> None:
