@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from federation.errors import FileForbidden
 from federation.state import known_secret
 from identity.crosswalk import Crosswalk
 from views.errors import MissingSecret
@@ -47,25 +48,25 @@ def learned(project: Project, crosswalk: Crosswalk | None) -> Learned:
 
 
 def _read(project: Project, crosswalk: Crosswalk) -> Learned:
-    from identity.engines import kinds_of  # few versions have models, and few that ask need more than their links
-    from identity.errors import ModelMismatch
+    from identity.errors import ModelMismatch  # here, for many projects have rules alone
     from identity.probabilistic.model import load
     from identity.probabilistic.nobodys import known_nobodys
     from identity.versions.models import kept
 
     secret = None
-    with suppress(MissingSecret):
+    with suppress(MissingSecret, FileForbidden):
         secret = known_secret(project.model)
     tests: dict[str, dict[str, exp.Expr]] = {}
     functions: dict[str, Told] = {}
     for name, digest in sorted(crosswalk.models.items()):
         entity = name.split(".")[0]  # of each space there is one: what is nobody's in one is passed over in all
+        weighed = project.model.models.get(entity)
+        if secret is None or weighed is None:
+            continue
         with suppress(ModelMismatch):
-            if secret is not None:
-                model = load(kept(project.store, digest))
-                found = known_nobodys(project.trusted.own_cursor, model, digest, kinds_of(project.model.models.get(entity)), secret)
-                functions |= found.functions
-                for attribute, test in found.tests.items():
-                    before = tests.setdefault(entity, {}).get(attribute)
-                    tests[entity][attribute] = exp.or_(before, test) if before is not None else test
+            found = known_nobodys(project.trusted.own_cursor, load(kept(project.store, digest)), digest, weighed, secret)
+            functions |= found.functions
+            for attribute, test in found.tests.items():
+                before = tests.setdefault(entity, {}).get(attribute)
+                tests[entity][attribute] = exp.or_(before, test) if before is not None else test
     return Learned(tests, functions)

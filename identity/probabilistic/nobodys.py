@@ -6,7 +6,7 @@ A model keeps keyed hashes of them, so whoever asks needs the project's secret; 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -17,11 +17,11 @@ from sqlglot import exp, parse_one
 
 from identity.clustering import among
 from identity.keyed import UInts, keyed, probe
-from identity.model import MatchKey
+from identity.model import MatchModel
 from identity.normalise import normalised
-from identity.probabilistic.kinds import Kind
+from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.model import Trained
-from identity.probabilistic.prepare import letters_and_digits, without_trunk
+from identity.probabilistic.prepare import letters_and_digits, normal_form, without_trunk
 
 _WORD = (1 << 64) - 1
 _COLUMNS = {Kind.EMAIL: "email", Kind.PHONE: "phone", Kind.BIRTH_DATE: "dob"}
@@ -82,8 +82,8 @@ class Nobodys:
     functions: Mapping[str, Told]
 
 
-def known_nobodys(con: duckdb.DuckDBPyConnection, trained: Trained, digest: str, kinds: Mapping[MatchKey, Kind], secret: bytes) -> Nobodys:
-    """What a model with a `digest` knows of the attributes of its entity, which are weighed as `kinds`.
+def known_nobodys(con: duckdb.DuckDBPyConnection, trained: Trained, digest: str, weighed: MatchModel, secret: bytes) -> Nobodys:
+    """What a model with a `digest` knows of the attributes of its entity, as they are `weighed`.
 
     Nothing if its hashes were made otherwise than `con` makes them: under another secret, by another release of DuckDB.
     """
@@ -91,13 +91,11 @@ def known_nobodys(con: duckdb.DuckDBPyConnection, trained: Trained, digest: str,
         return Nobodys({}, {})
     tests: dict[str, exp.Expr] = {}
     functions: dict[str, Told] = {}
-    for key, column in _columns(trained, kinds).items():
+    for field, column in _columns(trained, weighed.fields).items():
         name = f"c360_nobodys_{digest}_{column}"
         functions[name] = Told(trained.known.generic[column], secret, column)
-        value = exp.column(key.attribute, quoted=True)
-        tests[key.attribute] = exp.Anonymous(
-            this=name, expressions=[exp.Anonymous(this="hash", expressions=[_prepared(key, column, value)])]
-        )
+        made = _prepared(field, weighed.normals.get(field.attribute, ""), column)
+        tests[field.attribute] = exp.Anonymous(this=name, expressions=[exp.Anonymous(this="hash", expressions=[made])])
     return Nobodys(tests, functions)
 
 
@@ -111,18 +109,20 @@ def learn(con: duckdb.DuckDBPyConnection, functions: Mapping[str, Told], *, few:
             con.create_function(name, told.of_batch, ["UBIGINT"], "BOOLEAN", type=PythonUDFType.ARROW)
 
 
-def _columns(trained: Trained, kinds: Mapping[MatchKey, Kind]) -> dict[MatchKey, str]:
+def _columns(trained: Trained, fields: Sequence[Field]) -> dict[Field, str]:
     """The attributes of whose values the model knows some that are nobody's, and by which of its columns."""
     identifiers = [name for name, kind in trained.attributes if kind == Kind.IDENTIFIER]
-    found = {key: _COLUMNS.get(kind, "") for key, kind in kinds.items()}
-    found |= {key: f"id_{identifiers.index(key.attribute)}" for key, kind in kinds.items() if key.attribute in identifiers}
-    return {key: column for key, column in found.items() if column in trained.known.generic}
+    found = {field: _COLUMNS.get(field.kind, "") for field in fields}
+    found |= {field: f"id_{identifiers.index(field.attribute)}" for field in fields if field.attribute in identifiers}
+    return {field: column for field, column in found.items() if column in trained.known.generic}
 
 
-def _prepared(key: MatchKey, column: str, value: exp.Expr) -> exp.Expr:
-    """A value as the model's column has it (identity.probabilistic.prepare), wherever that is one of those kept."""
+def _prepared(field: Field, own: str, column: str) -> exp.Expr:
+    """A record's value as the model's column has it (identity.probabilistic.prepare), wherever that is one of those kept; `own` is the
+    attribute's normal form."""
+    value = exp.column(field.attribute, quoted=True)
     text = f"{value.sql('duckdb')}::VARCHAR"
-    normal = normalised(key.normal, value).sql("duckdb")
+    normal = normalised(normal_form(field.kind, own), value).sql("duckdb")
     made = {
         "email": _MAILBOX.format(f"lower(trim({text}))"),
         "phone": without_trunk(normal),
