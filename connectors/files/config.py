@@ -97,25 +97,30 @@ def format_of(where: str, path: str, given: str = "") -> str:
 def suffix_format(path: str) -> str:
     """'' if the suffix says nothing.
 
-    >>> suffix_format("a/b.csv.gz"), suffix_format("a/b.txt")
-    ('csv', '')
+    >>> suffix_format("a/b.csv.gz"), suffix_format("a/b.txt"), suffix_format("a/2026-??.parquet"), suffix_format("https://host/x.csv?t=1")
+    ('csv', '', 'parquet', 'csv')
     """
-    name = PurePosixPath(path.partition("?")[0].lower().removesuffix(".gz").removesuffix(".zst"))
+    name = PurePosixPath(_without_query(path).lower().removesuffix(".gz").removesuffix(".zst"))
     return SUFFIXES.get(name.suffix, "")
 
 
 def is_pattern(path: str) -> bool:
-    """Whether a path names any number of files. In an address `?` begins the query, and is no wildcard."""
-    return _WILD.search(path.partition("?")[0] if protocol(path).startswith("http") else path) is not None
+    """Whether a path names any number of files."""
+    return _WILD.search(_without_query(path)) is not None
+
+
+def _without_query(path: str) -> str:
+    """In an address `?` begins the query, and is no wildcard; elsewhere it is one."""
+    return path.partition("?")[0] if protocol(path).startswith("http") else path
 
 
 def table_name(path: str) -> str:
     """The name of the table in a file or pattern.
 
-    >>> [table_name(p) for p in ("/d/event.parquet", "/d/event/*.parquet", "/d/event_*.csv.gz", "/d/event/**/*.json")]
-    ['event', 'event', 'event', 'event']
+    >>> [table_name(p) for p in ("/d/event.parquet", "/d/event/*.parquet", "/d/event_*.csv.gz", "/d/event/**/*.json", "/d/event_??.csv")]
+    ['event', 'event', 'event', 'event', 'event']
     """
-    parts = [p for p in path.partition("?")[0].split("/") if p]
+    parts = [p for p in _without_query(path).split("/") if p]
     for part in reversed(parts):
         stem = _WILD.split(part.split(".")[0])[0].strip("_-. ")
         if stem:

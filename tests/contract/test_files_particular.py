@@ -37,6 +37,16 @@ def test_a_folder_holds_a_table_per_file_and_per_folder(tmp_path: Path) -> None:
     assert connector.statistics("points").rows is None
 
 
+def test_a_pattern_with_question_marks(tmp_path: Path) -> None:
+    """Only in an address they begin a query."""
+    for month in (1, 2):
+        (tmp_path / f"event_{month:02}.csv").write_text(f"id\n{month}\n")
+    (tmp_path / "event_all.csv").write_text("id\n9\n")
+    connector = connect("lake", {"path": str(tmp_path / "event_??.csv")})
+    assert connector.tables() == ("event",)
+    assert sorted(r["id"] for r in rows_of(connector, Fragment("lake", "event", ("id",)))) == [1, 2]
+
+
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id\n1\n")
     (tmp_path / "a.json").write_text('{"id": 1}')
