@@ -23,7 +23,7 @@ def _two(found: Why) -> str:
     ids = str(found.id360_a) if found.same else f"{found.id360_a} and {found.id360_b}"
     parts = [f"<h1>{escape(found.a)} and {escape(found.b)} {verdict}</h1>", f'<p class="note">{ids}</p>']
     parts += [f'<p class="note">They are {escape(str(found.together))}.</p>'] if found.together else []
-    parts += [f'<p class="note">Something spoke for one person; {escape(found.kept_apart)}.</p>'] if found.kept_apart else []
+    parts += [f'<p class="note">For one person spoke {escape(found.spoke)}; {escape(found.kept_apart)}.</p>'] if found.kept_apart else []
     parts += [pair_section(step) for step in found.path]
     if found.direct is not None and found.direct not in found.path:
         parts.append(pair_section(found.direct, "Their own pair: "))

@@ -78,7 +78,7 @@ def _pair_lines(found: Why) -> list[str]:
     else:
         said = [f"{found.a} and {found.b} are two people: {found.id360_a} and {found.id360_b}"]
         said += [f"they are {found.together}"] if found.together else []
-        said += [f"something spoke for one person; {found.kept_apart}"] if found.kept_apart else []
+        said += [f"{found.spoke} spoke for one person; {found.kept_apart}"] if found.kept_apart else []
         said += pair_lines(found.direct) if found.direct else ["one of them is not in its source any more"]
         if found.across:
             said += ["", "what else is known between the two people:"]

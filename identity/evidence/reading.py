@@ -59,6 +59,15 @@ class Pairs:
         return Pairs(*(getattr(self, name)[kept] for name in self.__slots__))
 
 
+@dataclass(frozen=True, slots=True)
+class KeptApart:
+    """Why two clusters are not one although `rule` (of Document.rules) spoke for it, of two records by number: the `limit` that refused."""
+
+    limit: str
+    rule: str
+    pair: tuple[int, int]
+
+
 class StoredEvidence:
     """The evidence of one (entity, space) in one version. Safe to use from many threads."""
 
@@ -169,13 +178,13 @@ class StoredEvidence:
         none = np.full(len(of), -1, np.int64)
         return Pairs(of, left, right, beyond, none, none, rule, np.full(len(of), np.nan)), kept_by
 
-    def kept_apart(self, one: int, other: int) -> str | None:
-        """The limit that refused to make two clusters one, if something would have."""
+    def kept_apart(self, one: int, other: int) -> KeptApart | None:
+        """What would have made two clusters one, and the limit that refused it; None if nothing would have."""
         if not _has_table(self.crosswalk, f"refused_{self.name}"):
             return None
-        sql = f"SELECT kept_by FROM xw.refused_{self.name} WHERE (cluster, beyond) IN ((?, ?), (?, ?))"
+        sql = f"SELECT kept_by, rule, l, r FROM xw.refused_{self.name} WHERE (cluster, beyond) IN ((?, ?), (?, ?))"
         found = self.crosswalk.reader.execute(sql, [one, other, other, one]).fetchall()
-        return self.document.limits[found[0][0]] if found else None
+        return KeptApart(self.document.limits[found[0][0]], self.document.rules[found[0][1]], found[0][2:]) if found else None
 
     def clusters(self, cluster: int | None = None) -> Mapping[str, npt.NDArray[np.float64]]:
         """How the clusters of three or more (or that one) hang together: columns as in `writing`; NaN where there is no bridge."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy.typing as npt
 from identity.clustering import Ints
 from identity.cohesion import spanning_forest
 from identity.constraints import Floats
+from identity.evidence.document import MODEL
 from identity.evidence.limits import told_limit
-from identity.evidence.reading import Member, Pairs, StoredEvidence
+from identity.evidence.reading import KeptApart, Member, Pairs, StoredEvidence
 from identity.evidence.waterfall import Unmet, Waterfall, waterfall
 from identity.households.reading import Together, together
 from identity.matching import OUTVOTED
@@ -47,9 +48,9 @@ class Why:
     """Are records `a` and `b` one, and why. `path` are the strongest pairs that lead from one to the other, if they are; `direct` is
     their own pair, if it is known. `across` are the best pairs between their two clusters, if they are not one.
 
-    `decisions` are those of stewards that hold for these records or on the path. `kept_apart` is the limit that refused to make them one,
-    in words, if something would have. `together`: they are two people of one household. Where the other pairs between the two refused it,
-    `unkept` are how many of these nothing was kept of, and `example` is one of them.
+    `decisions` are those of stewards that hold for these records or on the path. If something would have made them one, `spoke` says
+    what, and `kept_apart` which limit refused it, in words. `together`: they are two people of one household. Where the other pairs
+    between the two refused it, `unkept` are how many of these nothing was kept of, and `example` is one of them.
     """
 
     entity: str
@@ -63,6 +64,7 @@ class Why:
     across: tuple[PairEvidence, ...] = ()
     decisions: tuple[str, ...] = ()
     together: Together | None = None
+    spoke: str = ""
     kept_apart: str = ""
     unkept: int = 0
     example: tuple[str, str] | None = None
@@ -122,17 +124,24 @@ def _of_two(evidence: StoredEvidence, found: Why, a: Member, b: Member, mine: tu
     near = evidence.near(_cluster(mine))
     near = near.where(near.beyond == _cluster(theirs))
     rest = near.where((near.left != a.rec) | (near.right != b.rec))
-    limit = evidence.kept_apart(_cluster(mine), _cluster(theirs))
-    hidden, example = unkept(mine, theirs, near, asked=(a.rec, b.rec)) if limit == OUTVOTED else (0, None)
+    refused = evidence.kept_apart(_cluster(mine), _cluster(theirs))
+    hidden, example = unkept(mine, theirs, near, asked=(a.rec, b.rec)) if refused and refused.limit == OUTVOTED else (0, None)
     return replace(
         found,
         direct=next(iter(_told(evidence, near.where(_between(near, a.rec, b.rec)), members)), None),
         across=_told(evidence, rest.where(np.argsort(-rest.odds, kind="stable")[:3]), members),
         together=together(evidence, mine, theirs),
-        kept_apart=told_limit(limit) if limit else "",
+        spoke=_spoke(refused, members) if refused else "",
+        kept_apart=told_limit(refused.limit) if refused else "",
         unkept=hidden,
         example=example,
     )
+
+
+def _spoke(refused: KeptApart, members: Mapping[int, Member]) -> str:
+    """What spoke for one person, in words."""
+    by = "what the model makes of" if refused.rule == MODEL else f"the rule {refused.rule} on"
+    return f"{by} {' and '.join(str(members[rec]) for rec in refused.pair if rec in members)}"
 
 
 def _between(pairs: Pairs, one: int, other: int) -> npt.NDArray[np.bool_]:

@@ -100,6 +100,7 @@ def test_what_a_must_not_keeps_apart_is_a_refused_merge(tmp_path: Path) -> None:
     one, other = (kept.find("crm", "contact", [str(name).split(":")[1]]) for name in (found[0].a, found[0].b))
     for pair in ((one, other), (other, one)):
         assert why(kept, *pair).kept_apart == "they differ in phone, of which one person has one value (must_not)"
+        assert why(kept, *pair).spoke == f"what the model makes of {' and '.join(map(str, sorted((one, other), key=lambda m: m.rec)))}"
     assert not why(kept, one, kept.find("crm", "contact", [150])).kept_apart
     assert review(evidence(store), SECRET, kinds=[NEAR]) == []
 
