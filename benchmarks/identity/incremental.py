@@ -49,6 +49,7 @@ class Sources:
 
     def __init__(self, folder: Path, file: Path, new: int, repeats: int) -> None:
         self.con = duckdb.connect(str(folder / "sources.duckdb"))
+        self.con.execute("SET force_compression = 'uncompressed'")  # a live system has its rows as they are
         self.come = 0
         columns = ", ".join(ATTRIBUTES)
         batch = f"greatest(0, {repeats} - (row_number() OVER (ORDER BY hash(rec_id, 7)) - 1) // {new})"
