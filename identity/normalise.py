@@ -147,6 +147,8 @@ def _phone(region: str) -> str | None:
     dialled = f"REGEXP_REPLACE({bare}, '[^0-9+]', '', 'g')"
     dialled = international(known, dialled) if known else rf"REGEXP_REPLACE({dialled}, '^(\+|00)', '+')"
     digits = rf"REGEXP_REPLACE({dialled}, '\+', '', 'g')"
+    if not known:  # most numbers are digits already, which is quickly seen
+        digits = f"CASE WHEN REGEXP_FULL_MATCH({text}, '[1-9][0-9]{{6,14}}') THEN {text} ELSE {digits} END"
     real = f"REGEXP_REPLACE({digits}, '^({code})?({_SAME_DIGIT})$', '')"
     return f"NULLIF(REGEXP_EXTRACT({real}, '^[0-9]{{7,15}}$'), '')"
 

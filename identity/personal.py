@@ -43,8 +43,9 @@ def kind_of_keys(con: duckdb.DuckDBPyConnection, table: str, records: RecordSet)
     for i, column in enumerate(records.key):
         if key_type(column.type) != "VARCHAR":
             continue
-        for kind, form in _FORMS.items():
-            ((share,),) = con.execute(f"SELECT avg(regexp_full_match(k{i}, ?)::INT) FROM (FROM {table} LIMIT 1000)", [form]).fetchall()
+        shares = ", ".join(f"avg(regexp_full_match(k{i}, ?)::INT)" for _ in _FORMS)
+        (found,) = con.execute(f"SELECT {shares} FROM (FROM {table} LIMIT 1000)", [*_FORMS.values()]).fetchall()
+        for kind, share in zip(_FORMS, found, strict=True):
             if (share or 0) > 0.5:
                 return kind
     return ""

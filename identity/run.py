@@ -83,7 +83,6 @@ class Run:
         ordered = sorted(records, key=lambda r: r.place)
         for (entity, space), group in groupby(ordered, key=lambda r: (r.entity, r.space)):
             self._resolve_group(entity, space, list(group), rules.get(entity, ()), identifiers.get(entity, {}))
-        self.history.close()
 
     def _resolve_group(
         self, entity: str, space: str, group: list[RecordSet], rules: Sequence[MatchRule], identifiers: Mapping[str, MatchKey]
@@ -199,7 +198,8 @@ class Run:
         return found.column(0).combine_chunks()
 
     def close(self, started: float) -> ResolveReport:
-        """Note the run in its version, and report it. `started` is the monotonic time of its beginning, in seconds."""
+        """Note in its version what the run did, and report it. `started` is the monotonic time of its beginning, in seconds."""
+        self.history.close()
         report = self._report(time.monotonic() - started)
         base = self.draft.previous.version if self.draft.previous else None
         counts = [report.run, report.links, report.ids, report.minted, report.merged, report.retired, report.seconds]

@@ -21,8 +21,8 @@ from identity.versions.publishing import table_name
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Pairs of a record that is matched anew and one that is not, by table: they stay in the evidence `name`, perhaps under other
-    clusters."""
+    """Pairs of a record that is matched anew and one that is not, by table: they go back into the evidence `name`, under the clusters of
+    then."""
 
     name: str
     pairs: dict[str, pa.Table]
@@ -34,7 +34,7 @@ def leave_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, touc
     None if there is no evidence. Pairs between a renewed record and one that is not matched anew go: they are far from being one.
     """
     name = table_name("evidence", entity, space)[len("evidence_") :]
-    if not con.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'new' AND table_name = 'evidence'").fetchall():
+    if not con.execute("SELECT 1 FROM duckdb_tables() WHERE (database_name, table_name) = ('new', ?)", [f"inside_{name}"]).fetchall():
         return None
     recs = distinct(touched, renewed)
     left = {}
@@ -44,12 +44,12 @@ def leave_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, touc
         for kind in ("near", "refused"):
             # found in one pass over all
             con.execute(
-                f"CREATE OR REPLACE TEMP TABLE met AS SELECT p.rowid AS row, p.l, p.r, p.cluster, p.beyond, "
+                f"CREATE OR REPLACE TEMP TABLE met AS SELECT p.rowid AS row, p.*, "
                 f"a.renewed OR b.renewed OR (a.rec IS NOT NULL AND b.rec IS NOT NULL) AS goes FROM new.{kind}_{name} AS p "
                 f"LEFT JOIN out AS a ON a.rec = p.l LEFT JOIN out AS b ON b.rec = p.r WHERE a.rec IS NOT NULL OR b.rec IS NOT NULL"
             )
-            left[kind] = con.sql("SELECT l, r, cluster, beyond FROM met WHERE goes IS NOT true").to_arrow_table()
-            con.execute(f"DELETE FROM new.{kind}_{name} WHERE rowid IN (SELECT row FROM met WHERE goes)")
+            left[kind] = con.sql("SELECT * EXCLUDE (row, goes) FROM met WHERE goes IS NOT true").to_arrow_table()
+            con.execute(f"DELETE FROM new.{kind}_{name} WHERE rowid IN (SELECT row FROM met)")
     return Left(name, left)
 
 
@@ -69,7 +69,7 @@ def amend_evidence(con: duckdb.DuckDBPyConnection, left: Left, found: Matching, 
     smallest = np.full(len(gids), np.iinfo(np.int64).max)
     np.minimum.at(smallest, found.labels, gids)
     label = smallest[found.labels]
-    _move(con, left, gids, label)
+    _put_back(con, left, gids, label)
     _enter(con, name, pairs, gids, label, len(odds) // 4, len(combinations) // 8)
     _insert(con, "refused", name, refused_table(found.labels, found.refusals), gids, label)
     stars = edges.left * len(edges.rules) + edges.rule if engine == RULES else None
@@ -89,8 +89,8 @@ def amend_evidence(con: duckdb.DuckDBPyConnection, left: Left, found: Matching, 
     )
 
 
-def _move(con: duckdb.DuckDBPyConnection, left: Left, gids: Ints, label: Ints) -> None:
-    """Put pairs that stay under the clusters that their records are of now."""
+def _put_back(con: duckdb.DuckDBPyConnection, left: Left, gids: Ints, label: Ints) -> None:
+    """Pairs that stay, under the clusters that their records are of now."""
     order = np.argsort(gids)
     ordered, labels = gids[order], label[order]
 
@@ -101,12 +101,9 @@ def _move(con: duckdb.DuckDBPyConnection, left: Left, gids: Ints, label: Ints) -
         return np.where(ordered[at] == recs, labels[at], before)
 
     for kind, pairs in left.pairs.items():
-        one, other, cluster, beyond = (column.to_numpy().astype(np.int64) for column in pairs.columns)
-        its, others = now(one, cluster), now(other, beyond)
-        moved = (its != cluster) | (others != beyond)
-        if moved.any():
-            with registered(con, "moved", pa.table({"a": one[moved], "b": other[moved], "its": its[moved], "others": others[moved]})):
-                con.execute(f"UPDATE new.{kind}_{left.name} SET cluster = its, beyond = others FROM moved WHERE l = a AND r = b")
+        columns = {column: pairs.column(column).to_numpy() for column in pairs.column_names}
+        columns["cluster"], columns["beyond"] = now(columns["l"], columns["cluster"]), now(columns["r"], columns["beyond"])
+        _append(con, kind, left.name, columns)
 
 
 def _enter(con: duckdb.DuckDBPyConnection, name: str, pairs: KeptPairs, gids: Ints, label: Ints, patterns: int, combinations: int) -> None:
@@ -128,5 +125,9 @@ def _insert(con: duckdb.DuckDBPyConnection, kind: str, name: str, table: pa.Tabl
         columns["l"], columns["r"] = np.minimum(gids[left], gids[right]), np.maximum(gids[left], gids[right])
     else:
         columns["beyond"] = label[right]
+    _append(con, kind, name, columns)
+
+
+def _append(con: duckdb.DuckDBPyConnection, kind: str, name: str, columns: dict[str, Ints]) -> None:
     with registered(con, "incoming", pa.table({column: values.astype(np.int32) for column, values in columns.items()})):
         con.execute(f"INSERT INTO new.{kind}_{name} FROM (SELECT * FROM incoming ORDER BY cluster)")

@@ -21,6 +21,7 @@ from identity.probabilistic.compare import levels
 from identity.probabilistic.comparisons import factors_for
 from identity.probabilistic.engine import Probabilistic
 from identity.probabilistic.model import Trained, described
+from identity.probabilistic.nicknames import create_nicknames
 from identity.probabilistic.persons import Persons
 from identity.probabilistic.prepare import TABLE
 from identity.resolve import quiet
@@ -51,6 +52,7 @@ def compare_live(
         if settings is None or trained is None:
             return None, (), tuple(u for u in unmet if u)
         engine = Probabilistic(replace(settings, trained=trained), engines.secret)
+        create_nicknames(con)
         people = engine.people(records)
         size = rule_size(document.records, trained.records)
         blocking = rules_for(engine.columns, size) if document.blocking != (EVERY_PAIR,) else ()

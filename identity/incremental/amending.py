@@ -8,14 +8,14 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from identity.clustering import Ints, distinct
+from identity.clustering import Ints, among, distinct
 from identity.incremental.pool import Pool
 from identity.loading import Loaded
 from identity.model import MatchKey
 from identity.scratch import registered
 from identity.versions.history import RESTORED, RETIRED, History
 from identity.versions.publishing import table_name
-from identity.versions.stable_ids import Registry
+from identity.versions.stable_ids import NO_IDS, Registry
 
 
 class AmendedHistory(History):
@@ -24,9 +24,18 @@ class AmendedHistory(History):
     touched: Ints = np.empty(0, np.int64)
     """The ids of the version before whose records were looked at, or are gone."""
 
+    _asked, _found = np.empty(0, np.int64), Registry(NO_IDS, NO_IDS)
+
     def registry(self, ids: Ints) -> Registry:
-        with registered(self.con, "asked", pa.table({"id360": ids})):
-            return self._past("SEMI JOIN asked USING (id360)")
+        if not among(ids, self._asked).all():
+            self.look_up(self.con, ids)
+        return self._found
+
+    def look_up(self, con: duckdb.DuckDBPyConnection, ids: Ints) -> None:
+        """Have at hand what is known of some ids."""
+        ids = distinct(ids)
+        with registered(con, "asked", pa.table({"id360": ids})):
+            self._asked, self._found = ids, self._past(con, "SEMI JOIN asked USING (id360)")
 
     def close(self) -> None:
         """Retire touched ids that nobody bears now, restore those that came back, redirect merged ones."""

@@ -156,7 +156,7 @@ def _numbered(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, following: int
         f"UNION ALL SELECT {following - 1:d} + row_number() OVER (ORDER BY {pool.keys(i)}), {rest} WHERE ord IS NULL"
     )
     own.execute(f"DROP TABLE came_{i}")
-    return held(own, f"pool_{i}")
+    return held(own, f"pool_{i}", pool.secret)
 
 
 def _refuse_doubled(pool: Pool, own: duckdb.DuckDBPyConnection, i: int, table: str) -> None:

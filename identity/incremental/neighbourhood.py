@@ -87,6 +87,11 @@ class Neighbourhood:
         if self.entity in engines.models and self.comparing is None:
             raise NoIndex("the model is not trained yet")
 
+    def prepare(self, changes: Changes) -> None:
+        """Have the records ready that came or changed: `find` would do it."""
+        if self.comparing is not None:
+            self.comparing.prepare(distinct(changes.new, changes.changed))
+
     def find(self, changes: Changes) -> Around:
         """All records whose cluster may be another one now. Raises: NoIndex, if a whole resolve would go by other blocking rules, or
         if so much changed that it takes no longer."""
@@ -215,12 +220,12 @@ class Neighbourhood:
     def match(self, around: Around, gone: Ints) -> Matched:
         """Match the touched records anew, with everything that a whole resolve would know of them."""
         with ThreadPoolExecutor(1) as beside:
-            rows_by_number = beside.submit(self._rows_of_touched, around, gone)
+            rows_by_number = beside.submit(self._rows_of_touched, around, gone).result
+            loaded, records, numbers = self.pool.load(around.touched)
+            meeting = beside.submit(lambda: self._meeting(rows_by_number(), numbers)).result
             if self.comparing is not None:
                 self.comparing.prepare(around.touched)
-            loaded, records, numbers = self.pool.load(around.touched)
-        rows = rows_by_number.result()
-        rows = KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
+            rows, met = meeting()
         bound = bind(self.con, self.decisions, loaded, self.secret)
         records = replace(records, must=bound.must, cannot=bound.cannot)
         crowd = rows.where((rows.rule >= JOINING) & (rows.rule < JOINING + len(self.rules)) & ~rows.meets)
@@ -230,7 +235,6 @@ class Neighbourhood:
             exact = rules.match(records, self.rules, self.entity, self.space)
         if self.comparing is None:
             return Matched(loaded, numbers, rows, exact, (NONE, NONE), bound)
-        met = every_pair(len(numbers)) if self.few else Candidates(*meetings_by_rule(rows.where(rows.rule < JOINING)), ())
         engine, ready = self.comparing.engine, (self.comparing.people, self.comparing.rows(numbers))
         found = engine.rematch(records, exact, met, ready, self.entity, self.space)
         return Matched(loaded, numbers, rows, found, engine.hopeful, bound)
@@ -241,6 +245,11 @@ class Neighbourhood:
         others = self.stored.sharing(distinct(rows.key), distinct(found.gids, gone))
         return rows.where(among(rows.key, distinct(others.key)))
 
+    def _meeting(self, rows: KeyRows, numbers: Ints) -> tuple[KeyRows, Candidates]:
+        """The rows of records that are now told by their places among `numbers`, and who meets whom by them."""
+        rows = KeyRows(rows.rule, rows.key, places(numbers, rows.rec), rows.meets)
+        return rows, every_pair(len(numbers)) if self.few else Candidates(*meetings_by_rule(rows.where(rows.rule < JOINING)), ())
+
     def _rows_of_touched(self, around: Around, gone: Ints) -> KeyRows:
         """All rows of the touched records."""
         others = without(around.touched, around.renewed)
@@ -248,11 +257,11 @@ class Neighbourhood:
         found = self.stored.of(distinct(others, void))
         leaves = among(found.rec, void)
         old, left = found.where(~leaves), found.where(leaves)
-        keys, counts = np.unique(np.concatenate([old.key, around.rows.key]), return_counts=True)
+        every = np.sort(np.concatenate([old.key, around.rows.key]))
         # a blocking key that only one of them has makes no pair; how large its block is does not matter
-        keys = distinct(np.intersect1d(keys[counts > 1], old.key), old.key[old.rule >= JOINING])
+        asked = among(old.key, every[1:][every[1:] == every[:-1]]) | (old.rule >= JOINING)
+        keys = distinct(old.key[asked])
         size = self.stored.outside(left, around.rows)(keys)
         meets = np.ones(len(old.key), np.bool_)
-        known = among(old.key, keys)
-        meets[known] = size[np.searchsorted(keys, old.key[known])] <= self.caps[old.rule[known]]
+        meets[asked] = size[np.searchsorted(keys, old.key[asked])] <= self.caps[old.rule[asked]]
         return both(around.rows, KeyRows(old.rule, old.key, old.rec, meets))

@@ -24,7 +24,7 @@ from identity.versions.stable_ids import NO_ID
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """What came into the pool: numbers, ids in the version before (NO_ID for new records), and hashes (not keyed yet)."""
+    """What came into the pool: numbers, ids in the version before (NO_ID for new records), keyed hashes of normal forms."""
 
     gids: Ints
     ids: Ints
@@ -34,10 +34,12 @@ class Held:
 NOTHING = Held(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
 
 
-def held(con: duckdb.DuckDBPyConnection, rows: str) -> Held:
+def held(con: duckdb.DuckDBPyConnection, rows: str, secret: bytes) -> Held:
     """What rows of (gid, id360, h, …) hold."""
     found = con.execute(f"SELECT gid, coalesce(id360, {NO_ID:d}) AS id360, h FROM {rows}").fetchnumpy()
-    return Held(np.asarray(found["gid"], np.int64), np.asarray(found["id360"], np.int64), np.asarray(found["h"], np.uint64))
+    return Held(
+        np.asarray(found["gid"], np.int64), np.asarray(found["id360"], np.int64), keyed(np.asarray(found["h"], np.uint64), secret, "row")
+    )
 
 
 class Pool:
@@ -89,7 +91,7 @@ class Pool:
         gids = np.concatenate([self.gids, *(some.gids for some in found)])
         sets = np.concatenate([self.sets, *(np.full(len(some.gids), i) for i, some in enumerate(found))])
         ids = np.concatenate([self.ids, *(some.ids for some in found)])
-        hashes = np.concatenate([self.hashes, *(keyed(some.hashes, self.secret, "row") for some in found)])
+        hashes = np.concatenate([self.hashes, *(some.hashes for some in found)])
         order = np.argsort(gids, kind="stable")
         self.gids, self.sets, self.ids, self.hashes = gids[order], sets[order], ids[order], hashes[order]
 
@@ -153,7 +155,7 @@ class Pool:
         with registered(own, "missing", missing), streaming(own, asked, self.progress):
             rows = f"SELECT gid, id360, m.*, hash({self.forms or '1'}) AS h FROM ({incoming(asked, self.columns)}) m"
             own.execute(f"INSERT INTO pool_{i} BY NAME {rows} JOIN missing USING ({self.keys(i)})")
-        found = held(own, f"pool_{i} WHERE rowid >= {int((self.sets == i).sum()):d}")
+        found = held(own, f"pool_{i} WHERE rowid >= {int((self.sets == i).sum()):d}", self.secret)
         if len(distinct(found.gids)) < len(found.gids):
             raise NoIndex(f"rows of {records.label} came twice")
         return found
@@ -193,10 +195,10 @@ class Pool:
         sources = tuple((one.source, first) for one, first in zip(self.group, [0, *ends[:-1]], strict=True))
         return Records(self.con, RECORD, ends[-1], self.columns, sources=sources, tables=tuple(one.label for one in self.group))
 
-    def personal(self, i: int, loaded: Loaded) -> str:
+    def personal(self, con: duckdb.DuckDBPyConnection, i: int, loaded: Loaded) -> str:
         """What the keys of a table give away: what was known, or what the records at hand say."""
         if i not in self._personal:
-            self._personal[i] = self.links[i].personal or kind_of_keys(self.con, loaded.table, loaded.records)
+            self._personal[i] = self.links[i].personal or kind_of_keys(con, loaded.table, loaded.records)
         return self._personal[i]
 
     def drop(self) -> None:

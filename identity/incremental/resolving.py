@@ -74,12 +74,12 @@ def incremental(
         if not records:
             draft.opened()
         run.resolve(records, rules, stored)
-        report = run.close(started)
         meta = {**agreed, "firsts": index.meta["firsts"], "base": str(index.base()), "decisions": digests(decisions)}
         meta |= {"watermarks": watermarks(records), "keys": json.dumps(run.keys)}
         with con.cursor() as own, ThreadPoolExecutor(1) as beside:
-            finished = beside.submit(own.execute, "CHECKPOINT new")
-            writer.close(meta, keep=[store.index_path(version) for version in (index.base(), draft.previous.version)])
+            kept = [store.index_path(version) for version in (index.base(), draft.previous.version)]
+            finished = beside.submit(replace(writer, con=own).close, meta, kept)
+            report = run.close(started)
             finished.result()
         con.execute("DETACH ix; DETACH dx")
     return report
@@ -136,10 +136,13 @@ class Amending(Run):
             changes = read_changes(pool)
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]
         near = Neighbourhood(pool, self.engines, (entity, space), rules, identifiers, here)
-        with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:  # matching leaves one core idle now and then
+        near.prepare(changes)
+        with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:  # from here on one core is idle now and then
             clusters = beside.submit(_clusters, own, pool).result
+            opened = beside.submit(self.draft.opened).result
             around = near.find(changes)
-            self.draft.opened()
+            opened()
+            beside.submit(self.amended.look_up, own, pool.borne(around.touched))
             left = beside.submit(leave_evidence, own, entity, space, around.touched, _renewed(around, changes)).result
             found = near.match(around, changes.gone)
             matched = _Group(name, pool, near, changes, around, found, clusters(), left())
@@ -181,10 +184,12 @@ class Amending(Run):
         def stored(own: duckdb.DuckDBPyConnection) -> None:
             amend_identifiers(own, pool, near.entity, near.space, identifiers, ids, touched, crowded)
 
-        each_beside(self.con, [*self._links(pool, found, ids, gone), stored], lambda own, write: write(own))
-        owners, sizes = group.clusters
-        others, (now, members) = ~among(owners, distinct(touched)), np.unique(ids, return_counts=True)
-        super()._count(np.append(owners[others], now), np.append(sizes[others], members))
+        def counted(_: duckdb.DuckDBPyConnection) -> None:
+            owners, sizes = group.clusters
+            others, (now, members) = ~among(owners, distinct(touched)), np.unique(ids, return_counts=True)
+            Run._count(self, np.append(owners[others], now), np.append(sizes[others], members))
+
+        each_beside(self.con, [*self._links(pool, found, ids, gone), stored, counted], lambda own, write: write(own))
 
     def _write_households(self, group: _Group, asked: Households) -> None:
         near, found, renewed = group.near, group.found, group.renewed
@@ -201,11 +206,10 @@ class Amending(Run):
         def amend(i: int) -> Callable[[duckdb.DuckDBPyConnection], None]:
             one = found.loaded[i]
             moved = one.first + np.flatnonzero(ids[one.first : one.first + one.count] != self.before[one.first : one.first + one.count])
-            personal = pool.personal(i, one)
             table = pa.table({"rec": moved, "gid": found.gids[moved], "id360": ids[moved]})
 
             def write(own: duckdb.DuckDBPyConnection) -> None:
-                count = amend_links(own, pool, i, one, table, gone)
+                count, personal = amend_links(own, pool, i, one, table, gone), pool.personal(own, i, one)
                 own.execute("UPDATE new.link_table SET links = ?, personal = ? WHERE name = ?", [count, personal, pool.links[i].name])
 
             return write
@@ -221,7 +225,9 @@ class Amending(Run):
     def _tell(self, pool: Pool, group: Sequence[RecordSet], changes: Changes, found: Matched) -> None:
         for i, (records, link) in enumerate(zip(group, pool.links, strict=True)):
             ((count,),) = self.con.execute(f"SELECT count(*) FROM new.{link.name}").fetchall()
-            self.sources.append(SourceCount(*records.place, count, changes.null_keys[records.place], pool.personal(i, found.loaded[i])))
+            self.sources.append(
+                SourceCount(*records.place, count, changes.null_keys[records.place], pool.personal(self.con, i, found.loaded[i]))
+            )
         clusters = len(np.unique(found.matching.labels))
         more = Touched(len(changes.new), len(changes.changed), len(changes.gone), len(found.gids), clusters)
         self.touched = self.touched.plus(more)

@@ -95,9 +95,9 @@ def recalled(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[str], 
     """What a query gives as prepared, without values that are known to be nobody's, the others as common as is `known`: the same as
     `persons` after `remove_known` and `shares`, in one statement.
 
-    For few records, where the number of statements counts and not how often a value is looked up.
+    For few records, where the number of statements counts and not how often a value is looked up. Needs the tables of
+    `create_nicknames`.
     """
-    create_nicknames(con)
     weighed = {column: share for column in columns if (share := share_of(column))}
     doubtful = [value for column in known.generic for value in values_of(column, columns)]
     read = ["rec", "source", *columns, *(f"hash({column}) AS hash_{column}" for column in dict.fromkeys([*weighed, *doubtful]))]

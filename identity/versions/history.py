@@ -41,10 +41,10 @@ class History:
     @cached_property
     def _registry(self) -> Registry:
         """Every id there ever was."""
-        return self._past() if self.carries_on else Registry(NO_IDS, NO_IDS)
+        return self._past(self.con) if self.carries_on else Registry(NO_IDS, NO_IDS)
 
-    def _past(self, which: str = "") -> Registry:
-        past = self.con.execute(f"SELECT id360, minted_run FROM old.id_history {which} ORDER BY id360").fetchnumpy()
+    def _past(self, con: duckdb.DuckDBPyConnection, which: str = "") -> Registry:
+        past = con.execute(f"SELECT id360, minted_run FROM old.id_history {which} ORDER BY id360").fetchnumpy()
         return Registry(np.asarray(past["id360"], np.int64), np.asarray(past["minted_run"], np.int64))
 
     def refuse_pins_of_others(self, entity: str, space: str, pins: Ints) -> None:

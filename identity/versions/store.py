@@ -143,7 +143,8 @@ class CrosswalkStore:
                     def opened() -> None:
                         if copied is not None:
                             copied.result()
-                            schema.reopen(con, draft, self.encryption_key, meta)
+                            with con.cursor() as own:  # perhaps in another thread
+                                schema.reopen(own, draft, self.encryption_key, meta)
 
                     yield Draft(version, previous, opened, self._before)
                     opened()

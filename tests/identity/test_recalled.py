@@ -12,6 +12,7 @@ from records import SECRET
 from identity.probabilistic.hygiene import known_by_hash, remove_generic, remove_known
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.known import Known
+from identity.probabilistic.nicknames import create_nicknames
 from identity.probabilistic.persons import persons, recalled, shares
 from identity.probabilistic.prepare import prepare, prepared_rows
 
@@ -50,6 +51,7 @@ def drawn(draw: random.Random, count: int) -> pa.Table:
 def test_few_records_are_made_ready_as_all_are(seed: int) -> None:
     draw = random.Random(seed)
     with duckdb.connect() as con:
+        create_nicknames(con)
         con.register("rows", drawn(draw, 600))
         con.execute("CREATE TABLE record AS FROM rows")
         columns = prepare(con, "record", FIELDS, (1,))
