@@ -22,7 +22,7 @@ _WORDS = r"({0} >= 'A' OR REGEXP_MATCHES({0}, '\p{{L}}')) AND NOT CONTAINS({0}, 
 _DIGIT = "{0} GLOB '*[0-9]*'"
 _ISO = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"
 _SHAPES = {
-    **dict.fromkeys((Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL, Kind.STREET, Kind.ADDRESS, Kind.CITY), _WORDS),
+    **dict.fromkeys((Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL, Kind.FAMILY_FIRST, Kind.STREET, Kind.ADDRESS, Kind.CITY), _WORDS),
     Kind.GENDER: "LENGTH({0}) <= 20 AND NOT CONTAINS({0}, '@')",
     Kind.ORGANISATION: r"REGEXP_MATCHES({0}, '[\p{{L}}0-9]')",
     **dict.fromkeys((Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY, Kind.AGE, Kind.HOUSE_NUMBER, Kind.POSTCODE), _DIGIT),
@@ -33,8 +33,9 @@ _READ = (Kind.EMAIL, Kind.PHONE, Kind.BIRTH_DATE, Kind.BIRTH_YEAR, Kind.BIRTH_MO
 """Kinds of which only what can be read as such is compared."""
 
 EXPECTED = {
-    Kind.GIVEN: "given name", Kind.MIDDLE: "middle name", Kind.FAMILY: "family name", Kind.FULL: "name", Kind.SUFFIX: "name suffix",
-    Kind.ORGANISATION: "organisation", Kind.BIRTH_DATE: "birth date", Kind.BIRTH_YEAR: "year", Kind.BIRTH_MONTH: "month",
+    Kind.GIVEN: "given name", Kind.MIDDLE: "middle name", Kind.FAMILY: "family name", Kind.FULL: "name", Kind.FAMILY_FIRST: "name",
+    Kind.SUFFIX: "name suffix", Kind.ORGANISATION: "organisation",
+    Kind.BIRTH_DATE: "birth date", Kind.BIRTH_YEAR: "year", Kind.BIRTH_MONTH: "month",
     Kind.BIRTH_DAY: "day", Kind.AGE: "age", Kind.EMAIL: "e-mail address", Kind.PHONE: "telephone number", Kind.STREET: "street",
     Kind.ADDRESS: "address", Kind.HOUSE_NUMBER: "house number", Kind.CITY: "city", Kind.POSTCODE: "postal code", Kind.GENDER:
     "gender", Kind.IDENTIFIER: "identifier", Kind.TEXT: "text",

@@ -33,7 +33,8 @@ from identity.matching import Matching, Scored
 from identity.mistakes import Mistake, mistakes
 from identity.model import KeyColumn, RecordSet
 from identity.probabilistic.engine import Probabilistic, Settings, uses
-from identity.probabilistic.kinds import Field, Kind, kind_of, recognise
+from identity.probabilistic.kinds import Field, Kind, recognise
+from identity.probabilistic.values import kinds_by_values
 from identity.quality import assess, expected_calibration_error
 from identity.resolve import MEMORY_LIMIT, resolve
 from identity.scratch import identifier, literal
@@ -41,8 +42,8 @@ from identity.versions.store import CrosswalkStore
 
 DOUBTFUL = 0.01
 """Calibration is measured over pairs above this score: the many far below it are right and would hide the rest."""
-ONE_WORD = 0.8
-"""Where more of the names than this are one word, they are half a name."""
+LOOKED_AT = 10_000
+"""Of about so many rows the values are looked at to tell what columns hold."""
 _ROW = "row in the file"
 """What the number of a record's row is called: no column of a table is."""
 SECRET = b"an evaluation keeps nothing it could protect"
@@ -111,7 +112,7 @@ def judge(path: Path, truth: str, source: str | None = None, threads: int | None
     columns = _read(con, path, truth, source)
     place = source or next((c for c in columns if c.lower() == "source"), None)
     others = [c for c in columns if c not in (truth, place)]
-    fields = recognise(others, _halves_of_names(con, others))
+    fields = recognise(others, _kinds_by_values(con, others))
     names = ["all"] if place is None else [r[0] for r in con.execute(f"SELECT DISTINCT {_text(place)} FROM given ORDER BY 1").fetchall()]
     order = f"{_text(place)}, {identifier(_ROW)}" if place else identifier(_ROW)
     given = con.execute(f"SELECT {_text(truth)} AS t, {identifier(_ROW)} AS row FROM given ORDER BY {order}").fetchnumpy()
@@ -212,17 +213,12 @@ def _read(con: duckdb.DuckDBPyConnection, path: Path, truth: str, source: str | 
     return columns
 
 
-def _halves_of_names(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> dict[str, Kind]:
-    """Two columns under one header ("name" and, as DuckDB calls the second, "name_1") of which each has one word: given and family name."""
-    names = {name.lower(): name for name in columns if kind_of(name) is Kind.FULL}
-    twice = [(name, names[f"{called}_1"]) for called, name in names.items() if f"{called}_1" in names]
-    found = dict[str, Kind]()
-    for both in twice:
-        one_word = ", ".join(f"avg((NOT contains(trim({identifier(name)}), ' '))::INT)" for name in both)
-        (shares,) = con.execute(f"SELECT {one_word} FROM given").fetchall()
-        if all(share is not None and share > ONE_WORD for share in shares):
-            found |= zip(both, (Kind.GIVEN, Kind.FAMILY), strict=True)
-    return found
+def _kinds_by_values(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> dict[str, Kind]:
+    """What a few thousand rows, evenly spread, tell of the columns."""
+    texts, number = ", ".join(f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in columns), identifier(_ROW)
+    every = f"greatest((SELECT count(*) FROM given) // {LOOKED_AT}, 1)"
+    con.execute(f"CREATE TEMP TABLE looked_at AS SELECT {texts or number} FROM given WHERE {number} % {every} = 0")
+    return kinds_by_values(con, "looked_at", columns)
 
 
 def _text(column: str | None) -> str:

@@ -26,11 +26,14 @@ _ROLE = (
     r"|holder|borrower|debtor|payer|payee|sender|recipient|beneficiary|counter_?party|consignee|buyer|seller|tenant|resident|citizen"
     r"|taxpayer|author|inventor|student|pupil|learner|driver|prospect|lead|respondent|suspect|offender|inmate|defendant"
     r"|plaintiff|victim|witness|deceased|decedent|candidate|worker|staff|billing|shipping|bill_to|ship_to|delivery|invoice"
-    r"|principal|individual)"
+    r"|principal|individual|athlete|player|child|visitor|speaker|homeowner|householder|occupant|volunteer|trainee)"
 )
 _TELEPHONE_OF = r"(privat|mobil|geschaft(lich)?|dienst(lich)?|buro|domicile|bureau|prive|werk|casa|trabajo|ufficio|fijo|fixe)"
 AREA = re.compile(rf"(.*_)?(state(_?province)?|province(_state)?|{_AREA})(_(name|code|abbr\w*|id|province))?")
 """Areas larger than a town. Where a table has a town or a postal code they repeat it."""
+
+OWNER = re.compile(r"(property_|deed_|land_|vehicle_)?owners?(_names?)?(_1)?")
+"""Who owns what a record is of; where a table has other names, mostly who is in charge of the record."""
 
 LABEL = re.compile(r"_(code|cd|desc|description|lbl|label|abbrv?|abbreviation|txt|text)$")
 """What is put behind a name to tell a code from its meaning."""
@@ -38,8 +41,10 @@ LABEL = re.compile(r"_(code|cd|desc|description|lbl|label|abbrv?|abbreviation|tx
 SHORT = {
     "nm": "name", "frst": "first", "fst": "first", "lst": "last", "mid": "middle", "phn": "phone", "ph": "phone", "gndr": "gender",
     "cust": "customer", "ctry": "country", "cntry": "country", "st": "state", "mon": "month", "mo": "month", "yr": "year", "ln":
-    "line", "ln1": "line_1", "ln2": "line_2", "zipcd": "zip", "birthyr": "birth_year", "pername1": "first_name", "pername2": "last_name",
-    "namefrst": "first_name", "namelast": "last_name", "enumpc": "postcode", "enumcap": "address",
+    "line", "ln1": "line_1", "ln2": "line_2", "zipcd": "zip",
+    "cst": "customer", "clnt": "client", "brth": "birth", "dt": "date", "pstl": "postal",
+    "birthyr": "birth_year", "pername1": "first_name", "pername2": "last_name", "namefrst": "first_name", "namelast": "last_name", "enumpc":
+    "postcode", "enumcap": "address",
 }  # fmt: skip
 """Words as they are shortened where names of columns have to be short; read so only where they mean nothing else."""
 
@@ -50,6 +55,12 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"|unique_id|(.*_)?(uuid|guid)|row(_?(id|num|number|no|nr))?|rec(ord)?_?(id|no|num|number)|id|_?id|index|idx|pk|sk|(primary_|row_"
         r"|record_)?(key|hash)|enterprise_?id|data_?set|source.*|website|web|.*url|homepage|lat|lon|lng|latitude|longitude|fips"
         r"|last_login|(tax_|survey_|fiscal_)?(year|month|quarter|day)|tax_form",
+    ),
+    (
+        "identifier",
+        r"(.*_)?(hashed|sha\d*|md5)_(.+_)?(e_?mail|phone|mobile|ssn)(_.+)?"
+        r"|(.*_)?(e_?mail|phone|mobile|ssn)(_address|_number)?_(hash(ed)?|sha_?\d*|md5)"
+        r"|hem",
     ),
     ("text", rf"{_RELATIVE}_(\d_)?(contact_)?(.*_)?(sur|last|first|given|maiden|full|birth|middle)?_?(name|initial)s?"),
     ("ignored", rf"{_RELATIVE}_.+|employer_(?!name$).+|employers_.+"),
@@ -96,7 +107,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "email",
-        r"(.*_)?e_?mail(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business|privat"
+        r"(.*_)?(e_?mail|eml)(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business|privat"
         r"|value))?|e?_?mail(_?id)?"
         r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|(e_?)?mail_?adress?e?s?|adresse_e?_?mail|pochta)"
         r"|(dian_zi_)?you_(xiang|jian)|meru(adoresu)?|ime_il",
@@ -127,23 +138,30 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"|fore)?names?",
     ),
     (
+        "family_first_name",
+        r"(.*_)?(sur|last|family)_?(name_?)?(and_)?(first|fore|given)_?names?|names?_(last|family|surname)_(first|given)|nom_(et_)?prenoms?"
+        r"|cognome_(e_)?nome|apellidos?_(y_)?nombres?|sobrenome_e_nome|(nach)?name_(und_)?vorname|achternaam_(en_)?voornaam"
+        r"|nazwisko_i_imie|fio|familiya_imya(_otchestvo)?",
+    ),
+    (
         "full_name",
         rf"{_ROLE}?_?names?(_full|_1)?|(customer|patient|passenger|guest|donor|contributor|claimant|(policy|account|card)_?holder|payee"
-        r"|beneficiary|counter_?party|author|inventor)|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo"
-        r"|(sur|last|family)_?(name_?)?(and_)?(first|fore|given)_?names?|(first|fore|given)_?names?_(and_)?(sur|last|family)_?name|names?_(last|family|surname)_(first|given)"
+        r"|beneficiary|counter_?party|author|inventor|athlete|player)|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo"
+        r"|(first|fore|given)_?names?_(and_)?(sur|last|family)_?name|names?_(first|given)_(last|family|surname)|prenoms?_(et_)?nom"
+        r"|nome_(e_)?cognome|nombres?_(y_)?apellidos?|nome_e_sobrenome|(vorname|vor)_(und_)?(nach)?name|voornaam_(en_)?achternaam"
         r"|nome_completo|nom_complet|(voll|gesamt)name|imie_i_nazwisko"
-        r"|xing_ming|shi_ming|ming_qian|ming_zi|ileum|seong_myeong|fio",
+        r"|xing_ming|shi_ming|ming_qian|ming_zi|ileum|seong_myeong",
     ),
     (
         "family_name",
-        r"(.*_)?((sur|last|family|fam|l)_?_?name(_?c?_?1)?|surname(_?1)?|lname(_c1)?|name_last|(first_)?surname)|nm_last|last|family"
+        rf"{_ROLE}_(last|family)|(.*_)?((sur|last|family|fam|l)_?_?name(_?c?_?1)?|surname(_?1)?|lname(_c1)?|name_last|(first_)?surname)|nm_last|last|family"
         r"|(nach|familien|zu)name|nom(_de_famille|_usuel)?|(primer_)?apellidos?(_?1|_paterno)?|cognome|sobrenome|achternaam|nazwisko"
         r"|(etter|efter|slekts)na[mv]n|familiya"
         r"|xing(_shi)?|seong",
     ),
     (
         "given_name",
-        r"(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_first)|nm_first|(first_?name|given_?name|forename|prenom|vorname)_[sn]|forename|first|given|vornamen?"
+        rf"{_ROLE}_(first|given)|(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_first)|nm_first|(first_?name|given_?name|forename|prenom|vorname)_[sn]|forename|first|given|vornamen?"
         r"|prenoms?|(primer_)?nombres?(_?1)?(_de_pila)?|nome|voorna(am|men)|roepnaam|imie|(for|fore)na[mv]n|imya"
         r"|ming",
     ),

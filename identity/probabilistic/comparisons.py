@@ -25,7 +25,7 @@ def factors_for(columns: Sequence[str], sources: int) -> tuple[Factor, ...]:
     if "dob" in have:
         found.append(_BIRTH)
     if "age" in have:
-        found.append(_AGE)
+        found.append(_age("dob" in have))
     if "email" in have:
         found.append(email_factor({"given", "family"} <= have, len(values_of("email", have))))
     if "phone" in have:
@@ -64,42 +64,54 @@ def _birth_sql() -> str:
     )
 
 
-_BIRTH = simple(
-    "birth date",
-    "dob",
-    _birth_sql(),
-    (
-        ("same", 0.88, 5e-5),
-        ("day and month swapped", 0.01, 1e-5),
-        ("one digit off", 0.04, 7e-4),
-        ("two parts same", 0.02, 3e-3),
-        ("same year, or within two months", 0.015, 1.7e-2),
-        ("within some 16 months", 0.005, 3e-2),
-        ("different", 0.03, 0.95),
+OTHER_DATE = 0.2
+"""So many matches, at most, have birth dates that are not alike at all, as with given names: else they would be a household."""
+_BIRTH = replace(
+    simple(
+        "birth date",
+        "dob",
+        _birth_sql(),
+        (
+            ("same", 0.88, 5e-5),
+            ("day and month swapped", 0.01, 1e-5),
+            ("one digit off", 0.04, 7e-4),
+            ("two parts same", 0.02, 3e-3),
+            ("same year, or within two months", 0.015, 1.7e-2),
+            ("within some 16 months", 0.005, 3e-2),
+            ("different", 0.03, 0.95),
+        ),
+        Household.RANDOM,
+        0.01,
+        0.02,
+        "dob",
     ),
-    Household.RANDOM,
-    0.01,
-    0.02,
-    "dob",
+    most_apart=OTHER_DATE,
 )
-_AGE = simple(
-    "age",
-    "age",
-    f"CASE WHEN {missing('age')} THEN 0 "
-    "WHEN l.age = r.age THEN 1 WHEN abs(l.age - r.age) <= 1 THEN 2 WHEN abs(l.age - r.age) <= 2 THEN 3 "
-    "WHEN abs(l.age - r.age) <= 5 THEN 4 WHEN abs(l.age - r.age) <= 11 THEN 5 ELSE 6 END",
-    (
-        ("same", 0.5, 0.015),
-        ("one year apart", 0.2, 0.03),
-        ("two years apart", 0.08, 0.03),
-        ("up to five years apart", 0.09, 0.08),
-        ("up to eleven years apart", 0.08, 0.14),
-        ("different", 0.05, 0.7),
-    ),
-    Household.RANDOM,
-    0.03,
-    0.1,
-)
+
+
+def _age(born: bool) -> Factor:
+    """Where both are `born` on a known day, their ages say nothing new."""
+    known = " OR l.dob IS NOT NULL AND r.dob IS NOT NULL" if born else ""
+    return simple(
+        "age",
+        "age",
+        f"CASE WHEN {missing('age')}{known} THEN 0 "
+        "WHEN l.age = r.age THEN 1 WHEN abs(l.age - r.age) <= 1 THEN 2 WHEN abs(l.age - r.age) <= 2 THEN 3 "
+        "WHEN abs(l.age - r.age) <= 5 THEN 4 WHEN abs(l.age - r.age) <= 11 THEN 5 ELSE 6 END",
+        (
+            ("same", 0.5, 0.015),
+            ("one year apart", 0.2, 0.03),
+            ("two years apart", 0.08, 0.03),
+            ("up to five years apart", 0.09, 0.08),
+            ("up to eleven years apart", 0.08, 0.14),
+            ("different", 0.05, 0.7),
+        ),
+        Household.RANDOM,
+        0.03,
+        0.1,
+    )
+
+
 _GENDER = simple(
     "gender",
     "gender",

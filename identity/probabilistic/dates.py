@@ -9,6 +9,9 @@ import duckdb
 _PARTS = r"REGEXP_EXTRACT({0}, '^\s*(\d{{1,2}})\D(\d{{1,2}})\D(\d{{4}}|\d{{2}})\b', ['a', 'b', 'y'])"
 # two digits first: %Y would read 91 as the year 91
 _NAMED_MONTHS = "['%d-%b-%y', '%d %b %y', '%d-%b-%Y', '%d %b %Y', '%b %d %Y', '%b %d, %Y', '%d %B %Y', '%B %d %Y', '%B %d, %Y']"
+_SERIAL = r"^\s*([1-4]\d{4})\s*$"
+_SERIAL_END = 47_500
+"""Dates as spreadsheets keep them, in days since 1899: from 1927 to 2030."""
 _TURN = 30
 """A year of two digits above this is of the 1900s."""
 
@@ -24,7 +27,8 @@ def sources_month_first(con: duckdb.DuckDBPyConnection, record: str, value: str)
 
 
 def eight_digits(value: str, month_first: Sequence[int]) -> str:
-    """The expression: ISO, yyyymmdd, dd/mm/yyyy or mm/dd/yyyy (by `month_first`), 1-Mar-70, March 1 1970, or a year alone."""
+    """The expression: ISO, yyyymmdd, dd/mm/yyyy or mm/dd/yyyy (by `month_first`), 1-Mar-70, March 1 1970, a year alone, or a
+    spreadsheet's number."""
     parts = _PARTS.format(value)
     swap = f"source IN ({', '.join(str(int(s)) for s in month_first)})" if month_first else "false"
     iso = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{4}})\D?(\d{{1,2}})\D?(\d{{1,2}})', ['y', 'a', 'b'])"
@@ -35,6 +39,8 @@ def eight_digits(value: str, month_first: Sequence[int]) -> str:
     local = f"CASE WHEN ({parts}).y <> '' THEN {century} || ({parts}).y || {ordered} END"
     named = f"CASE WHEN REGEXP_MATCHES({value}, '[A-Za-z]') THEN strftime(TRY_STRPTIME(TRIM({value}), {_NAMED_MONTHS}), '%Y%m%d') END"
     year = rf"RPAD(NULLIF(REGEXP_EXTRACT({value}, '^\s*(1[89]\d\d|20\d\d)\s*$', 1), ''), 8, '0')"
-    other = f"COALESCE({local}, {year}, {named})"
+    days = f"TRY_CAST(REGEXP_EXTRACT({value}, '{_SERIAL}', 1) AS INT)"
+    serial = f"CASE WHEN {days} < {_SERIAL_END} THEN strftime(DATE '1899-12-30' + {days}, '%Y%m%d') END"
+    other = f"COALESCE({local}, {year}, {named}, {serial})"
     spelled = f"CASE WHEN ({iso}).y <> '' THEN ({iso}).y || {pad(f'({iso}).a')} || {pad(f'({iso}).b')} ELSE {other} END"
     return rf"CASE WHEN REGEXP_FULL_MATCH({value}, '\d{{4}}-\d\d-\d\d') THEN REPLACE({value}, '-', '') ELSE {spelled} END"

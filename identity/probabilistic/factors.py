@@ -68,6 +68,7 @@ class Factor:
     `counted`: levels too rare for a sample, and the query over the prepared table for their pairs (rows of level, pairs).
     `own`: levels of exact agreement in what people mostly have to themselves: few of the pairs at them are so by chance.
     `kindred`: further groups, of pairs that have a name in common, for which its levels are repeated: behind all others, in their order.
+    `most_apart`: of matches so many, at most, are at the last level, "different".
     `unknown`: what its column holds is not known: training begins as if it told nothing.
     `alike`: the share of a household that agrees although its members are different people; at most `most_alike` is learned.
     """
@@ -87,6 +88,7 @@ class Factor:
     joint: Joint | None = None
     kindred: tuple[Kindred, ...] = ()
     own: tuple[int, ...] = ()
+    most_apart: float = 1.0
     unknown: bool = False
 
     @property

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from anyascii import anyascii
 
-from identity.probabilistic.column_names import AREA, LABEL, PATTERNS, SHORT
+from identity.probabilistic.column_names import AREA, LABEL, OWNER, PATTERNS, SHORT
 
 
 class Kind(StrEnum):
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     MIDDLE = "middle_name"
     FAMILY = "family_name"
     FULL = "full_name"
+    FAMILY_FIRST = "family_first_name"
     SUFFIX = "name_suffix"
     ORGANISATION = "organisation_name"
     BIRTH_DATE = "birth_date"
@@ -52,6 +53,7 @@ class Field:
 
 
 _PARTS = {"year": Kind.BIRTH_YEAR, "month": Kind.BIRTH_MONTH, "day": Kind.BIRTH_DAY}
+_NAMES = (Kind.GIVEN, Kind.FAMILY, Kind.FULL, Kind.FAMILY_FIRST, Kind.ORGANISATION)
 _PLACES = (Kind.CITY, Kind.POSTCODE, Kind.ADDRESS)
 
 
@@ -70,7 +72,7 @@ def recognise(names: Iterable[str], declared: Mapping[str, Kind] | None = None) 
     """The fields among `names`, in their order; `declared` kinds come first. Ignored ones are left out.
 
     Of a code and its meaning (race_code, race_desc) only the first counts. States and counties count where nothing else tells a place;
-    year, month and day, all three, are of birth where nothing else is.
+    year, month and day, all three, are of birth where nothing else is; an owner is the person where nobody else is named.
 
     >>> [field.attribute for field in recognise(["last_name", "race_code", "race_desc", "state", "zip"])]
     ['last_name', 'race_code', 'zip']
@@ -91,6 +93,8 @@ def _seen_together(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
     words = {name: _words(name) for name in kinds}
     if every.isdisjoint((Kind.BIRTH_DATE, *_PARTS.values())) and _PARTS.keys() <= set(words.values()):
         found |= {name: _PARTS[called] for name, called in words.items() if called in _PARTS}
+    if every.isdisjoint(_NAMES):
+        found |= {name: Kind.FULL for name, called in words.items() if OWNER.fullmatch(called)}
     placed = not every.isdisjoint(_PLACES)
     meanings: set[str] = set()
     for name, kind in kinds.items():

@@ -24,8 +24,8 @@ _INNER_PARTICLES = rf"([^\s,])\s+(?:(?:{_PARTICLE})\.?[\s-]+)+"
 # "Bill" of William "Bill" Smith, and what somebody was once called
 _ASIDE = r"\(.*?\)|\[.*?\]|\".*?\"|“.*?”|[,\s]\s*(?:nee|geb\.?|geborene?|formerly|aka|a\.k\.a\.)\s[^,]*"
 _CAPITALS = r"^\s*((?:\p{Lu}[\p{Lu}''’-]*\s+)*\p{Lu}[\p{Lu}''’-]{2,})\s+(\p{Lu}\p{Ll}.*)$"
-_TICKET = r"^\s*(\p{Lu}[\p{Lu}''’ -]*)/(\p{Lu}[\p{Lu}''’ .-]*)$"
-"""As tickets have it: SMITH/JOHN MR."""
+_TICKET = r"^\s*(\p{Lu}[\p{Lu}''’ -]*)[/^](\p{Lu}[\p{Lu}''’ .^-]*)$"
+"""As tickets have it: SMITH/JOHN MR; and as hospitals do: SMITH^JOHN^A."""
 _TITLE_LAST = rf"([{LETTER}.,])\s+(?:mr|mrs|ms|miss|mstr|mx|dr|prof)\.?\s*$"
 _SUFFIX = r"[,\s]+(jr|sr|junior|senior|i|ii|iii|iv)\.?\s*$"
 _ENDINGS = {"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "ii": 2, "iii": 3, "iv": 4}
@@ -46,6 +46,12 @@ def words(full: str) -> str:
     ordered = rf"REGEXP_REPLACE({undecorated}, '^\s*([^,]+?)\s*,\s*(.+)$', '\2 \1')"
     named = f"REGEXP_REPLACE({ordered}, '{_TITLES}|{_DEGREES}', '', 'g')"
     return rf"REGEXP_EXTRACT_ALL(REGEXP_REPLACE({named}, '{_INNER_PARTICLES}', '\1 ', 'g'), '[{LETTER}''’-]+')"
+
+
+def comma_after_family(full: str) -> str:
+    """A whole name that begins with the family name, as if there were a comma behind that: SMITH JOHN A is "SMITH, JOHN A"."""
+    first = rf"^\s*(?:(?i:{_TITLE})\b[.\s]+)?((?:(?i:{_PARTICLE})\b[.\s''’-]+)*[^\s,]+)\s+([^,]+)$"
+    return rf"REGEXP_REPLACE({full}, '{first}', '\1, \2')"
 
 
 def family_last(words: str) -> str:

@@ -3,7 +3,7 @@
 given, given1, family, middle     letters only, no accents; given1 is the first of several given names, family has no particles
 double_name                       the words of a family name of several, between spaces; what follows the given name in a whole name
 dob                               eight digits, year first; whether 3/4 is March or April follows from each source's own data
-age                               in years, where no birth date is given
+age                               in years; compared where a birth date is missing
 email, local, domain, residue     email: the mailbox (no tag, none of Gmail's dots); local: the part before the @ as written, but for the
                                   tag; residue: what that says beyond the name ("82" of john.smith82)
 phone                             digits, without what is dialled before a national number
@@ -27,7 +27,7 @@ from identity.probabilistic.alphabet import LETTER
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
-from identity.probabilistic.name_parts import family_last, letters, name_columns, words
+from identity.probabilistic.name_parts import comma_after_family, family_last, letters, name_columns, words
 from identity.probabilistic.several import MADE_OF, NTH, distinct, named, values_of
 
 TABLE = "prepared"
@@ -35,7 +35,7 @@ TABLE = "prepared"
 _LEGAL_FORMS = "inc|incorporated|llc|llp|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|sa|srl|bv|nv|oy|ab|as|the|and|of"
 
 _OLDEST = 120
-_OF_NAMES = (Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL)
+_OF_NAMES = (Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL, Kind.FAMILY_FIRST)
 
 Columns = Mapping[str, str]
 
@@ -47,7 +47,8 @@ def normal_form(kind: Kind, own: str = "") -> str:
         return own if own.startswith(stems[kind]) else stems[kind]
     if kind is Kind.BIRTH_DATE and own.startswith("date("):
         return own
-    return "exact" if kind in (Kind.BIRTH_DATE, Kind.FULL) else "lower"  # capitals tell which of two names is the family's
+    # capitals tell which of two names is the family's
+    return "exact" if kind in (Kind.BIRTH_DATE, Kind.FULL, Kind.FAMILY_FIRST) else "lower"
 
 
 def prepare(
@@ -95,7 +96,10 @@ def _by_kind(fields: Sequence[tuple[Field, str]]) -> dict[Kind, str]:
     """One expression per kind: the first value that is there, of several attributes (of e-mails and phones see `_contact`)."""
     found: dict[Kind, list[str]] = {}
     for field, column in fields:
-        found.setdefault(field.kind, []).append(column)
+        if field.kind is Kind.FAMILY_FIRST:
+            found.setdefault(Kind.FULL, []).append(comma_after_family(column))
+        else:
+            found.setdefault(field.kind, []).append(column)
     return {kind: _first(columns) for kind, columns in found.items()}
 
 
@@ -121,16 +125,19 @@ def _organisation(raw: Mapping[Kind, str]) -> dict[str, str]:
 
 
 def _birth(raw: Mapping[Kind, str], month_first: Sequence[int]) -> dict[str, str]:
+    columns, dates = {}, []
     if Kind.BIRTH_DATE in raw:
-        return {"dob": eight_digits(raw[Kind.BIRTH_DATE], month_first)}
+        dates.append(eight_digits(raw[Kind.BIRTH_DATE], month_first))
     if Kind.BIRTH_YEAR in raw:
         parts = [(raw.get(kind, "NULL"), width) for kind, width in ((Kind.BIRTH_YEAR, 4), (Kind.BIRTH_MONTH, 2), (Kind.BIRTH_DAY, 2))]
         digits = [rf"COALESCE(LPAD(REGEXP_EXTRACT({value}, '\d+'), {width}, '0'), '{'0' * width}')" for value, width in parts]
-        return {"dob": f"NULLIF(CONCAT({', '.join(digits)}), '00000000')"}
-    if Kind.AGE in raw:  # beside a birth date it says nothing new
+        dates.append(f"NULLIF(CONCAT({', '.join(digits)}), '00000000')")
+    if dates:
+        columns["dob"] = _first(dates)
+    if Kind.AGE in raw:
         years = rf"TRY_CAST(REGEXP_EXTRACT({raw[Kind.AGE]}, '^\s*(\d{{1,3}})\b', 1) AS SMALLINT)"
-        return {"age": f"CASE WHEN {years} BETWEEN 0 AND {_OLDEST} THEN {years} END"}
-    return {}
+        columns["age"] = f"CASE WHEN {years} BETWEEN 0 AND {_OLDEST} THEN {years} END"
+    return columns
 
 
 def _contact(raw: Mapping[Kind, str], fields: Sequence[tuple[Field, str]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ numbers agree as by chance. So identified, the model settles in some ten rounds,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,10 @@ show only twins: in a table in which nobody is twice these would be all that loo
 MOST_TOGETHER = 1.5
 """So many times as often as if they knew nothing of each other do both parts of a joint factor agree by chance, as far as no other factor
 tells which of those pairs are one person. (Among real voters, whose names are known to go together, it is no more than once.)"""
+TOLD = 0.01
+"""Of more pairs than this both values are known, or the factor tells nothing apart: hardly anybody has a "Jr." in their name."""
+OF_A_FAMILY = 0.3
+"""Of the pairs that agree on an identifier more than this are of two people: then it is a family's (an insurance policy, a club card)."""
 HARDLY_ANY = 1e-3
 """So many pairs a class has that has none."""
 _BY_GIVEN_NAME = (Household.NAME, Household.GIVEN)
@@ -116,6 +120,7 @@ class _Learner:
     """The tables of the three classes and their sizes, which `learn` adjusts to how likely each pair is of each class."""
 
     def __init__(self, factors: Sequence[Factor], seen: Histogram, chance: Chance, records: int) -> None:
+        factors = [replace(f, household=Household.FREE) if f in _of_families(factors, seen) else f for f in factors]
         self._factors, self._seen, self._chance = factors, seen, chance
         self._groups = [np.asarray(f.groups) for f in factors]
         self._prior = [_within(np.asarray(f.match), g) for f, g in zip(factors, self._groups, strict=True)]
@@ -129,7 +134,8 @@ class _Learner:
         self._match = [self._random[f] if factor.unknown else self._prior[f] for f, factor in enumerate(factors)]
         self._household = self._tied(self._match)
         # where nothing tells the people of a household apart, there are only people
-        self._told_apart = any(factor.household is not Household.FREE for factor in factors)
+        known = (self._counts @ (seen.patterns > 0)) > TOLD * self._counts.sum()
+        self._told_apart = any(factor.household is not Household.FREE and known[f] for f, factor in enumerate(factors))
         self._matches, self._mates = 0.3 * records, 0.1 * records if self._told_apart else HARDLY_ANY
         self._least_mates = HOUSEHOLDS * records if any(factor.household in _BY_GIVEN_NAME for factor in factors) else HARDLY_ANY
         self._prior_own = max(PRIOR, PRIOR_OWN * records)
@@ -142,12 +148,16 @@ class _Learner:
         """Count the levels of each class anew, each pair by its weight in the class."""
         match, household, random = weights
         of_match, of_household = match * self._counts, household * self._counts
-        self._matches = max(float(of_match.sum()), 1.0)
         self._mates = max(float(of_household.sum()), self._least_mates) if self._told_apart else HARDLY_ANY
         in_doubt = self._counts * (1 - random * np.maximum(1 - 2 * match, 0) ** 2)  # all but what is surely of strangers
         columns = list(self._seen.patterns.T)
         matches, mates, doubted = (self._by_level(columns, pairs) for pairs in (of_match, of_household, in_doubt))
         taken = self._by_level(self._counted, of_match + of_household)
+        # given names that are not alike are a few of the matches: where hardly any are alike, those others are twins and couples
+        excess = (
+            pairs - mostly_one_given_name(pairs) for f, pairs in zip(self._factors, matches, strict=True) if f.household in _BY_GIVEN_NAME
+        )
+        self._matches = max(float(of_match.sum()) - sum(float(pairs.sum()) for pairs in excess), 1.0)
         self._match = [self._of_matches(f, matches[f]) for f in range(len(self._factors))]
         learned = [_within(mates[f] + PRIOR * before, self._groups[f]) for f, before in enumerate(self._household)]
         self._random = _random(self._chance, taken, doubted, self._expected, self._groups, self._factors)
@@ -155,10 +165,12 @@ class _Learner:
 
     def _of_matches(self, f: int, pairs: Floats) -> Floats:
         """The match's table of a factor, from the pairs of matches at each level. Where given names tell people apart, matches seldom have
-        two; and what people have to themselves seldom agrees less than expected."""
+        two, nor two birth dates; and what people have to themselves seldom agrees less than expected."""
         factor, groups = self._factors[f], self._groups[f]
         learned = pairs + PRIOR * self._prior[f]
         table = _within(mostly_one_given_name(learned) if factor.household in _BY_GIVEN_NAME else learned, groups)
+        if table[-1] > factor.most_apart:
+            table = _within(np.append(table[:-1], factor.most_apart / (1 - factor.most_apart) * table[1:-1].sum()), groups)
         usual = _within(pairs + self._prior_own * self._prior[f], groups)
         for group in {factor.groups[level] for level in factor.own}:
             same = [level for level in factor.own if factor.groups[level] == group]
@@ -174,6 +186,26 @@ class _Learner:
     def _tied(self, learned: Sequence[Floats]) -> list[Floats]:
         """The household's tables as each factor ties them to those of chance."""
         return [_household(factor, learned[f], self._random[f], self._groups[f]) for f, factor in enumerate(self._factors)]
+
+
+def _of_families(factors: Sequence[Factor], seen: Histogram) -> list[Factor]:
+    """The identifiers that mostly agree between two people: other given names, and other birth dates where they are known."""
+    known, apart = np.zeros(len(seen.counts), bool), np.ones(len(seen.counts), bool)
+    for f, factor in enumerate(factors):
+        level = seen.patterns[:, f]
+        if factor.joint is not None and factor.household in _BY_GIVEN_NAME:
+            given = np.minimum(level // factor.joint.second, factor.joint.first)
+            known |= given > 0
+            apart &= given == factor.joint.first - 1
+        elif factor.most_apart < 1:
+            apart &= (level == 0) | (level == len(factor.levels) - 1)
+    found = []
+    for f, factor in enumerate(factors):
+        if factor.own and factor.household is Household.RANDOM:
+            same = np.isin(seen.patterns[:, f], factor.own) & known
+            if seen.counts[same & apart].sum() > OF_A_FAMILY * seen.counts[same].sum():
+                found.append(factor)
+    return found
 
 
 def _agreeing(factors: Sequence[Factor], patterns: npt.NDArray[np.uint8]) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:

@@ -34,7 +34,33 @@ def test_a_header_that_stands_twice(tmp_path: Path, header: str) -> None:
     assert list(reached.fields.values()) == ["given_name", "family_name"]
     assert reached.f1 == 1.0
     path.write_text(f"truth,{header}\n" + "".join(f"{t},{first} {last},{last} {first}\n" for t, first, last in PEOPLE))
-    assert list(evaluate(path, "truth").fields.values()) == ["full_name", "full_name"]
+    assert list(evaluate(path, "truth").fields.values()) == ["full_name", "family_first_name"]
+
+
+def test_values_tell_what_headers_do_not(tmp_path: Path) -> None:
+    """E-mails, telephones and birth dates under headers that say nothing; but not the days of what has just happened."""
+    path = tmp_path / "people.csv"
+    lines = [f"{i},p{i}@x.org,({200 + i}) 555-0{100 + i},{1950 + i}-0{1 + i % 9}-11,2024-01-{10 + i},{1000 + i}" for i in range(40)]
+    path.write_text("truth,a,b,c,d,e\n" + "\n".join(lines).replace("-49,", "-19,") + "\n")
+    assert evaluate(path, "truth").fields == {"a": "email", "b": "phone", "c": "birth_date", "d": "text", "e": "text"}
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [("SMITH JOHN;DOE MARY;WALKER WILLIAM A", "family_first_name"), ("MR JOHN SMITH;MRS MARY DOE", "full_name")],
+)
+def test_given_names_that_are_known_tell_which_comes_first(tmp_path: Path, names: str, kind: str) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("truth,name\n" + "".join(f"{i},{name}\n" for i, name in enumerate(names.split(";"))))
+    assert list(evaluate(path, "truth").fields.values()) == [kind]
+
+
+def test_a_name_of_one_word_is_the_given_name(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("truth,name,phone\n" + "".join(f"{t},{first},555123456{t}\n" for t, first, _ in PEOPLE))
+    assert list(evaluate(path, "truth").fields.values()) == ["given_name", "phone"]
+    path.write_text("truth,name,phone\n" + "".join(f"{t},王伟,555123456{t}\n" for t, _, _ in PEOPLE))
+    assert list(evaluate(path, "truth").fields.values()) == ["full_name", "phone"]
 
 
 def test_a_column_may_be_called_row(tmp_path: Path) -> None:

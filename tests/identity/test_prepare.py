@@ -54,6 +54,8 @@ def prepared(kind: Kind, values: list[str | None], wanted: str, source: int = 0)
         ("1 March 1970", "19700301"),
         ("19-Feb-91", "19910219"),
         ("1970", "19700000"),
+        ("25628", "19700301"),
+        ("49999", None),
         ("soon", None),
         (None, None),
     ],

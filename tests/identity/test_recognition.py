@@ -13,7 +13,7 @@ from identity.probabilistic.kinds import Field, Kind, kind_of, recognise
 from identity.probabilistic.prepare import TABLE, prepare
 
 CALLED = {
-    Kind.GIVEN: "first_name FirstName fname fname_c1 givenname forenames first_names patient_first_name billing_first_name "
+    Kind.GIVEN: "first_name FirstName fname fname_c1 givenname forenames first_names patient_first_name billing_first_name student_first "
     "legal_first_name nm_first FIRST Vorname nombre nombres prénom nome voornaam imie fornavn förnamn имя",
     Kind.MIDDLE: "middle_initial midl_name mname mi MIDDLE second_name отчество",
     Kind.FAMILY: "last_name surname lname lname_c1 familyName patient_last_name nm_last LAST Nachname Familienname apellido apellidos "
@@ -39,7 +39,7 @@ CALLED = {
     Kind.CITY: "city suburb town res_city_desc mail_city Ort Stadt Wohnort ville ciudad città woonplaats miasto",
     Kind.GENDER: "sex gender sex_code gender_code Geschlecht sexo género geslacht",
     Kind.IDENTIFIER: "ssn SOC_SEC ssn4 soc_sec_id medicare_no mrn voter_reg_num passport_number dni curp codice_fiscale bsn pesel "
-    "username iban account_number student_id licence_plate card_number",
+    "username iban account_number student_id licence_plate card_number hashed_email email_sha256 sha256_phone_number phone_hash",
     Kind.TEXT: "occupation birth_place BIRTHPLACE birth_state country_of_birth maiden_name mothers_maiden_name father_name "
     "alias_first_name spouse_first_name emergency_contact_name segundo_apellido apellido_materno race_desc job_title nickname school_name "
     "product_name teacher_name",
@@ -53,9 +53,11 @@ SHORTENED = {
     Kind.GIVEN: "PERNAME1 NAMEFRST FRST_NM first_nm",
     Kind.FAMILY: "PERNAME2 NAMELAST LAST_NM",
     Kind.FULL: "cust_nm full_nm",
+    Kind.BIRTH_DATE: "CST_BRTH_DT",
+    Kind.EMAIL: "CST_EML_ADDR",
     Kind.BIRTH_YEAR: "BIRTHYR birth_yr",
     Kind.BIRTH_MONTH: "DOB_MON birth_mo",
-    Kind.POSTCODE: "ENUMPC zip_cd",
+    Kind.POSTCODE: "ENUMPC zip_cd PSTL_CD",
     Kind.ADDRESS: "ENUMCAP",
     Kind.CITY: "CITY_NM",
     Kind.PHONE: "phn_nbr ph_no",
@@ -65,7 +67,8 @@ SHORTENED = {
 }
 AS_EXPORTED = {
     Kind.GIVEN: "Forename(s)|Vorname(n)|Prénom(s)|First Name",
-    Kind.FULL: "Last Name, First Name|Last Name First Name|Surname Forename|firstname_lastname|Name (Last, First)",
+    Kind.FULL: "firstname_lastname|Name (First, Last)|Vor- und Nachname|Prénom Nom|Nombre y apellidos|Nome e cognome|Athlete",
+    Kind.FAMILY_FIRST: "Last Name, First Name|Last Name First Name|Surname Forename|Name (Last, First)|Nachname, Vorname|Nom Prénom",
     Kind.PHONE: "Tel. privat|Tel.|Telefon geschäftlich|Telefon mobil|Phone 1 - Value|Phone (Home)|Mobile No.",
     Kind.EMAIL: "E-mail 1 - Value|E-Mail privat|Email Address",
     Kind.STREET: "Straße/Nr.|Straße und Hausnummer|ADDR_LN1_TXT|Address 1",
@@ -76,7 +79,8 @@ AS_EXPORTED = {
 }
 """Headers with blanks and signs, as address books and back offices export them."""
 CALLED_ELSEWHERE = {
-    Kind.FULL: "姓名 氏名 名前 이름 ФИО",
+    Kind.FULL: "姓名 氏名 名前 이름",
+    Kind.FAMILY_FIRST: "ФИО",
     Kind.FAMILY: "姓 성",
     Kind.GIVEN: "名",
     Kind.BIRTH_DATE: "出生日期 生年月日 생년월일 дата_рождения",
@@ -152,6 +156,32 @@ def test_what_repeats_another_column_is_left_out() -> None:
     assert [field.attribute for field in recognise(["name", "race_desc"], {"race_desc": Kind.IGNORED})] == ["name"]
 
 
+def test_an_owner_is_the_person_where_nobody_else_is_named() -> None:
+    assert [field.kind for field in recognise(["owner_name", "mailing_address"])] == [Kind.FULL, Kind.ADDRESS]
+    assert [field.kind for field in recognise(["name", "owner_name"])] == [Kind.FULL, Kind.TEXT]
+
+
+@pytest.mark.parametrize(
+    ("written", "given", "middle", "family"),
+    [
+        ("SMITH JOHN A", "john", "a", "smith"),
+        ("Smith, John A.", "john", "a", "smith"),
+        ("VAN DER BERG JAN", "jan", None, "berg"),
+        ("Nagy Mária", "maria", None, "nagy"),
+        ("DR SMITH JOHN JR", "john", None, "smith"),
+        ("王伟", "wei", None, "wang"),
+        ("Cher", None, None, "cher"),
+    ],
+)
+def test_the_family_name_comes_first_where_the_column_says_so(written: str, given: str, middle: str, family: str) -> None:
+    read = [prepared([Kind.FAMILY_FIRST], [(written,)], column)[0] for column in ("given", "middle", "family")]
+    assert read == [given, middle, family]
+
+
+def test_hospitals_write_names_with_carets() -> None:
+    assert prepared([Kind.FULL], [("SMITH^JOHN^A",)], "concat_ws(' ', given, middle, family)") == ["john a smith"]
+
+
 def test_a_name_beside_a_surname_is_the_given_name() -> None:
     both = (Kind.FULL, Kind.FAMILY)
     assert prepared(both, [("Ada", "lovelace"), ("Ada Lovelace", "lovelace"), ("Lovelace", "lovelace")], "given") == ["ada", "ada", None]
@@ -161,6 +191,10 @@ def test_a_name_beside_a_surname_is_the_given_name() -> None:
 def test_a_suffix_of_its_own_tells_generations_apart() -> None:
     names = [("smith", "jr."), ("smith jr", None), ("smith", "iii"), ("smith", "phd"), ("smith", None)]
     assert prepared((Kind.FAMILY, Kind.SUFFIX), names, "generation") == ["2", "2", "3", None, None]
+
+
+def test_a_birth_year_counts_where_there_is_no_birth_date() -> None:
+    assert prepared([Kind.BIRTH_DATE, Kind.BIRTH_YEAR], [("1.3.70", "1970"), (None, "1970")], "dob") == ["19700301", "19700000"]
 
 
 def test_an_age_counts_where_there_is_no_birth_date() -> None:
