@@ -27,7 +27,7 @@ from identity.incremental.keyrows import KeyRows
 from identity.incremental.mapped_rows import Arrays, MappedRowsWriter, mapped_rows, seal
 from identity.keyed import UInts
 from identity.scratch import literal, registered
-from identity.versions.schema import STORAGE_VERSION, load_encryption
+from identity.versions.schema import STORAGE_VERSION, UNLOGGED, load_encryption
 from identity.versions.store import CrosswalkStore, sync
 
 _META = "CREATE TABLE {0}.meta (key VARCHAR, value VARCHAR)"
@@ -59,7 +59,7 @@ class IndexWriter:
     def begin(cls, con: duckdb.DuckDBPyConnection, store: CrosswalkStore, version: int, *, whole: bool = True) -> IndexWriter:
         """`whole`: the index of all records is to come, not what differs from one."""
         draft = store.directory / f".index-{version:06d}.tmp"
-        options = [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
+        options = [f"STORAGE_VERSION '{STORAGE_VERSION}'", UNLOGGED]
         if store.encryption_key:
             load_encryption(con)
             options.append(f"ENCRYPTION_KEY {literal(store.encryption_key)}")

@@ -14,6 +14,9 @@ from identity.scratch import literal
 # Read by DuckDB 1.4 and later, whichever wrote it; the oldest that encrypts.
 STORAGE_VERSION = "v1.4.0"
 
+# A file that does not serve yet needs no log of its own, which every statement would wait for: it is whole, or thrown away.
+UNLOGGED = "RECOVERY_MODE no_wal_writes"
+
 _TABLES = """
 CREATE TABLE new.meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 CREATE TABLE new.link_table (name VARCHAR, entity VARCHAR, space VARCHAR, source VARCHAR, source_table VARCHAR,
@@ -32,7 +35,7 @@ CREATE TABLE new.run (run BIGINT, finished_at TIMESTAMPTZ, links BIGINT, ids BIG
 
 def create(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | None, meta: dict[str, str]) -> None:
     """ATTACH a new file as `new`, with its tables made. Raises: MissingEncryption."""
-    options = [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
+    options = [f"STORAGE_VERSION '{STORAGE_VERSION}'", UNLOGGED]
     if encryption_key:
         load_encryption(con)
         options.append(f"ENCRYPTION_KEY {literal(encryption_key)}")
@@ -45,12 +48,12 @@ def create(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | Non
 
 def reopen(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | None, meta: dict[str, str]) -> None:
     """ATTACH a copy of a version as `new`, to be changed. Raises: MissingEncryption."""
-    key = ""
+    options = [UNLOGGED]
     if encryption_key:
         load_encryption(con)
-        key = f" (ENCRYPTION_KEY {literal(encryption_key)})"
+        options.append(f"ENCRYPTION_KEY {literal(encryption_key)}")
     con.execute("SET force_compression = 'uncompressed'")
-    con.execute(f"ATTACH {literal(str(path))} AS new{key}")
+    con.execute(f"ATTACH {literal(str(path))} AS new ({', '.join(options)})")
     con.executemany("INSERT OR REPLACE INTO new.meta VALUES (?, ?)", list(meta.items()))
 
 
