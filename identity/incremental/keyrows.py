@@ -91,6 +91,8 @@ def both(one: KeyRows, other: KeyRows) -> KeyRows:
 
 def joined_by_key(keys: UInts, recs: Ints, other_keys: UInts, other_recs: Ints) -> tuple[Ints, Ints]:
     """All pairs (rec, other rec) with one key."""
+    order = np.argsort(keys)  # what is in order is found several times as fast
+    keys, recs = keys[order], recs[order]
     order = np.argsort(other_keys, kind="stable")
     other_keys, other_recs = other_keys[order], other_recs[order]
     start, end = np.searchsorted(other_keys, keys, "left"), np.searchsorted(other_keys, keys, "right")

@@ -30,6 +30,7 @@ from identity.incremental.record_index import IndexWriter, KeySum, NoIndex, Reco
 from identity.incremental.stored_rows import Stored
 from identity.loading import Loaded, Progress
 from identity.model import Households, MatchKey, MatchRule, RecordSet
+from identity.probabilistic.nicknames import create_nicknames
 from identity.report import ResolveReport, SourceCount, Touched
 from identity.resolve import MEMORY_LIMIT, check, check_decisions, quiet
 from identity.run import Run
@@ -132,6 +133,8 @@ class Amending(Run):
         name = group_name(entity, space)
         with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:
             stored = beside.submit(Stored, self.index, own, name).result
+            if entity in self.engines.models:
+                beside.submit(create_nicknames, own)
             pool = Pool(self.con, group, columns, self.draft.previous, self.index, stored, self.secret, self.progress)
             changes = read_changes(pool)
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]

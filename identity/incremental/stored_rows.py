@@ -6,7 +6,9 @@ array they are found by bisection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -57,7 +59,7 @@ class Stored:
         if not len(recs):
             return self._both(recs, recs)
         wanted = self._flags(recs)
-        return self._both(*(np.flatnonzero(wanted[rows.rec]) for rows in (self.base, self.more)))
+        return self._both(*(_flagged(wanted, rows.rec) for rows in (self.base, self.more)))
 
     def outside(self, left: KeyRows, beside: KeyRows) -> Outside:
         """How many rows each of some (ordered, distinct) keys has here, without some that are here (`left`), and among others."""
@@ -142,10 +144,21 @@ class _Places:
 
 def _first(ordered: UInts, keys: UInts) -> Ints:
     """Where each of some keys would stand first in an ordered array: two halves side by side, since it is the memory that is waited for."""
-    if len(keys) < _MANY:
-        return np.searchsorted(ordered, keys)
+    return np.concatenate(_by_halves(ordered.searchsorted, keys))
+
+
+def _flagged(flags: npt.NDArray[np.bool_], numbers: Ints) -> Ints:
+    """The places of the numbers that have a flag."""
+    first, *second = _by_halves(lambda half: np.flatnonzero(flags[half]), numbers)
+    return np.concatenate([first, *(half + len(numbers[: (len(numbers) + 1) // 2]) for half in second)])
+
+
+def _by_halves(work: Callable[[npt.NDArray[Any]], Ints], values: npt.NDArray[Any]) -> list[Ints]:
+    """What `work` makes of each half, side by side where there are many, the first being as long as the second or one longer."""
+    if len(values) < _MANY:
+        return [work(values)]
     with ThreadPoolExecutor(2) as pool:
-        return np.concatenate(list(pool.map(ordered.searchsorted, np.array_split(keys, 2))))
+        return list(pool.map(work, np.array_split(values, 2)))
 
 
 def _run_lengths(ordered: UInts, keys: UInts, first: Ints) -> Ints:
