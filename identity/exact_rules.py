@@ -30,8 +30,9 @@ class ExactRules:
 
     secret: bytes
     cap: int = CAP
-    crowded: str = ""
-    """A table (rule, rec): the values of these records under these rules are known to be on more than `cap` records."""
+    unlinked: str = ""
+    """A table (rule, rec): these records are not linked by these rules, for their values are known to be on more than `cap` records,
+    or nobody's."""
     population: int | None = None
     """How many records there are, if not only those at hand."""
     once: tuple[str, ...] = ()
@@ -65,11 +66,11 @@ class ExactRules:
         known = " AND ".join(f"{records.columns[part]} IS NOT NULL" for part in rule.parts)
         records.con.execute(
             f"CREATE OR REPLACE TEMP TABLE block AS SELECT {columns}, list(rec) AS recs, count(*) AS size "
-            f"FROM {records.table} WHERE {known}{self._uncrowded(rule)} GROUP BY {columns} HAVING size > 1"
+            f"FROM {records.table} WHERE {known}{self._linked(rule)} GROUP BY {columns} HAVING size > 1"
         )
 
-    def _uncrowded(self, rule: MatchRule) -> str:
-        return f" AND rec NOT IN (SELECT rec FROM {self.crowded} WHERE rule = {literal(rule.name)})" if self.crowded else ""
+    def _linked(self, rule: MatchRule) -> str:
+        return f" AND rec NOT IN (SELECT rec FROM {self.unlinked} WHERE rule = {literal(rule.name)})" if self.unlinked else ""
 
     def _yield(self, con: duckdb.DuckDBPyConnection) -> tuple[int, ...]:
         """Pairs, values, values on too many records."""

@@ -11,6 +11,7 @@ from federation.cli.asking import record_of
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
+    from identity.evidence.waterfall import Unmet
     from identity.evidence.why import ClusterEvidence, PairEvidence, Why
     from identity.households.reading import HouseholdEvidence
 
@@ -144,15 +145,17 @@ def pair_lines(pair: PairEvidence) -> list[str]:
     if pair.unmet:
         said.append("  nearest to linking them, or having them compared:" if pair.waterfall else "  nearest to linking them:")
         nearest = sorted(pair.unmet, key=lambda u: len(u.differ) + len(u.lack))
-        said += [f"    {u.rule}: {_unmet(u.differ, u.lack, u.crowd)}" for u in nearest[:SHOWN_RULES]]
+        said += [f"    {u.rule}: {_unmet(u)}" for u in nearest[:SHOWN_RULES]]
         said += [f"    and {len(nearest) - SHOWN_RULES} rules more (-o json lists them)"] if len(nearest) > SHOWN_RULES else []
     return said
 
 
-def _unmet(differ: tuple[str, ...], lack: tuple[str, ...], crowd: int | None) -> str:
-    if crowd:
-        return f"they agree, but on a value of {crowd:,} records, which links nobody"
-    return "; ".join(f"{what} {', '.join(names)}" for what, names in (("other", differ), ("no", lack)) if names)
+def _unmet(rule: Unmet) -> str:
+    if rule.nobodys:
+        return "they agree, but on a value that is nobody's, which links nobody"
+    if rule.crowd:
+        return f"they agree, but on a value of {rule.crowd:,} records, which links nobody"
+    return "; ".join(f"{what} {', '.join(names)}" for what, names in (("other", rule.differ), ("no", rule.lack)) if names)
 
 
 def _bars(pair: PairEvidence) -> list[str]:

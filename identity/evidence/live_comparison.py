@@ -52,6 +52,8 @@ def compare_live(
         if settings is None or trained is None:
             return None, (), tuple(u for u in unmet if u)
         engine = Probabilistic(replace(settings, trained=trained), engines.secret)
+        nobodys = set(engine.unlinked(records, rules).column("rule").to_pylist())
+        unmet = [u or (Unmet(r.name, (), (), nobodys=True) if r.name in nobodys else None) for r, u in zip(rules, unmet, strict=True)]
         create_nicknames(con)
         people = engine.people(records)
         size = rule_size(document.records, trained.records)

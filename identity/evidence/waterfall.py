@@ -36,12 +36,13 @@ class Flip:
 @dataclass(frozen=True, slots=True)
 class Unmet:
     """A rule that did not link two records, or have them compared: what of it `differ`s and what they `lack`; or their value is shared
-    by a `crowd` of so many records that it links nobody."""
+    by a `crowd` of so many records that it links nobody, or known to be `nobodys`."""
 
     rule: str
     differ: tuple[str, ...]
     lack: tuple[str, ...]
     crowd: int | None = None
+    nobodys: bool = False
 
 
 @dataclass(frozen=True, slots=True)

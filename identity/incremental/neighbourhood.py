@@ -230,8 +230,11 @@ class Neighbourhood:
         records = replace(records, must=bound.must, cannot=bound.cannot)
         crowd = rows.where((rows.rule >= JOINING) & (rows.rule < JOINING + len(self.rules)) & ~rows.meets)
         names = pa.array([self.rules[number].name for number in crowd.rule - JOINING], pa.string())
-        with registered(self.con, "crowded", pa.table({"rule": names, "rec": crowd.rec})):
-            rules = ExactRules(self.secret, self.cap, "crowded", self.count, self.once, self.at_most)
+        unlinked = [pa.table({"rule": names, "rec": crowd.rec})]
+        if self.comparing is not None:
+            unlinked.append(self.comparing.engine.unlinked(records, self.rules))
+        with registered(self.con, "unlinked", pa.concat_tables(unlinked)):
+            rules = ExactRules(self.secret, self.cap, "unlinked", self.count, self.once, self.at_most)
             exact = rules.match(records, self.rules, self.entity, self.space)
         if self.comparing is None:
             return Matched(loaded, numbers, rows, exact, (NONE, NONE), bound)

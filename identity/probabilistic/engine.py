@@ -16,7 +16,7 @@ from identity.clustering import Ints, components
 from identity.errors import ModelMismatch
 from identity.exact_rules import ExactRules
 from identity.incremental.keyrows import KeyRows, KeyRule, key_rows
-from identity.keyed import keyed, probe
+from identity.keyed import UInts, keyed, probe
 from identity.matching import ONE_PER_SOURCE, Edges, FactorBits, Matching, Records, Scored
 from identity.model import AtMost, MatchKey, MatchRule
 from identity.model_use import BlockingYield
@@ -32,9 +32,13 @@ from identity.probabilistic.hygiene import GenericValue, find_generic, known_by_
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.known import Known
 from identity.probabilistic.model import Trained, described
+from identity.probabilistic.nobodys import unlinked
 from identity.probabilistic.persons import Persons, persons, recalled, shares
 from identity.probabilistic.prepare import TABLE, months_first, normal_form, prepare, prepared_rows
 from identity.probabilistic.training import Model, train
+from identity.scratch import registered
+
+UNLINKED = "unlinked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,11 @@ class Probabilistic:
 
     def match(self, records: Records, rules: Sequence[MatchRule], entity: str, space: str) -> Matching:
         """Cluster the records. Raises: ModelMismatch, if the frozen model is one for other attributes."""
-        exact = ExactRules(self.secret, once=self.settings.once).match(records, rules, entity, space)
         frozen = self.settings.trained
         columns, month_first = self._read(records)
+        generic = frozen.known.generic if frozen else known_by_hash(records.con, self.secret, self.generic)
+        with registered(records.con, UNLINKED, self.unlinked(records, rules, generic)):
+            exact = ExactRules(self.secret, unlinked=UNLINKED, once=self.settings.once).match(records, rules, entity, space)
         records.release(limit.key for limit in self.settings.limits.values())
         self.suspect = find_generic(records.con, columns) if frozen else []
         size = rule_size(records.count, frozen.records if frozen else None)
@@ -120,7 +126,7 @@ class Probabilistic:
         seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
         if counts is not None:
             model = train(factors, seen, chance(records.con, people, factors, counts, seen), records.count)
-            known = Known(counted, known_by_hash(records.con, self.secret, self.generic), month_first, probe(records.con, self.secret))
+            known = Known(counted, generic, month_first, probe(records.con, self.secret))
             frozen = Trained(described(factors), model, records.count, known=known)
         assert frozen is not None
         self.trained = frozen
@@ -158,6 +164,15 @@ class Probabilistic:
         seen = histogram(levels(records.con, people, factors, left, right), factors)
         pairs = Candidates(left, right, np.zeros(len(left), np.uint64), ())
         return _scored(pairs, seen, frozen.model.logits(seen.patterns)[seen.of], factors, frozen.model)
+
+    def unlinked(self, records: Records, rules: Sequence[MatchRule], generic: Mapping[str, UInts] | None = None) -> pa.Table:
+        """(rule, rec): which records exact rules do not link, since their values are nobody's: as the frozen model knows, or `generic`
+        (keyed hashes by column)."""
+        known = self._known(records.con) if self.settings.trained else None
+        if generic is None:
+            generic = known.generic if known else {}
+        compared, first = self._compared(records, known) if rules and generic else (records.table, ())
+        return unlinked(records.con, compared, rules, self._fields(records), first, generic, self.secret)
 
     def people(self, records: Records) -> Persons:
         """Some records as the frozen model compares them, told by `columns`. Raises: ModelMismatch."""

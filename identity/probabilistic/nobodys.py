@@ -1,6 +1,7 @@
-"""Values that a trained model knows to be nobody's (identity.probabilistic.hygiene), told of a value as a query reads it.
+"""Values that a model knows to be nobody's (identity.probabilistic.hygiene): exact rules do not link by them, and queries pass over them.
 
-A model keeps keyed hashes of them, so whoever asks needs the project's secret; and a function of Python's, since DuckDB has no keyed hash.
+A model keeps keyed hashes of them, so whoever asks needs the project's secret; and a query a function of Python's, since DuckDB has no
+keyed hash.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import pyarrow as pa
 from duckdb.func import PythonUDFType
 from sqlglot import exp, parse_one
 
-from identity.clustering import among
+from identity.clustering import Ints, among, distinct
 from identity.keyed import UInts, keyed, probe
-from identity.model import MatchModel
+from identity.model import MatchModel, MatchRule
 from identity.normalise import normalised
+from identity.probabilistic.dates import eight_digits
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.model import Trained
 from identity.probabilistic.prepare import letters_and_digits, normal_form, without_trunk
@@ -31,6 +33,37 @@ _MAILBOX = (
     f"ELSE {_LOCAL} || '@' || {_DOMAIN} END"
 )
 """email(drop_tags, provider) without a regular expression: compiling those is most of what a question about one person would cost."""
+
+
+def unlinked(
+    con: duckdb.DuckDBPyConnection,
+    rows: str,
+    rules: Sequence[MatchRule],
+    fields: Sequence[tuple[Field, str]],
+    month_first: Sequence[int],
+    known: Mapping[str, UInts],
+    secret: bytes,
+) -> pa.Table:
+    """(rule, rec): which records exact rules do not link, since a value that the rule asks for is nobody's.
+
+    `rows` and `fields` are what `prepare` makes its columns of; `known` are the keyed hashes of nobody's values by column.
+    """
+    identifiers = [field.attribute for field, _ in fields if field.kind is Kind.IDENTIFIER]
+    nobodys: dict[str, Ints] = {}
+    for field, value in fields:
+        column = _COLUMNS.get(field.kind) or (f"id_{identifiers.index(field.attribute)}" if field.kind is Kind.IDENTIFIER else "")
+        if column in known and any(part.attribute == field.attribute for rule in rules for part in rule.parts):
+            prepared = {"email": _MAILBOX.format(value), "phone": without_trunk(value), "dob": eight_digits(value, month_first)}
+            made = prepared.get(column) or letters_and_digits(value)
+            found = con.execute(f"SELECT rec, hash({made}) AS h FROM {rows} WHERE {value} IS NOT NULL").fetchnumpy()
+            hashed = keyed(np.asarray(found["h"], np.uint64), secret, column)
+            nobodys[field.attribute] = np.asarray(found["rec"], np.int64)[among(hashed, np.sort(known[column]))]
+    names, recs = [""], [np.empty(0, np.int64)]
+    for rule in rules:
+        names.append(rule.name)
+        recs.append(distinct(recs[0], *(nobodys[part.attribute] for part in rule.parts if part.attribute in nobodys)))
+    which = np.repeat(np.arange(len(names)), [len(r) for r in recs])
+    return pa.table({"rule": pa.array(names).take(pa.array(which)), "rec": np.concatenate(recs)})
 
 
 class Told:
