@@ -42,8 +42,9 @@ def expected(
     """What an index has to agree with to be built upon."""
     ordered = sorted(records, key=lambda r: r.place)
     groups = [key for key, _ in groupby(ordered, key=lambda r: (r.entity, r.space))]
+    linking = (sorted(rules.items()), sorted((e, sorted(i.items())) for e, i in identifiers.items()), engines.cap)
     told = {
-        "set of match rules": repr((sorted(rules.items()), sorted((e, sorted(i.items())) for e, i in identifiers.items()), engines.cap)),
+        "set of match rules": repr((*linking, "none by nobody's values") if engines.models and any(rules.values()) else linking),
         "set of sources that hold each person once": repr(sorted(engines.once.items())),
         "limit on values of one person": repr(sorted(engines.at_most.items())),
         "set of sources": repr([(*r.place, r.key, r.attributes) for r in ordered]),

@@ -61,6 +61,7 @@ class Both:
         whole = resolve(sets(world), self.rules, self.whole, SECRET, engines=self.engines(), **ways)
         report = incremental(some or sets(world), self.rules, self.little, SECRET, engines=self.engines(), **ways)
         assert report.ignored_decisions == whole.ignored_decisions
+        assert (report.ids, report.singletons, report.largest) == (whole.ids, whole.singletons, whole.largest)
         self.same()
         now = self.whole.current()
         assert before is not None and now is not None and report.unchanged == whole.unchanged == (links(before) == links(now))
