@@ -50,9 +50,11 @@ class AmendedHistory(History):
             f"INSERT INTO new.id_event SELECT entity, space, {run}, '{RETIRED}', id360, NULL, NULL FROM new.id_history SEMI JOIN retiring "
             "USING (id360) WHERE retired_run IS NULL AND id360 NOT IN (SELECT old_id FROM ended) ORDER BY id360"
         )
-        con.execute(f"INSERT INTO new.id_event SELECT entity, space, {run}, '{RESTORED}', id360, NULL, NULL FROM restoring ORDER BY id360")
         con.execute(f"UPDATE new.id_history SET retired_run = {run} WHERE retired_run IS NULL AND id360 IN (FROM retiring)")
-        con.execute("UPDATE new.id_history SET retired_run = NULL WHERE id360 IN (SELECT id360 FROM restoring)")
+        if con.execute("SELECT 1 FROM restoring LIMIT 1").fetchall():
+            restored = f"SELECT entity, space, {run}, '{RESTORED}', id360, NULL, NULL FROM restoring ORDER BY id360"
+            con.execute(f"INSERT INTO new.id_event {restored}")
+            con.execute("UPDATE new.id_history SET retired_run = NULL WHERE id360 IN (SELECT id360 FROM restoring)")
         con.execute("DELETE FROM new.redirect WHERE old_id IN (FROM living)")
         con.execute("UPDATE new.redirect SET new_id = e.new_id FROM ended e WHERE e.old_id = redirect.new_id")
         con.execute("UPDATE new.redirect SET new_id = l.new_id FROM led l WHERE l.old_id = redirect.old_id")

@@ -39,22 +39,23 @@ class Comparing:
         if not len(lacking) and self.engine.columns:
             return
         self.pool.fetch(lacking)
-        people = self._people(lacking)
-        self._row[lacking] = len(self.ready) + np.arange(len(lacking))
-        self.ready = np.concatenate([self.ready, lacking])
-        self.people = Persons(pa.concat_tables([self.people.table, people]).combine_chunks() if self.people.count else people)
+        people, numbers = self._people(lacking)
+        self._row[numbers] = len(self.ready) + np.arange(len(numbers))
+        self.ready = np.concatenate([self.ready, numbers])
+        self.people = Persons(pa.concat_tables([self.people.table, people] if self.people.count else [people]).combine_chunks())
 
-    def _people(self, gids: Ints) -> pa.Table:
-        """Some records as the engine compares them: DuckDB has one thread for so few rows, so that each half is made ready beside the
-        other, in a schema of its own."""
+    def _people(self, gids: Ints) -> tuple[pa.Table, Ints]:
+        """Some records as the engine compares them, and in which order: DuckDB has one thread for so few rows, so that each half is made
+        ready beside the other, in a schema of its own."""
         halves = np.array_split(gids, 2 if len(gids) > FEW else 1)
 
-        def ready(own: duckdb.DuckDBPyConnection, i: int) -> pa.Table:
+        def ready(own: duckdb.DuckDBPyConnection, i: int) -> tuple[pa.Table, Ints]:
             own.execute(f"CREATE SCHEMA IF NOT EXISTS half_{i}; SET search_path = 'half_{i},main'")
             records, numbers = self.pool.record(halves[i], own)
-            return self.engine.people(records).table.take(pa.array(places(numbers, halves[i])))
+            return self.engine.people(records).table, numbers
 
-        return pa.concat_tables(each_beside(self.pool.con, range(len(halves)), ready).values())
+        tables, numbers = zip(*each_beside(self.pool.con, range(len(halves)), ready).values(), strict=True)
+        return pa.concat_tables(tables), np.concatenate(numbers)
 
     def rows(self, gids: Ints) -> Ints:
         """Which rows of `people` some ready records are."""
