@@ -16,16 +16,22 @@ import numpy.typing as npt
 UInts = npt.NDArray[np.uint64]
 
 _CHUNK = 1 << 15
+_WORD = (1 << 64) - 1
 _PROBE = "what hash() makes of this must not change with DuckDB's releases"
 
 
 def keyed(hashes: UInts, secret: bytes, purpose: str) -> UInts:
     """The keyed hash of each of DuckDB's hashes. Hashes for two purposes have nothing in common."""
-    key = hmac.digest(secret, f"keyed hash\x1f{purpose}".encode(), "sha256")[:16]
+    key = key_for(secret, purpose)
     found = np.empty(len(hashes), np.uint64)
     for start in range(0, len(hashes), _CHUNK):  # what fits the processor's cache is several times faster
         found[start : start + _CHUNK] = siphash(np.ascontiguousarray(hashes[start : start + _CHUNK], np.uint64), key)
     return found
+
+
+def key_for(secret: bytes, purpose: str) -> bytes:
+    """The key under which `keyed` hashes for a purpose."""
+    return hmac.digest(secret, f"keyed hash\x1f{purpose}".encode(), "sha256")[:16]
 
 
 def probe(con: duckdb.DuckDBPyConnection, secret: bytes) -> int:
@@ -50,6 +56,29 @@ def siphash(words: UInts, key: bytes) -> UInts:
     state[2] ^= np.uint64(0xFF)
     _rounds(state, 4)
     return np.asarray(state[0] ^ state[1] ^ state[2] ^ state[3], np.uint64)
+
+
+def siphash_of_one(word: int, key: bytes) -> int:
+    """The same of one word, in numbers of Python's: a tenth of the time that numpy takes for it."""
+    k0, k1 = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
+    v0, v1, v2, v3 = k0 ^ _START[0], k1 ^ _START[1], k0 ^ _START[2], k1 ^ _START[3]
+    for block, rounds in ((word, 2), (8 << 56, 2), (0, 4)):
+        if rounds == 4:
+            v2 ^= 0xFF
+        v3 ^= block
+        for _ in range(rounds):
+            v0 = (v0 + v1) & _WORD
+            v1 = ((v1 << 13 | v1 >> 51) & _WORD) ^ v0
+            v0 = (v0 << 32 | v0 >> 32) & _WORD
+            v2 = (v2 + v3) & _WORD
+            v3 = ((v3 << 16 | v3 >> 48) & _WORD) ^ v2
+            v0 = (v0 + v3) & _WORD
+            v3 = ((v3 << 21 | v3 >> 43) & _WORD) ^ v0
+            v2 = (v2 + v1) & _WORD
+            v1 = ((v1 << 17 | v1 >> 47) & _WORD) ^ v2
+            v2 = (v2 << 32 | v2 >> 32) & _WORD
+        v0 ^= block
+    return v0 ^ v1 ^ v2 ^ v3
 
 
 _START = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)

@@ -6,7 +6,6 @@ keyed hash.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from duckdb.func import PythonUDFType
 from sqlglot import exp, parse_one
 
 from identity.clustering import Ints, among, distinct
-from identity.keyed import UInts, keyed, probe
+from identity.keyed import UInts, key_for, keyed, probe, siphash_of_one
 from identity.model import MatchModel, MatchRule
 from identity.normalise import normalised
 from identity.probabilistic.dates import eight_digits
@@ -25,7 +24,6 @@ from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.model import Trained
 from identity.probabilistic.prepare import letters_and_digits, normal_form, without_trunk
 
-_WORD = (1 << 64) - 1
 _COLUMNS = {Kind.EMAIL: "email", Kind.PHONE: "phone", Kind.BIRTH_DATE: "dob"}
 _LOCAL, _DOMAIN = "split_part(split_part({0}, '@', 1), '+', 1)", "split_part({0}, '@', 2)"
 _MAILBOX = (
@@ -72,7 +70,7 @@ class Told:
     def __init__(self, values: UInts, secret: bytes, column: str) -> None:
         self._values, self._secret, self._column = values, secret, column
         self._known = frozenset(values.tolist())
-        self._key = hmac.digest(secret, f"keyed hash\x1f{column}".encode(), "sha256")[:16]
+        self._key = key_for(secret, column)
 
     def of_batch(self, hashes: pa.Array) -> pa.Array:
         """The same of each of some."""
@@ -81,29 +79,6 @@ class Told:
     def of_one(self, hashed: int) -> bool:
         """The same of one, in a tenth of the time that numpy takes for it."""
         return siphash_of_one(hashed, self._key) in self._known
-
-
-def siphash_of_one(word: int, key: bytes) -> int:
-    """What identity.keyed.siphash makes of one word, in numbers of Python's."""
-    k0, k1 = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
-    v0, v1, v2, v3 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
-    for block, rounds in ((word, 2), (8 << 56, 2), (0, 4)):
-        if rounds == 4:
-            v2 ^= 0xFF
-        v3 ^= block
-        for _ in range(rounds):
-            v0 = (v0 + v1) & _WORD
-            v1 = ((v1 << 13 | v1 >> 51) & _WORD) ^ v0
-            v0 = (v0 << 32 | v0 >> 32) & _WORD
-            v2 = (v2 + v3) & _WORD
-            v3 = ((v3 << 16 | v3 >> 48) & _WORD) ^ v2
-            v0 = (v0 + v3) & _WORD
-            v3 = ((v3 << 21 | v3 >> 43) & _WORD) ^ v0
-            v2 = (v2 + v1) & _WORD
-            v1 = ((v1 << 17 | v1 >> 47) & _WORD) ^ v2
-            v2 = (v2 << 32 | v2 >> 32) & _WORD
-        v0 ^= block
-    return v0 ^ v1 ^ v2 ^ v3
 
 
 @dataclass(frozen=True, slots=True)
