@@ -16,7 +16,7 @@ from records import SECRET, record_set
 from identity.crosswalk import Crosswalk
 from identity.engines import Engines
 from identity.errors import ModelMismatch
-from identity.keyed import keyed, siphash
+from identity.keyed import keyed, siphash, siphash_of_one
 from identity.matching import Matching, Records
 from identity.model import MatchModel
 from identity.probabilistic.engine import Probabilistic, Settings, uses
@@ -50,6 +50,7 @@ def test_siphash_is_the_one_of_the_paper() -> None:
     """The reference vector of the message 00 01 … 07 under the key 00 01 … 0f."""
     word = np.array([int.from_bytes(bytes(range(8)), "little")], np.uint64)
     assert int(siphash(word, bytes(range(16)))[0]).to_bytes(8, "little").hex() == "6224939a79f5f593"
+    assert siphash_of_one(int(word[0]), bytes(range(16))).to_bytes(8, "little").hex() == "6224939a79f5f593"
 
 
 def test_keyed_hashes_depend_on_secret_and_purpose() -> None:
