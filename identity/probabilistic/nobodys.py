@@ -27,7 +27,8 @@ from identity.probabilistic.prepare import letters_and_digits, normal_form, with
 _COLUMNS = {Kind.EMAIL: "email", Kind.PHONE: "phone", Kind.BIRTH_DATE: "dob"}
 _LOCAL, _DOMAIN = "split_part(split_part({0}, '@', 1), '+', 1)", "split_part({0}, '@', 2)"
 _MAILBOX = (
-    f"CASE WHEN {_DOMAIN} IN ('gmail.com', 'googlemail.com') THEN replace({_LOCAL}, '.', '') || '@gmail.com' "
+    f"CASE WHEN starts_with({{0}}, '+') THEN {{0}} "  # a tag of nothing is none
+    f"WHEN {_DOMAIN} IN ('gmail.com', 'googlemail.com') AND ltrim({_LOCAL}, '.') <> '' THEN replace({_LOCAL}, '.', '') || '@gmail.com' "
     f"ELSE {_LOCAL} || '@' || {_DOMAIN} END"
 )
 """email(drop_tags, provider) without a regular expression: compiling those is most of what a question about one person would cost."""

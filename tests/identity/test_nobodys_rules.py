@@ -12,13 +12,15 @@ from batches import SOURCES, Both, World, links, sets
 from conftest import trained
 from people import Row, strangers
 from records import SECRET
+from sqlglot import exp
 from test_recalled import FIELDS, KINDS, drawn
 
 from identity.evidence.live_comparison import compare_live
 from identity.evidence.reading import evidence_of
 from identity.model import MatchKey, MatchRule
+from identity.normalise import normalised
 from identity.probabilistic.hygiene import known_by_hash, remove_generic
-from identity.probabilistic.nobodys import unlinked
+from identity.probabilistic.nobodys import _MAILBOX, unlinked
 from identity.probabilistic.prepare import TABLE, prepare
 
 NOBODYS = "none@none.com"
@@ -76,3 +78,14 @@ def test_what_is_unlinked_is_what_the_model_leaves_out(attribute: str) -> None:
         found = unlinked(con, "record", rules, kept, (1,), known, SECRET)
     assert len(left_out) > 50 and set(found.column("rule").to_pylist()) == {"by it"}
     assert np.array_equal(found.column("rec").to_numpy(), left_out)
+
+
+@pytest.mark.parametrize("local", ["ann", "an.n", "ann+tag", "an.n+a+b", "+", "+ann", "+a+b", ".", "..", ".+a", "a.", ".a+"])
+@pytest.mark.parametrize("domain", ["gmail.com", "googlemail.com", "pm.me", "shop.test"])
+def test_a_mailbox_is_told_as_the_normal_form_tells_it(local: str, domain: str) -> None:
+    form = normalised("email(drop_tags, provider)", exp.column("email")).sql("duckdb")
+    with duckdb.connect() as con:
+        ((told, normal),) = con.execute(
+            f"SELECT {_MAILBOX.format('email')}, {form} FROM (SELECT ? AS email)", [f"{local}@{domain}"]
+        ).fetchall()
+    assert told == normal
