@@ -61,23 +61,24 @@ class ExactRules:
         return Matching(labels, tuple(yields), tuple(shared), _joined(edges, left, records.must), told, limited)
 
     def _block(self, records: Records, rule: MatchRule) -> None:
-        """CREATE TABLE block: the values on more than one record, and the records of each."""
+        """CREATE TABLE block: the values on more than one record, and the records that each links."""
         columns = ", ".join(records.columns[part] for part in rule.parts)
         known = " AND ".join(f"{records.columns[part]} IS NOT NULL" for part in rule.parts)
+        rows, recs = records.table, "list(rec)"
+        if self.unlinked:  # these count as records that have the value, and stay as they are
+            apart = f"SELECT rec FROM {self.unlinked} WHERE rule = {literal(rule.name)}"
+            rows, recs = f"(SELECT *, rec NOT IN ({apart}) AS linked FROM {rows})", "coalesce(list(rec) FILTER (linked), [])"
         records.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE block AS SELECT {columns}, list(rec) AS recs, count(*) AS size "
-            f"FROM {records.table} WHERE {known}{self._linked(rule)} GROUP BY {columns} HAVING size > 1"
+            f"CREATE OR REPLACE TEMP TABLE block AS SELECT {columns}, {recs} AS recs, count(*) AS size "
+            f"FROM {rows} WHERE {known} GROUP BY {columns} HAVING size > 1"
         )
 
-    def _linked(self, rule: MatchRule) -> str:
-        return f" AND rec NOT IN (SELECT rec FROM {self.unlinked} WHERE rule = {literal(rule.name)})" if self.unlinked else ""
-
     def _yield(self, con: duckdb.DuckDBPyConnection) -> tuple[int, ...]:
-        """Pairs, values, values on too many records."""
+        """Pairs, values that link, values on too many records."""
         return _row(
             con,
-            f"SELECT coalesce(sum(size * (size - 1) // 2) FILTER (size <= {self.cap:d}), 0)::BIGINT, "
-            f"count(*) FILTER (size <= {self.cap:d}), count(*) FILTER (size > {self.cap:d}) FROM block",
+            f"SELECT coalesce(sum(len(recs) * (len(recs) - 1) // 2) FILTER (size <= {self.cap:d}), 0)::BIGINT, "
+            f"count(*) FILTER (size <= {self.cap:d} AND len(recs) > 1), count(*) FILTER (size > {self.cap:d}) FROM block",
         )
 
     def _shared(self, records: Records, rule: MatchRule, entity: str, space: str) -> list[SharedValue]:
@@ -92,7 +93,7 @@ class ExactRules:
 def _stars(con: duckdb.DuckDBPyConnection, cap: int) -> tuple[Ints, Ints, Ints]:
     """(left, right, sizes) of the blocks up to `cap`: each a star around its smallest record, which is an edge to itself too."""
     lefts, rights, all_sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for members in con.sql(f"SELECT recs FROM block WHERE size <= {cap:d}").to_arrow_table().column(0).chunks:
+    for members in con.sql(f"SELECT recs FROM block WHERE size <= {cap:d} AND len(recs) > 1").to_arrow_table().column(0).chunks:
         recs = members.flatten().to_numpy()
         offsets = members.offsets.to_numpy()
         sizes = np.diff(offsets).astype(np.int64)

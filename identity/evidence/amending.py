@@ -53,9 +53,9 @@ def leave_evidence(con: duckdb.DuckDBPyConnection, entity: str, space: str, touc
     return Left(name, left)
 
 
-def amend_evidence(con: duckdb.DuckDBPyConnection, left: Left, found: Matching, gids: Ints, following: int) -> None:
-    """Put into the draft what is known now. `gids[rec]` is the number of a record that was matched anew; `following` is the first
-    number that no record has."""
+def amend_evidence(con: duckdb.DuckDBPyConnection, left: Left, found: Matching, gids: Ints, count: int, following: int) -> None:
+    """Put into the draft what is known now. `gids[rec]` is the number of a record that was matched anew; there are `count` records by now,
+    and `following` is the first number that none has."""
     name, scored, edges = left.name, found.scored, found.edges
     if edges is None:
         return
@@ -64,7 +64,7 @@ def amend_evidence(con: duckdb.DuckDBPyConnection, left: Left, found: Matching, 
     ).fetchall()
     document = msgspec.json.decode(text, type=Document)
     engine = MODEL if scored is not None else RULES
-    scored = scored or as_scored(edges, document.records)
+    scored = scored or as_scored(edges, count)
     pairs = KeptPairs(found.labels, scored, edges, engine)
     smallest = np.full(len(gids), np.iinfo(np.int64).max)
     np.minimum.at(smallest, found.labels, gids)

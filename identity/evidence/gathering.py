@@ -13,7 +13,7 @@ from identity.clustering import Ints
 from identity.cohesion import NONE, Cohesion, cohesion
 from identity.constraints import Floats
 from identity.evidence.document import BINS, MODEL, RULES, Document, probability
-from identity.matching import Edges, FactorBits, Matching, Refusals, Scored
+from identity.matching import DECISION, Edges, FactorBits, Matching, Refusals, Scored
 
 NEAR_ODDS = -10.0
 """Pairs across clusters are kept from these odds (log2) on."""
@@ -56,7 +56,7 @@ def as_scored(edges: Edges, count: int) -> Scored:
     """Exact rules as a model sees them: a factor per rule, whose level k says that k records (255: or more) have the value; 0: differ."""
     low, high = np.minimum(edges.left, edges.right), np.maximum(edges.left, edges.right)
     codes, of = np.unique(low * max(count, 1) + high, return_inverse=True)
-    names = [rule for rule in edges.rules if np.isfinite(edges.bits[edges.rule == edges.rules.index(rule)]).any()]
+    names = [rule for rule in edges.rules if rule != DECISION]
     levels = np.zeros((len(codes), len(names)), np.uint8)
     for factor, name in enumerate(names):
         mine = np.flatnonzero((edges.rule == edges.rules.index(name)) & np.isfinite(edges.bits))

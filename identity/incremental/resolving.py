@@ -169,7 +169,8 @@ class Amending(Run):
         """Evidence and index, which ask nothing of ids."""
         pool, around, found, gone = group.pool, group.around, group.found, group.changes.gone
         if group.left is not None:
-            amend_evidence(own, group.left, found.matching, found.gids, pool.stored().next_rec + len(group.changes.new))
+            following = pool.stored().next_rec + len(group.changes.new)
+            amend_evidence(own, group.left, found.matching, found.gids, group.near.count, following)
         parts = found.gids[parts_of(len(found.gids), found.rows, found.hopeful, found.bound)]
         states = found.gids, pool.of(found.gids)[1], parts
         replace(self.index, con=own).carry_on(replace(self.writer, con=own), group.name, around.renewed, around.rows, gone, states)

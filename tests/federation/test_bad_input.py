@@ -26,7 +26,6 @@ from faker import Faker
 
 import c360
 from connectors.spi.errors import C360Error
-from identity.engines import Engines
 from identity.errors import ContradictoryDecisions, DecisionsFile, ResolveRunning
 from identity.versions.models import in_use
 from identity.versions.store import CrosswalkStore
@@ -150,22 +149,19 @@ def test_two_processes_that_resolve_for_the_first_time_leave_one_model_and_one_s
         assert not project.resolve().models[0].trained and links(project) == before
 
 
-@pytest.mark.parametrize("where", [Engines, CrosswalkStore])
-def test_a_resolve_that_a_power_cut_ends_leaves_what_was(
-    folder: Path, project: c360.Project, monkeypatch: pytest.MonkeyPatch, where: type
-) -> None:
-    """Before its model is in its place, or after that and before the version serves."""
+def test_a_resolve_that_a_power_cut_ends_leaves_what_was(project: c360.Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the version serves: then its model is not in use either (test_killed_resolve kills it before and after)."""
 
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(where, "save" if where is Engines else "publish", cut)
+        patched.setattr(CrosswalkStore, "publish", cut)
         with pytest.raises(KeyboardInterrupt):
             project.resolve()
     assert project.store.current() is None
     report = project.resolve()
-    assert report.version == 1 and report.models[0].trained == (where is Engines)
+    assert report.version == 1 and report.models[0].trained
     before = links(project)
     shutil.rmtree(Path(project.model.state) / "models")
     assert not project.resolve().models[0].trained and links(project) == before, "the model of a version that serves is not lost"

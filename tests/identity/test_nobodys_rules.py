@@ -60,6 +60,22 @@ def test_a_rule_does_not_link_strangers_by_nobodys_value(tmp_path: Path, any_sha
     assert [(rule.rule, rule.nobodys) for rule in told[2] if rule.rule in ("email", "phone")] == [("email", True), ("phone", False)]
 
 
+@pytest.mark.parametrize("count", [20, 120])
+def test_a_rule_of_a_coarser_form_counts_whoever_has_nobodys_value(tmp_path: Path, any_share: None, count: int) -> None:
+    """120 of them are more than a value links, also where others write it so that the model does not know it."""
+    rows = [{**row, "email": None, "phone": "07000111222"} for row in bare(strangers(count, 0, seed=7), "")]
+    people = [*strangers(600, 100), *rows]
+    both = Both(tmp_path, trained(tmp_path, people), {"individual": (MatchRule("phone", (MatchKey("phone", "phone(GB)"),)),)})
+    one, other = ({**row, "email": None, "phone": "+447000111222"} for row in bare(strangers(2, 0, seed=9), ""))
+    world: World = {(SOURCES[i % 2], i): row for i, row in enumerate(people)} | {("crm", 5000): one}
+    both.start(world)
+    both.go_on(world | {("crm", 5001): other})
+    crosswalk = both.little.current()
+    assert crosswalk is not None
+    found = links(crosswalk)
+    assert (found["crm", 5000] == found["crm", 5001]) is (count <= 100)
+
+
 @pytest.mark.parametrize("attribute", ["e0", "p0", "dob", "number"])
 def test_what_is_unlinked_is_what_the_model_leaves_out(attribute: str) -> None:
     kept = [(field, name) for field, name in FIELDS if name in ("g", "f", attribute)]
