@@ -150,7 +150,7 @@ def test_two_processes_that_resolve_for_the_first_time_leave_one_model_and_one_s
 
 
 def test_a_resolve_that_a_power_cut_ends_leaves_what_was(project: c360.Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the version serves: then its model is not in use either (test_killed_resolve kills it before and after)."""
+    """Before the version serves: then its model is not in use either (test_killed kills it before and after)."""
 
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
