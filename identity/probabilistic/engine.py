@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import duckdb
@@ -16,7 +16,7 @@ from identity.clustering import Ints, components
 from identity.errors import ModelMismatch
 from identity.exact_rules import ExactRules
 from identity.incremental.keyrows import KeyRows, KeyRule, key_rows
-from identity.keyed import UInts, keyed, probe
+from identity.keyed import keyed, probe
 from identity.matching import ONE_PER_SOURCE, Edges, FactorBits, Matching, Records, Scored
 from identity.model import AtMost, MatchKey, MatchRule
 from identity.model_use import BlockingYield
@@ -108,8 +108,8 @@ class Probabilistic:
         """Cluster the records. Raises: ModelMismatch, if the frozen model is one for other attributes."""
         frozen = self.settings.trained
         columns, month_first = self._read(records)
-        generic = frozen.known.generic if frozen else known_by_hash(records.con, self.secret, self.generic)
-        with registered(records.con, UNLINKED, self.unlinked(records, rules, generic)):
+        known = frozen.known if frozen else self._learned(records.con, month_first)
+        with registered(records.con, UNLINKED, self.unlinked(records, rules, known)):
             exact = ExactRules(self.secret, unlinked=UNLINKED, once=self.settings.once).match(records, rules, entity, space)
         records.release(limit.key for limit in self.settings.limits.values())
         self.suspect = find_generic(records.con, columns) if frozen else []
@@ -126,8 +126,7 @@ class Probabilistic:
         seen = histogram(levels(records.con, people, factors, found.left, found.right), factors)
         if counts is not None:
             model = train(factors, seen, chance(records.con, people, factors, counts, seen), records.count)
-            known = Known(counted, generic, month_first, probe(records.con, self.secret))
-            frozen = Trained(described(factors), model, records.count, known=known)
+            frozen = Trained(described(factors), model, records.count, known=replace(known, shares=counted))
         assert frozen is not None
         self.trained = frozen
         del people
@@ -165,14 +164,12 @@ class Probabilistic:
         pairs = Candidates(left, right, np.zeros(len(left), np.uint64), ())
         return _scored(pairs, seen, frozen.model.logits(seen.patterns)[seen.of], factors, frozen.model)
 
-    def unlinked(self, records: Records, rules: Sequence[MatchRule], generic: Mapping[str, UInts] | None = None) -> pa.Table:
-        """(rule, rec): which records exact rules do not link, since their values are nobody's: as the frozen model knows, or `generic`
-        (keyed hashes by column)."""
-        known = self._known(records.con) if self.settings.trained else None
-        if generic is None:
-            generic = known.generic if known else {}
-        compared, first = self._compared(records, known) if rules and generic else (records.table, ())
-        return unlinked(records.con, compared, rules, self._fields(records), first, generic, self.secret)
+    def unlinked(self, records: Records, rules: Sequence[MatchRule], known: Known | None = None) -> pa.Table:
+        """(rule, rec): which records exact rules do not link, since their values are nobody's: by what is `known`, or what the frozen model
+        knows."""
+        known = known or self._known(records.con)
+        compared, first = self._compared(records, known)
+        return unlinked(records.con, compared, rules, self._fields(records), first, known.generic, self.secret)
 
     def people(self, records: Records) -> Persons:
         """Some records as the frozen model compares them, told by `columns`. Raises: ModelMismatch."""
@@ -301,6 +298,10 @@ class Probabilistic:
                 hint="train it again: `c360 train`",
             )
         return frozen.known
+
+    def _learned(self, con: duckdb.DuckDBPyConnection, month_first: tuple[str, ...]) -> Known:
+        """What is known of single values before pairs are compared: which are nobody's, and how dates are written."""
+        return Known(generic=known_by_hash(con, self.secret, self.generic), month_first=month_first, probe=probe(con, self.secret))
 
     def _fields(self, records: Records) -> list[tuple[Field, str]]:
         return [(use.field, records.columns[use.key]) for use in self.settings.uses]

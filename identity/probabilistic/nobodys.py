@@ -6,7 +6,7 @@ keyed hash.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -48,10 +48,11 @@ def unlinked(
     `rows` and `fields` are what `prepare` makes its columns of; `known` are the keyed hashes of nobody's values by column.
     """
     identifiers = [field.attribute for field, _ in fields if field.kind is Kind.IDENTIFIER]
-    nobodys: dict[str, Ints] = {}
-    for field, value in fields:
-        column = _COLUMNS.get(field.kind) or (f"id_{identifiers.index(field.attribute)}" if field.kind is Kind.IDENTIFIER else "")
-        if column in known and any(part.attribute == field.attribute for rule in rules for part in rule.parts):
+    asked = {part.attribute for rule in rules for part in rule.parts}
+    values, nobodys = dict(fields), dict[str, Ints]()
+    for field, column in _columns(values, identifiers, known).items():
+        if field.attribute in asked:
+            value = values[field]
             prepared = {"email": _MAILBOX.format(value), "phone": without_trunk(value), "dob": eight_digits(value, month_first)}
             made = prepared.get(column) or letters_and_digits(value)
             found = con.execute(f"SELECT rec, hash({made}) AS h FROM {rows} WHERE {value} IS NOT NULL").fetchnumpy()
@@ -100,7 +101,8 @@ def known_nobodys(con: duckdb.DuckDBPyConnection, trained: Trained, digest: str,
         return Nobodys({}, {})
     tests: dict[str, exp.Expr] = {}
     functions: dict[str, Told] = {}
-    for field, column in _columns(trained, weighed.fields).items():
+    identifiers = [name for name, kind in trained.attributes if kind == Kind.IDENTIFIER]
+    for field, column in _columns(weighed.fields, identifiers, trained.known.generic).items():
         name = f"c360_nobodys_{digest}_{column}"
         functions[name] = Told(trained.known.generic[column], secret, column)
         made = _prepared(field, weighed.normals.get(field.attribute, ""), column)
@@ -118,12 +120,12 @@ def learn(con: duckdb.DuckDBPyConnection, functions: Mapping[str, Told], *, few:
             con.create_function(name, told.of_batch, ["UBIGINT"], "BOOLEAN", type=PythonUDFType.ARROW)
 
 
-def _columns(trained: Trained, fields: Sequence[Field]) -> dict[Field, str]:
-    """The attributes of whose values the model knows some that are nobody's, and by which of its columns."""
-    identifiers = [name for name, kind in trained.attributes if kind == Kind.IDENTIFIER]
+def _columns(fields: Iterable[Field], identifiers: Sequence[str], known: Container[str]) -> dict[Field, str]:
+    """The fields of whose values some are `known` to be nobody's, and by which of the model's columns; `identifiers` are its own, in
+    order."""
     found = {field: _COLUMNS.get(field.kind, "") for field in fields}
     found |= {field: f"id_{identifiers.index(field.attribute)}" for field in fields if field.attribute in identifiers}
-    return {field: column for field, column in found.items() if column in trained.known.generic}
+    return {field: column for field, column in found.items() if column in known}
 
 
 def _prepared(field: Field, own: str, column: str) -> exp.Expr:
