@@ -57,8 +57,7 @@ def amend_evidence(con: duckdb.DuckDBPyConnection, left: Left, found: Matching, 
     """Put into the draft what is known now. `gids[rec]` is the number of a record that was matched anew; there are `count` records by now,
     and `following` is the first number that none has."""
     name, scored, edges = left.name, found.scored, found.edges
-    if edges is None:
-        return
+    assert edges is not None  # the same engine gave evidence when all was matched
     ((text, patterns, odds, combinations),) = con.execute(
         "SELECT document, patterns, odds, combinations FROM new.evidence WHERE name = ?", [name]
     ).fetchall()

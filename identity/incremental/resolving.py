@@ -134,7 +134,7 @@ class Amending(Run):
         with self.con.cursor() as own, ThreadPoolExecutor(1) as beside:
             stored = beside.submit(Stored, self.index, own, name).result
             if entity in self.engines.models:
-                beside.submit(create_nicknames, own)
+                beside.submit(create_nicknames, own)  # what is compared asks for them: they are there by then
             pool = Pool(self.con, group, columns, self.draft.previous, self.index, stored, self.secret, self.progress)
             changes = read_changes(pool)
         here = [d for d in self.decisions if (d.entity, d.space) == (entity, space)]

@@ -4,7 +4,7 @@ DIR/current             "v000007.duckdb 60567552": the file that serves, and its
 DIR/v000007.duckdb      a version; never written again, and its number never given to another
 DIR/plan-000008.duckdb  a version that was planned and does not serve; plan-000008.json tells what it would change (identity.versions.plans)
 DIR/index-000007.duckdb what an incremental resolve upon version 7 builds upon (identity.incremental.record_index)
-DIR/.v000008.tmp        one being written (with DuckDB's log beside it); left by a crash, swept by the next writer
+DIR/.v000008.tmp        one being written; left by a crash, swept by the next writer
 DIR/lock                held while writing
 """
 
