@@ -64,7 +64,7 @@ def _read(project: Project, crosswalk: Crosswalk) -> Learned:
         if secret is None or weighed is None:
             continue
         with suppress(ModelMismatch):
-            found = known_nobodys(project.trusted.own_cursor, load(kept(project.store, digest)), digest, weighed, secret)
+            found = known_nobodys(load(kept(project.store, digest)), digest, weighed, secret)
             functions |= found.functions
             for attribute, test in found.tests.items():
                 before = tests.setdefault(entity, {}).get(attribute)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -34,9 +35,11 @@ def key_for(secret: bytes, purpose: str) -> bytes:
     return hmac.digest(secret, f"keyed hash\x1f{purpose}".encode(), "sha256")[:16]
 
 
-def probe(con: duckdb.DuckDBPyConnection, secret: bytes) -> int:
+@cache
+def probe(secret: bytes) -> int:
     """A number to keep beside keyed hashes: another one later means that they were made by another release's hash()."""
-    found = con.execute("SELECT hash(?, 1::INTEGER, NULL::VARCHAR, ''), hash('')", [_PROBE]).fetchall()[0]
+    with duckdb.connect() as con:
+        found = con.execute("SELECT hash(?, 1::INTEGER, NULL::VARCHAR, ''), hash('')", [_PROBE]).fetchall()[0]
     return int(keyed(np.array(found, np.uint64), secret, "probe")[0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -159,8 +160,11 @@ def streaming(con: duckdb.DuckDBPyConnection, records: RecordSet, progress: Prog
 
 def form(records: RecordSet, key: MatchKey) -> str:
     """SQL: an attribute of what `records` reads, in its normal form."""
-    if key.attribute not in records.attributes:
-        return "NULL::VARCHAR"
+    return _form(key) if key.attribute in records.attributes else "NULL::VARCHAR"
+
+
+@cache
+def _form(key: MatchKey) -> str:
     return normalised(key.normal, exp.column(key.attribute, quoted=True)).sql("duckdb")
 
 

@@ -87,7 +87,7 @@ def resolve(
         run.resolve(records, rules, stored)
         note_models(con, store, engines.findings.used)
         if run.indexing is not None:
-            run.indexing.close(expected(con, records, rules, stored, engines), records)
+            run.indexing.close(expected(records, rules, stored, engines), records)
         done.append(Resolved(con, draft, run.close(started), tuple(run.risky)))
     return done[0].report
 

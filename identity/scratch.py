@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import duckdb
 import pyarrow as pa
@@ -17,15 +18,28 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+_WORKERS: WeakKeyDictionary[duckdb.DuckDBPyConnection, int] = WeakKeyDictionary()
+"""How many statements run side by side in a scratch for few rows."""
+
+
 @contextmanager
-def scratch(memory_limit: str, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB that never spills. Raises: ResolveMemory when the work needs more than `memory_limit`."""
+def scratch(memory_limit: str, threads: int | None = None, *, few: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB that never spills. Raises: ResolveMemory when the work needs more than `memory_limit`.
+
+    With `few` each statement has one thread, and blocks are small: DuckDB gives so many rows to one thread anyway, and its idle ones
+    looking for work take an eighth of all processor time.
+    """
     # preserve_insertion_order stays on: without it DuckDB (1.5 and 2.0) hands over ordered results of many rows out of order
     config = {**LOCKED_DOWN, "memory_limit": memory_limit, "allocator_flush_threshold": "16MiB"}  # give back what is no longer used
     if threads is not None:
         config["threads"] = threads
+    if few:
+        config["default_block_size"] = "16384"
     con = duckdb.connect(":memory:", config=config)
     try:
+        if few:
+            _WORKERS[con] = _threads(con)
+            con.execute("SET threads = 1")
         yield con
     except duckdb.OutOfMemoryException as cause:
         raise ResolveMemory(
@@ -42,18 +56,24 @@ def worker_pool(con: duckdb.DuckDBPyConnection, tasks: int) -> Iterator[ThreadPo
 
     With all its threads for each statement DuckDB's own workers get in the way of ours: both are slower than either alone.
     """
-    ((setting,),) = con.execute("SELECT current_setting('threads')").fetchall()
-    threads = int(setting)
+    ours = _WORKERS.get(con)
+    threads = ours or _threads(con)
     workers = max(min(threads, tasks), 1)
-    if workers > 1:
+    divided = workers > 1 and ours is None
+    if divided:
         con.execute(f"SET threads = {threads // workers:d}")
     pool = ThreadPoolExecutor(workers)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-        if workers > 1:
+        if divided:
             con.execute(f"SET threads = {threads:d}")
+
+
+def _threads(con: duckdb.DuckDBPyConnection) -> int:
+    ((threads,),) = con.execute("SELECT current_setting('threads')").fetchall()
+    return int(threads)
 
 
 def each_beside(con: duckdb.DuckDBPyConnection, items: Sequence[T], work: Callable[[duckdb.DuckDBPyConnection, T], R]) -> dict[T, R]:

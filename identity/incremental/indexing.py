@@ -36,9 +36,7 @@ def group_name(entity: str, space: str) -> str:
     return table_name("g", entity, space)
 
 
-def expected(
-    con: duckdb.DuckDBPyConnection, records: Sequence[RecordSet], rules: Rules, identifiers: Identifiers, engines: Engines
-) -> dict[str, str]:
+def expected(records: Sequence[RecordSet], rules: Rules, identifiers: Identifiers, engines: Engines) -> dict[str, str]:
     """What an index has to agree with to be built upon."""
     ordered = sorted(records, key=lambda r: r.place)
     groups = [key for key, _ in groupby(ordered, key=lambda r: (r.entity, r.space))]
@@ -51,7 +49,7 @@ def expected(
         "model": repr([engines.fingerprint(*group) for group in groups]),
         "set of blocking rules": BLOCKING,
         "layout of the index": _LAYOUT,
-        "way to hash": str(probe(con, engines.secret)),
+        "way to hash": str(probe(engines.secret)),
     }
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in told.items()}
 

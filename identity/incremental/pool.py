@@ -137,7 +137,6 @@ class Pool:
             return
         told = [i for i, records in enumerate(self.group) if records.changed is not None]  # any other was read whole
         found = each_beside(self.con, told, lambda own, i: self._fetch(own, i, lacking))
-        pa.default_memory_pool().release_unused()  # what the streams came in
         self.hold([found.get(i, NOTHING) for i in range(len(self.group))])
         if not among(lacking, self.gids).all():
             raise NoIndex("records went while they were read")

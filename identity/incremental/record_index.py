@@ -27,7 +27,7 @@ from identity.incremental.keyrows import KeyRows
 from identity.incremental.mapped_rows import Arrays, MappedRowsWriter, mapped_rows, seal
 from identity.keyed import UInts
 from identity.scratch import literal, registered
-from identity.versions.schema import STORAGE_VERSION, UNLOGGED, load_encryption
+from identity.versions.schema import STORAGE_VERSION, UNLOGGED, load_encryption, write_meta
 from identity.versions.store import CrosswalkStore, sync
 
 _META = "CREATE TABLE {0}.meta (key VARCHAR, value VARCHAR)"
@@ -94,7 +94,7 @@ class IndexWriter:
             seals = self.rows.close()
             sync(self.rows.path)
             self.rows.path.replace(_beside(self.path))
-        self.con.executemany("INSERT INTO nx.meta VALUES (?, ?)", list({**meta, "rows": json.dumps(seals)}.items()))
+        write_meta(self.con, "INSERT INTO nx.meta", {**meta, "rows": json.dumps(seals)})
         self.con.execute("CHECKPOINT nx; DETACH nx")
         sync(self.draft)
         self.draft.replace(self.path)

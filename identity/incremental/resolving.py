@@ -65,9 +65,9 @@ def incremental(
     current = store.current()
     if current is None or current.key != store.encryption_key:
         raise NoIndex("there is no crosswalk yet" if current is None else "the crosswalk is to be under another key")
-    with scratch(memory_limit, threads) as con, store.write(con, amend=True) as draft:
+    with scratch(memory_limit, threads, few=True) as con, store.write(con, amend=True) as draft:
         assert draft.previous is not None
-        agreed = expected(con, records, rules, stored, engines)
+        agreed = expected(records, rules, stored, engines)
         index = RecordIndex.open(con, store, draft.previous.version, agreed)
         writer = IndexWriter.begin(con, store, draft.version, whole=False)
         run = Amending(con, draft, secret, engines, progress or quiet, decisions, index=index, writer=writer)

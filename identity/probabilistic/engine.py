@@ -167,13 +167,13 @@ class Probabilistic:
     def unlinked(self, records: Records, rules: Sequence[MatchRule], known: Known | None = None) -> pa.Table:
         """(rule, rec): which records exact rules do not link, since their values are nobody's: by what is `known`, or what the frozen model
         knows."""
-        known = known or self._known(records.con)
+        known = known or self._known()
         compared, first = self._compared(records, known)
         return unlinked(records.con, compared, rules, self._fields(records), first, known.generic, self.secret)
 
     def people(self, records: Records) -> Persons:
         """Some records as the frozen model compares them, told by `columns`. Raises: ModelMismatch."""
-        con, known = records.con, self._known(records.con)
+        con, known = records.con, self._known()
         compared, first = self._compared(records, known)
         rows, self.columns = prepared_rows(con, compared, self._fields(records), first)
         return recalled(con, rows, self.columns, self.secret, known)
@@ -278,7 +278,7 @@ class Probabilistic:
         What is known of single values is as in training: then `suspect` are values that by now look like nobody's, and count all the same.
         """
         con, fields = records.con, self._fields(records)
-        known = self._known(con) if self.settings.trained else None
+        known = self._known() if self.settings.trained else None
         compared, first = self._compared(records, known)
         columns = prepare(con, compared, fields, first)
         if known is None:
@@ -288,11 +288,11 @@ class Probabilistic:
         starts = _sources(records)
         return columns, tuple(starts[i] for i in first)
 
-    def _known(self, con: duckdb.DuckDBPyConnection) -> Known:
+    def _known(self) -> Known:
         """What the frozen model knows of single values. Raises: ModelMismatch, if that cannot be told here."""
         frozen = self.settings.trained
         assert frozen is not None
-        if frozen.known.probe != probe(con, self.secret):
+        if frozen.known.probe != probe(self.secret):
             raise ModelMismatch(
                 "the model was trained under another secret, or by a release of DuckDB that hashes differently",
                 hint="train it again: `c360 train`",
@@ -301,7 +301,7 @@ class Probabilistic:
 
     def _learned(self, con: duckdb.DuckDBPyConnection, month_first: tuple[str, ...]) -> Known:
         """What is known of single values before pairs are compared: which are nobody's, and how dates are written."""
-        return Known(generic=known_by_hash(con, self.secret, self.generic), month_first=month_first, probe=probe(con, self.secret))
+        return Known(generic=known_by_hash(con, self.secret, self.generic), month_first=month_first, probe=probe(self.secret))
 
     def _fields(self, records: Records) -> list[tuple[Field, str]]:
         return [(use.field, records.columns[use.key]) for use in self.settings.uses]

@@ -92,12 +92,12 @@ class Nobodys:
     functions: Mapping[str, Told]
 
 
-def known_nobodys(con: duckdb.DuckDBPyConnection, trained: Trained, digest: str, weighed: MatchModel, secret: bytes) -> Nobodys:
+def known_nobodys(trained: Trained, digest: str, weighed: MatchModel, secret: bytes) -> Nobodys:
     """What a model with a `digest` knows of the attributes of its entity, as they are `weighed`.
 
-    Nothing if its hashes were made otherwise than `con` makes them: under another secret, by another release of DuckDB.
+    Nothing if its hashes were made otherwise than here: under another secret, by another release of DuckDB.
     """
-    if not trained.known.generic or trained.known.probe != probe(con, secret):
+    if not trained.known.generic or trained.known.probe != probe(secret):
         return Nobodys({}, {})
     tests: dict[str, exp.Expr] = {}
     functions: dict[str, Told] = {}

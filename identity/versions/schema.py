@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from identity.crosswalk import FORMAT
 from identity.errors import MissingEncryption
-from identity.scratch import literal
+from identity.scratch import literal, registered
 
 # Read by DuckDB 1.4 and later, whichever wrote it; the oldest that encrypts.
 STORAGE_VERSION = "v1.4.0"
@@ -43,7 +45,7 @@ def create(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | Non
     con.execute("SET force_compression = 'uncompressed'")
     con.execute(f"ATTACH {literal(str(path))} AS new ({', '.join(options)})")
     con.execute(_TABLES)
-    con.executemany("INSERT INTO new.meta VALUES (?, ?)", [("format", FORMAT), *meta.items()])
+    write_meta(con, "INSERT INTO new.meta", {"format": FORMAT, **meta})
 
 
 def reopen(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | None, meta: dict[str, str]) -> None:
@@ -54,7 +56,13 @@ def reopen(con: duckdb.DuckDBPyConnection, path: Path, encryption_key: str | Non
         options.append(f"ENCRYPTION_KEY {literal(encryption_key)}")
     con.execute("SET force_compression = 'uncompressed'")
     con.execute(f"ATTACH {literal(str(path))} AS new ({', '.join(options)})")
-    con.executemany("INSERT OR REPLACE INTO new.meta VALUES (?, ?)", list(meta.items()))
+    write_meta(con, "INSERT OR REPLACE INTO new.meta", meta)
+
+
+def write_meta(con: duckdb.DuckDBPyConnection, into: str, meta: Mapping[str, str]) -> None:
+    """What a file says of itself, in one statement: each costs some milliseconds."""
+    with registered(con, "told", pa.table({"key": list(meta), "value": list(meta.values())})):
+        con.execute(f"{into} FROM told")
 
 
 def close(con: duckdb.DuckDBPyConnection) -> None:
