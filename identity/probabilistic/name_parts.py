@@ -34,6 +34,7 @@ _GENERATION = (
     + " ".join(f"WHEN '{ending}' THEN '{number}'" for ending, number in _ENDINGS.items())
     + " END"
 )
+_PLAIN = "REGEXP_FULL_MATCH({0}, '[a-z]+')"
 
 
 def words(full: str) -> str:
@@ -66,18 +67,31 @@ def family_last(words: str) -> str:
 
 def letters(value: str) -> str:
     """Letters only, without accents. Most values are plain letters already, which is quickly seen."""
-    return _quick(value, _letters(f"STRIP_ACCENTS({value})"))
+    return _quick(value, _letters(f"STRIP_ACCENTS({value})"), {})
+
+
+def plain_letters(raw: Mapping[Kind, str]) -> list[str]:
+    """What `name_columns` wants to be told of each row beside its names: whether they are plain letters."""
+    return [f"{_PLAIN.format(name)} AS {told}" for name, told in _told(raw).items()]
+
+
+def _told(raw: Mapping[Kind, str]) -> dict[str, str]:
+    return {raw[kind]: f"plain_{kind}" for kind in (Kind.GIVEN, Kind.FAMILY) if kind in raw}
 
 
 def name_columns(raw: Mapping[Kind, str]) -> dict[str, str]:
-    """The prepared columns that names give; a whole name is there as `words`."""
+    """The prepared columns that names give; a whole name is there as `words`, and what `plain_letters` tells."""
     given, family, middle = raw.get(Kind.GIVEN), raw.get(Kind.FAMILY), raw.get(Kind.MIDDLE)
     full = raw.get(Kind.FULL)
     columns: dict[str, str] = {}
+    told = _told(raw)
     if given or family or full:
         written = [part for part in (given, family, full and f"LOWER({full})", raw.get(Kind.SUFFIX)) if part]
         columns["generation"] = _GENERATION.format(f"concat_ws(' ', {', '.join(written)})")
-    double = family and _quick(family, _double(_family(family)), "NULL")
+        if set(written) == set(told):  # two words are no generation, but where the family name is one
+            none = [*told.values(), *([f"{family} NOT IN ({', '.join(map(repr, _ENDINGS))})"] if family else [])]
+            columns["generation"] = f"CASE WHEN {' AND '.join(none)} THEN NULL ELSE {columns['generation']} END"
+    double = family and _quick(family, _double(_family(family)), told, "NULL")
     if full:
         # where the family name stands elsewhere, a single word is the given name ("name", "surname")
         apart = f" OR words[1] <> STRIP_ACCENTS({family})" if family and not given else ""
@@ -89,10 +103,10 @@ def name_columns(raw: Mapping[Kind, str]) -> dict[str, str]:
         middle = f"COALESCE({middle or 'NULL'}, CASE WHEN len(words) > 2 THEN ARRAY_TO_STRING(words[2:-2], ' ') END)"
     if given:
         plain = f"REGEXP_REPLACE(STRIP_ACCENTS({given}), '{_TITLES}|{_SUFFIX}', '', 'g')"
-        columns["given"] = _quick(given, _letters(plain))
-        columns["given1"] = _quick(given, rf"NULLIF(REGEXP_EXTRACT({plain}, '[{LETTER}]+'), '')")
+        columns["given"] = _quick(given, _letters(plain), told)
+        columns["given1"] = _quick(given, rf"NULLIF(REGEXP_EXTRACT({plain}, '[{LETTER}]+'), '')", told)
     if family:
-        columns["family"] = _quick(family, _letters(_family(family)))
+        columns["family"] = _quick(family, _letters(_family(family)), told)
         columns["double_name"] = double or "NULL"
     if middle:
         columns["middle"] = letters(middle)
@@ -105,8 +119,8 @@ def _family(family: str) -> str:
     return f"REGEXP_REPLACE({plain}, '{_PARTICLES}', '')"
 
 
-def _quick(value: str, odd: str, plain: str = "") -> str:
-    return f"CASE WHEN REGEXP_FULL_MATCH({value}, '[a-z]+') THEN {plain or value} ELSE {odd} END"
+def _quick(value: str, odd: str, told: Mapping[str, str], plain: str = "") -> str:
+    return f"CASE WHEN {told.get(value) or _PLAIN.format(value)} THEN {plain or value} ELSE {odd} END"
 
 
 def _letters(value: str) -> str:

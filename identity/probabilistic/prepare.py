@@ -27,7 +27,7 @@ from identity.probabilistic.alphabet import LETTER
 from identity.probabilistic.dates import eight_digits, sources_month_first
 from identity.probabilistic.kinds import Field, Kind
 from identity.probabilistic.latin import in_latin
-from identity.probabilistic.name_parts import comma_after_family, family_last, letters, name_columns, words
+from identity.probabilistic.name_parts import comma_after_family, family_last, letters, name_columns, plain_letters, words
 from identity.probabilistic.several import MADE_OF, NTH, distinct, named, values_of
 
 TABLE = "prepared"
@@ -112,8 +112,9 @@ def _given(raw: Mapping[Kind, str], kind: Kind) -> list[str]:
 
 
 def _parts(raw: Mapping[Kind, str]) -> str:
-    """Whole names cut into words, once per row."""
-    return f"{words(raw[Kind.FULL])} AS spoken, {family_last('spoken')} AS words" if Kind.FULL in raw else "1 AS one"
+    """What is read of names once per row: whole ones cut into words, and whether the others are plain letters."""
+    whole = [f"{words(raw[Kind.FULL])} AS spoken, {family_last('spoken')} AS words"] if Kind.FULL in raw else []
+    return ", ".join([*whole, *plain_letters(raw), "1 AS one"])
 
 
 def _organisation(raw: Mapping[Kind, str]) -> dict[str, str]:
@@ -155,14 +156,17 @@ def _several(stem: str, values: Sequence[str]) -> dict[str, str]:
 
 def _mailboxes(rows: str, columns: Columns, count: int) -> str:
     """`rows` with what is made of the e-mail addresses, each mailbox once."""
-    parts, boxes, residues, once = [], [], [], []
+    parts, read, boxes, residues, once = [], [], [], [], []
     for i, (nth, email) in enumerate(zip(NTH, named("email", count), strict=False)):
         parts.append(f"SPLIT_PART(SPLIT_PART({email}, '@', 1), '+', 1) AS local{nth}, SPLIT_PART({email}, '@', 2) AS domain{nth}")
+        read.append(f"REGEXP_EXTRACT(local{nth}, '[0-9]+') AS digits{nth}, {_letters_beyond(columns, f'local{nth}')} AS letters{nth}")
         boxes.append(f"{_mailbox(nth)} AS {email}")
-        residues.append(f"{_residue(columns, f'local{nth}')} AS residue{nth}")
+        residues.append(f"{_residue(columns, nth)} AS residue{nth}")
         again = " OR ".join(f"{email} = {before}" for before in named("email", i))
         once += [f"CASE WHEN {again} THEN NULL ELSE {part}{nth} END AS {part}{nth}" for part in MADE_OF["email"] if i]
-    rows = f"SELECT * REPLACE ({', '.join(boxes)}), {', '.join(residues)} FROM (SELECT *, {', '.join(parts)} FROM ({rows}))"
+    passing = ", ".join(f"digits{nth}, letters{nth}" for nth in NTH[:count])
+    rows = f"SELECT *, {', '.join(read)} FROM (SELECT *, {', '.join(parts)} FROM ({rows}))"
+    rows = f"SELECT * EXCLUDE ({passing}) REPLACE ({', '.join(boxes)}), {', '.join(residues)} FROM ({rows})"
     return f"SELECT * REPLACE ({', '.join(once)}) FROM ({rows})" if once else rows
 
 
@@ -175,23 +179,30 @@ def _mailbox(nth: str) -> str:
     )
 
 
-def _residue(columns: Columns, local: str) -> str:
+def _letters_beyond(columns: Columns, local: str) -> str:
+    """The letters of the part before the @, or nothing where they hold a name as it is: most do, which is quickly seen."""
+    letters = f"REGEXP_REPLACE({local}, '[^a-z]+', '', 'g')"
+    held = " ".join(f"WHEN LENGTH({name}) > 2 AND contains({local}, {name}) THEN ''" for name in _names(columns))
+    return f"CASE {held} ELSE {letters} END" if held else letters
+
+
+def _names(columns: Columns) -> list[str]:
+    return [name for name in ("given1", "family") if name in columns]
+
+
+def _residue(columns: Columns, nth: str) -> str:
     """What the part of an e-mail address before the @ says beyond name and birth date: its digits and letters, unless they are of these.
 
     Letters are the name's if they are close to it as people write it in addresses (jsmith, john.smith, smithj), typing mistakes
     in either included.
     """
-    letters = f"REGEXP_REPLACE({local}, '[^a-z]+', '', 'g')"
-    known = [name for name in ("given1", "family") if name in columns]
-    spelled = [f"coalesce({name}, '')" for name in known]
-    if len(known) == 2:
+    letters, digits = f"letters{nth}", f"digits{nth}"
+    spelled = [f"coalesce({name}, '')" for name in _names(columns)]
+    if len(spelled) == 2:
         first, last = spelled
         spelled += [f"{first} || {last}", f"{last} || {first}", f"left({first}, 1) || {last}", f"{last} || left({first}, 1)"]
     similar = " OR ".join(f"jaro_winkler_similarity({letters}, {name}) >= 0.85" for name in spelled)
-    # most addresses hold a name as it is, which is quickly seen
-    held = " OR ".join(f"(LENGTH({name}) > 2 AND contains({local}, {name}))" for name in known)
-    own = f"CASE WHEN {held} THEN '' WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
-    digits = f"REGEXP_EXTRACT({local}, '[0-9]+')"
+    own = f"CASE WHEN LENGTH({letters}) < 3 OR {similar} THEN '' ELSE {letters} END" if spelled else letters
     if "dob" in columns:
         of_birth = "dob", "left(dob, 4)", "dob[3:4]", "dob[5:8]", "dob[7:8] || dob[5:6]"
         digits = f"CASE WHEN {digits} IN ({', '.join(of_birth)}) THEN '' ELSE {digits} END"
