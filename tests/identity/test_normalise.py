@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import duckdb
@@ -147,3 +149,34 @@ def test_a_source_predicate_never_misses(normal: str, text: str) -> None:
 def test_forms_that_no_source_can_look_up(normal: str) -> None:
     """Several spellings are one key: a source that compared its text with the key would miss all but one of them."""
     assert source_predicate(normal, exp.column("v"), exp.Literal.string("1"), ascii_key=True) is None
+
+
+_FIRST_TO_PARSE = """
+import threading
+import sqlglot.dialects.dialect as dialect
+from identity.normalise import normalised
+from sqlglot import exp
+
+found = []
+made = dialect.new_trie
+
+def parse():
+    found.append(normalised("name", exp.column("n")).find(exp.RegexpReplace).args.get("position"))
+
+def meanwhile(*given):
+    if "duckdb" in dialect._Dialect._classes and not found:  # it is being made now
+        other = threading.Thread(target=parse)
+        other.start()
+        other.join()
+    return made(*given)
+
+dialect.new_trie = meanwhile
+parse()
+print(found)
+"""
+
+
+def test_threads_that_are_the_first_to_parse_read_sql_by_all_its_rules() -> None:
+    """A pattern's flag was taken for a position: sqlglot makes a dialect known before it is whole."""
+    done = subprocess.run([sys.executable, "-c", _FIRST_TO_PARSE], capture_output=True, text=True, check=True)
+    assert done.stdout == "[None]\n"
