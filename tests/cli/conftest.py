@@ -21,7 +21,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `c360 init` writes, resolved. Tests only read it."""
     folder = tmp_path_factory.mktemp("sample") / "project"

@@ -15,15 +15,15 @@ from identity.resolve import resolve
 from identity.versions.store import CrosswalkStore
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model trained on so many records that not all of them are compared with all."""
+    """A model trained on so many records that not all of them are compared with all. Tests only read it."""
     return trained(tmp_path_factory.mktemp("trained"), strangers(1500, 300))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models_of_few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model trained on so few that they are."""
+    """A model trained on so few that they are. Tests only read it."""
     return trained(tmp_path_factory.mktemp("few"), strangers(400, 80))
 
 
