@@ -29,7 +29,7 @@ _ROLE = (
     r"|principal|individual|athlete|player|child|visitor|speaker|homeowner|householder|occupant|volunteer|trainee)"
 )
 _TELEPHONE_OF = r"(privat|mobil|geschaft(lich)?|dienst(lich)?|buro|domicile|bureau|prive|werk|casa|trabajo|ufficio|fijo|fixe)"
-AREA = re.compile(rf"(.*_)?(state(_?province)?|province(_state)?|{_AREA})(_(name|code|abbr\w*|id|province))?")
+AREA = re.compile(rf"(.*_)?(state(_?(or_?)?province)?|province(_state)?|{_AREA})(_(name|code|abbr\w*|id|province))?")
 """Areas larger than a town. Where a table has a town or a postal code they repeat it."""
 
 OWNER = re.compile(r"(property_|deed_|land_|vehicle_)?owners?(_names?)?(_1)?")
@@ -54,7 +54,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"(last|first)?_?(updated|modified|created|seen).*|.*_(updated|modified|created)_(at|on|date)|household.*|cluster.*|entity.*"
         r"|unique_id|(.*_)?(uuid|guid)|row(_?(id|num|number|no|nr))?|rec(ord)?_?(id|no|num|number)|id|_?id|index|idx|pk|sk|(primary_|row_"
         r"|record_)?(key|hash)|enterprise_?id|data_?set|source.*|website|web|.*url|homepage|lat|lon|lng|latitude|longitude|fips"
-        r"|last_login|(tax_|survey_|fiscal_)?(year|month|quarter|day)|tax_form",
+        r"|last_login|(tax_|survey_|fiscal_)?(year|month|quarter|day)|tax_form|(is|has|accepts?|do_?not)_.+|stat(e|us)_?code"
+        r"|(.*_)?exp(iry|iration)?_(month|year|date|mm|yy)|card_(brand|type|issuer|country|issue_country|funding)",
     ),
     (
         "identifier",
@@ -83,21 +84,21 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "birth_year",
         r"(.*_)?((date_of_)?(birth|b)_?(year|yr|y)|dob_?(year|yr|y)|(year|yr)_?of_?birth|year_birth|birthday_year)|yob|by|(geburts"
-        r"|geboorte|fodsels|fodelse)(jahr|jaar|ar)|annee_(de_)?naissance|ano_(de_)?naci?mi?e?nto|anno_(di_)?nascita",
+        r"|geboorte|fodsels|fodelse)(jahr|jaar|ar)|annee_(de_)?naissance|year_?birth|anasc|ano_(de_)?naci?mi?e?nto|anno_(di_)?nascita",
     ),
     ("birth_month", r"(.*_)?((date_of_)?(birth|b)_?(month|m)|dob_?(month|m)|month_?of_?birth|month_birth|birthday_month)|mob|bm"),
     ("birth_day", r"(.*_)?((date_of_)?(birth_|b_?)d(ay)?(?<!bday)|dob_?(day|d)|day_?of_?birth|day_birth|birthday_day)|bd"),
     (
         "birth_date",
         r"(.*_)?(date_?(of_?)?birth|birth_?(date|dt|dttm)|dob(_?(date|dt|dttm|iso))?|d_o_b|birth_?day|b_?day|b_?date|dt_?(of_?)?birth)"
-        r"|born|birth|geburts(datum|tag)|geb_?(datum|dat)|(date_?(de_?)?)?naissance|date_?naiss|(fecha_?(de_?)?)?nacimiento|fecha_?nac"
+        r"|dob_?(yyyy_?mm_?dd|ddmmyyyy|mmddyyyy)|born|birth|geburts(datum|tag)|geb_?(datum|dat)|(date_?(de_?)?)?naissance|date_?naiss|(fecha_?(de_?)?)?nacimiento|fecha_?nac"
         r"|data_?(di_?)?nascita|(data_?(de_?)?)?nascimento|data_?nasc|dt_?nasc|geboortedatum|data_urodzenia|fodsels(dato|dag)"
         r"|fodelse(datum|dag)|data_rozhdeniya"
         r"|chu_sheng_(ri_qi|nian_yue)|sheng_ri|sheng_nian_yue_ri|saeng_nyeon_wol_il",
     ),
     (
         "age",
-        r"(.*_)?age(_(at|in|years?|yrs)(_.*)?)?|(.*_)?(alter|edad|idade|leeftijd|wiek)"
+        r"(.*_)?age(_?in_?years|_(at|in|years?|yrs)(_.*)?)?|(.*_)?(alter|edad|idade|leeftijd|wiek)"
         r"|nian_ling|na_i|vozrast",
     ),
     (
@@ -107,7 +108,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "email",
-        r"(.*_)?(e_?mail|eml)(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business|privat"
+        r"(.*_)?(e_?mail|eml)(_?\d)?(_?addr(ess)?)?(_?\d)?(_(home|work|primary|personal|private|other|business|privat"
         r"|value))?|e?_?mail(_?id)?"
         r"|(.*_)?correo(_electronico)?|(.*_)?(courriel|epost|e_post|(e_?)?mail_?adress?e?s?|adresse_e?_?mail|pochta)"
         r"|(dian_zi_)?you_(xiang|jian)|meru(adoresu)?|ime_il",
@@ -115,7 +116,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "phone",
         rf"(.*_)?(phone|tele?phone|mobile(_?phone)?|cell(_?phone)?|tel|msisdn|whatsapp)(_?{_NO})?(_?\d)?(_(home|work|mobile|cell"
-        rf"|primary|main|day|evening|other|value|{_TELEPHONE_OF}|{_NO}))?|contact_?{_NO}|telefon(nummer|o|e)?(_?\d)?(_{_TELEPHONE_OF})?"
+        rf"|primary|main|day|evening|other|value|{_TELEPHONE_OF}|{_NO}))?|(contact|mob|cell)_?{_NO}|telefon(nummer|o|e)?(_?\d)?(_{_TELEPHONE_OF})?"
         r"|tele?foon(nummer)?|handy(nummer)?"
         r"|mobil(nummer|telefon)?|celular|cellulare|movil|portable|komorka"
         r"|dian_hua(_hao_ma|_fan_hao)?|shou_ji(_hao(_ma)?)?|jeon_hwa(_beon_ho)?|hyu_dae_pon",
@@ -123,13 +124,13 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "identifier",
         rf".*(ssn|soc_sec|social_security|passport|licen[cs]e|national|personal)_?(id|{_NO})?|(.*_)?(tax|nhs|nino|vat|lei)_?(id|{_NO})?"
-        r"|(last_?4_?)?ssn(_?last)?(_?4)?|drivers|(.*_)?(mrn|npi|ncid|tin|ein)|(.*_)?(voter_reg|medicare|medicaid|member(ship)?"
+        r"|(last_?4_?)?ssn(_?last)?(_?4)?|drivers|(.*_)?(mrn(_id)?|npi|ncid|tin|ein|empi)|(.*_)?(voter(_reg(istration)?)?|chi|hospital|frequent_flyer|ff|medicare|medicaid|member(ship)?"
         rf"|loyalty|insurance|policy|student|pupil|matriculation)_?(card|{_NO}|id)(_{_NO})?"
         r"|(.*_)?(iban|user_?name|login(_name)?|screen_name)"
         rf"|(bank_|account_|acct_)+{_NO}|bank_account|credit_card(_{_NO})?|card_{_NO}|(vehicle_|car_)?(licen[cs]e_)?plate(_{_NO})?"
         rf"|vehicle_reg(istration)?(_{_NO})?|vin|(national_|citizen_|personal_|identity_|identification_)?(id_?(card"
         rf"|{_NO}|document)|identification)(_{_NO})?|(citizen|identity)_{_NO}|dni|nif|nie|curp|rfc|cpf|bsn|pesel|nir|codice_fiscale"
-        r"|person_?nummer|cpr|ahv(_nr)?|aadhaa?r(_.*)?|cedula|snils|emirates_id|steuer_?(id|nummer)"
+        r"|(codice_|numero_)?tessera|person_?nummer|cpr|ahv(_nr)?|aadhaa?r(_.*)?|cedula|snils|emirates_id|steuer_?(id|nummer)"
         r"|shen_fen_zheng(_hao(_ma)?)?|inn",
     ),
     (
@@ -145,7 +146,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "full_name",
-        rf"{_ROLE}?_?names?(_full|_1)?|(customer|patient|passenger|guest|donor|contributor|claimant|(policy|account|card)_?holder|payee"
+        rf"{_ROLE}?_?names?(_full|_1)?|name_on_card|(customer|patient|passenger|guest|donor|contributor|claimant|(policy|account|card)_?holder|payee"
         r"|beneficiary|counter_?party|author|inventor|athlete|player)|.*_name_full|(.*_)?full_?name|first_and_(sur|last)_?name|nombre_completo"
         r"|(first|fore|given)_?names?_(and_)?(sur|last|family)_?name|names?_(first|given)_(last|family|surname)|prenoms?_(et_)?nom"
         r"|nome_(e_)?cognome|nombres?_(y_)?apellidos?|nome_e_sobrenome|(vorname|vor)_(und_)?(nach)?name|voornaam_(en_)?achternaam"
@@ -154,14 +155,14 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "family_name",
-        rf"{_ROLE}_(last|family)|(.*_)?((sur|last|family|fam|l)_?_?name(_?c?_?1)?|surname(_?1)?|lname(_c1)?|name_last|(first_)?surname)|nm_last|last|family"
+        rf"{_ROLE}_(last|family)|(.*_)?((sur|last|family|fam|l)_?_?name(_?c?_?1)?|surname(_?1)?|lname(_c1)?|name_(last|family)|(first_)?surname)|sname|nm_last|last|family"
         r"|(nach|familien|zu)name|nom(_de_famille|_usuel)?|(primer_)?apellidos?(_?1|_paterno)?|cognome|sobrenome|achternaam|nazwisko"
         r"|(etter|efter|slekts)na[mv]n|familiya"
         r"|xing(_shi)?|seong",
     ),
     (
         "given_name",
-        rf"{_ROLE}_(first|given)|(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_first)|nm_first|(first_?name|given_?name|forename|prenom|vorname)_[sn]|forename|first|given|vornamen?"
+        rf"{_ROLE}_(first|given)|(.*_)?((first|given|fore|christian|f)_?_?names?(_?c?_?1)?|fname(_c1)?|name_(first|given))|nm_first|(first_?name|given_?name|forename|prenom|vorname)_[sn]|forename|first|given|vornamen?"
         r"|prenoms?|(primer_)?nombres?(_?1)?(_de_pila)?|nome|voorna(am|men)|roepnaam|imie|(for|fore)na[mv]n|imya"
         r"|ming",
     ),
@@ -172,36 +173,36 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "street",
-        r"(.*_)?(addr(ess)?_?(line)?_?1|street(_?(name|addr(ess)?|line))?(_?1)?|strasse(n_?name|_?(und_)?(haus_?)?(nummer|nr))?)|calle|rue|via|rua|straat(naam)?"
+        r"(.*_)?(addr?(ess)?_?\d?_?(line)?_?1|street(_?(name|addr(ess)?|line))?(_?1)?|st_?name|strasse(n_?name|_?(und_)?(haus_?)?(nummer|nr))?)|calle|rue|via|rua|straat(naam)?"
         r"|ulica|gat(a|uadress)|ulitsa",
     ),
     ("ignored", r"(ip|mac|web|wallet)_?addr(ess)?|addr(ess)?_?(type|id|since)"),
     (
         "address",
-        r"(.*_)?addr(ess)?(_(full|text|raw|string))?|anschrift|adresse|direccion|domicilio|indirizzo|endereco|adres|adress"
+        r"(.*_)?addr(ess)?(_(full|text|raw|string))?|full_address_line|anschrift|adresse|direccion|domicilio|indirizzo|endereco|adres|adress"
         r"|de_zhi|zhu_suo|ju_so",
     ),
     ("ignored", r"(.*_)?zip_?(code)?_?(plus)?_?4|.*zip_?(code)?_?(ext|plus).*"),
     (
         "postcode",
-        r"(.*_)?(post_?_?code|postal(_?code)?|zip(_?code)?_?5?|plz|pin_?code|eircode)(_\w+)?|postleitzahl|(codigo|code"
+        r"(.*_)?(post_?_?code|postal(_?code)?|zip(_?code)?_?[59]?|plz|pin_?code|eircode)(_\w+)?|postleitzahl|(codigo|code"
         r"|codice)_postale?|cep|cap|cp|postnummer|postnr|kod_pocztowy|indeks"
         r"|you_(zheng_)?bian(_ma|_fan_hao)?|upyeon_beon_ho",
     ),
     (
         "city",
-        r"(.*_)?(city|town|suburb|locality|place|municipality|ort|village|hometown|town_city)(_?name)?|(wohn)?ort|stadt|ville|commune"
+        r"(.*_)?(city|town|suburb|locality|place|municipality|ort|village|hometown|town_city|muni)(_?name)?|(wohn)?ort|stadt|ville|commune"
         r"|ciudad|localidad|municipio|poblacion|cidade|comune|citta|(woon)?plaats|miasto|miejscowosc|poststed|gorod"
         r"|cheng_shi|shi_qu_ting_cun|do_si",
     ),
     (
         "gender",
-        r"(.*_)?(sex|gender)(_code|_identity|_at_birth)?|geschlecht|sexo?|genero|genre|sexe|sesso|geslacht|plec|kj?on|pol|m_f"
+        r"(.*_)?(sex|gender)(_?code|_c|_identity|_at_birth)?|geschlecht|sexo?|genero|genre|sexe|sesso|geslacht|plec|kj?on|pol|m_f"
         r"|xing_bie|seong_byeol",
     ),
     (
         "ignored",
-        r".*(_type|_country|_state|_region|_role|_key|status|amount|category|date|time|unit.*|flag)|(is|has)_.+|timestamp|registr_dt"
+        r".*(_type|_country|_state|_region|_role|_key|status|amount|category|date|time|unit.*|flag)|timestamp|registr_dt"
         r"|(.*_)?(wages?|salary|income|balance|revenue|expenses|score|notes?|comments?|remarks?|price|cost|currency|token|user_agent)"
         r"|ip(_?v[46])?|(session|request|transaction|tx|order|invoice|payment|receipt|basket|cart)_?(id|number|no|nr)|utm_.+"
         r"|opt_?(in|out)(_.+)?",

@@ -26,6 +26,8 @@ _ASIDE = r"\(.*?\)|\[.*?\]|\".*?\"|“.*?”|[,\s]\s*(?:nee|geb\.?|geborene?|for
 _CAPITALS = r"^\s*((?:\p{Lu}[\p{Lu}''’-]*\s+)*\p{Lu}[\p{Lu}''’-]{2,})\s+(\p{Lu}\p{Ll}.*)$"
 _TICKET = r"^\s*(\p{Lu}[\p{Lu}''’ -]*)[/^](\p{Lu}[\p{Lu}''’ .^-]*)$"
 """As tickets have it: SMITH/JOHN MR; and as hospitals do: SMITH^JOHN^A."""
+_PARTICLE_FIRST = r"^\s*((?i:(?:v[ao]n|vom|de|del|zu|zum|zur|af|ter|ten)\s+(?:(?:de[nrs]?|het|la|las|los|t)\s+)*)[^\s,]+)\s+([^\s,]+)\s*$"
+"""No given name is before a particle: van der Berg Jan. (Van Morrison has none behind him.)"""
 _TITLE_LAST = rf"([{LETTER}.,])\s+(?:mr|mrs|ms|miss|mstr|mx|dr|prof)\.?\s*$"
 _SUFFIX = r"[,\s]+(jr|sr|junior|senior|i|ii|iii|iv)\.?\s*$"
 _ENDINGS = {"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "ii": 2, "iii": 3, "iv": 4}
@@ -41,6 +43,7 @@ def words(full: str) -> str:
     """The words of a whole name (in its own case) in the order given, middle, family; no titles, degrees, particles and asides."""
     turned = rf"CASE WHEN REGEXP_MATCHES({full}, '{_CAPITALS}') THEN REGEXP_REPLACE({full}, '{_CAPITALS}', '\2 \1') ELSE {full} END"
     turned = rf"REGEXP_REPLACE({turned}, '{_TICKET}', '\1, \2')"
+    turned = rf"REGEXP_REPLACE({turned}, '{_PARTICLE_FIRST}', '\1, \2')"
     plain = f"REGEXP_REPLACE(LOWER(STRIP_ACCENTS({turned})), '{_ASIDE}', ' ', 'g')"
     plain = rf"REGEXP_REPLACE({plain}, '{_TITLE_LAST}', '\1')"
     undecorated = rf"REGEXP_REPLACE({plain}, '{_DEGREES}', '\1')"
@@ -52,7 +55,7 @@ def words(full: str) -> str:
 def comma_after_family(full: str) -> str:
     """A whole name that begins with the family name, as if there were a comma behind that: SMITH JOHN A is "SMITH, JOHN A"."""
     first = rf"^\s*(?:(?i:{_TITLE})\b[.\s]+)?((?:(?i:{_PARTICLE})\b[.\s''’-]+)*[^\s,]+)\s+([^,]+)$"
-    return rf"REGEXP_REPLACE({full}, '{first}', '\1, \2')"
+    return rf"REGEXP_REPLACE(REGEXP_REPLACE({full}, '{first}', '\1, \2'), '^\s*([^\s,]+)\s*$', '\1,')"
 
 
 def family_last(words: str) -> str:
@@ -93,13 +96,17 @@ def name_columns(raw: Mapping[Kind, str]) -> dict[str, str]:
             columns["generation"] = f"CASE WHEN {' AND '.join(none)} THEN NULL ELSE {columns['generation']} END"
     double = family and _quick(family, _double(_family(family)), told, "NULL")
     if full:
-        # where the family name stands elsewhere, a single word is the given name ("name", "surname")
-        apart = f" OR words[1] <> STRIP_ACCENTS({family})" if family and not given else ""
-        given = f"COALESCE({given or 'NULL'}, CASE WHEN len(words) > 1{apart} THEN words[1] END)"
+        # a single word is a given name (who signs up writes "Ann"), unless a title is before it, or it is said elsewhere which it is
+        alone = rf"NOT REGEXP_MATCHES(LOWER({full}), '{_TITLES}|,\s*$')"
+        if family:
+            alone += f" AND words[1] IS DISTINCT FROM STRIP_ACCENTS({family})"
+        if given:
+            alone += f" AND coalesce(words[1] = STRIP_ACCENTS({given}), true)"
+        given = f"COALESCE({given or 'NULL'}, CASE WHEN len(words) > 1 THEN words[1] WHEN {alone} THEN words[1] END)"
         # of several family names, or a middle and a family name, which is which cannot be seen
         further = _double("ARRAY_TO_STRING(words[2:], ' ')")
         double = f"COALESCE({double or 'NULL'}, {further})"
-        family = f"COALESCE({family or 'NULL'}, words[-1])"
+        family = f"COALESCE({family or 'NULL'}, CASE WHEN len(words) > 1 THEN words[-1] WHEN NOT ({alone}) THEN words[-1] END)"
         middle = f"COALESCE({middle or 'NULL'}, CASE WHEN len(words) > 2 THEN ARRAY_TO_STRING(words[2:-2], ' ') END)"
     if given:
         plain = f"REGEXP_REPLACE(STRIP_ACCENTS({given}), '{_TITLES}|{_SUFFIX}', '', 'g')"

@@ -100,6 +100,9 @@ def _by_kind(fields: Sequence[tuple[Field, str]]) -> dict[Kind, str]:
             found.setdefault(Kind.FULL, []).append(comma_after_family(column))
         else:
             found.setdefault(field.kind, []).append(column)
+    whole = found.get(Kind.FULL, [])
+    if len(whole) > 1:  # who is "Ann" in one and "Ann Smith" in another is Ann Smith
+        found[Kind.FULL] = [*(rf"CASE WHEN regexp_matches({name}, '\S\s+\S') THEN {name} END" for name in whole), *whole]
     return {kind: _first(columns) for kind, columns in found.items()}
 
 

@@ -39,6 +39,8 @@ show only twins: in a table in which nobody is twice these would be all that loo
 MOST_TOGETHER = 1.5
 """So many times as often as if they knew nothing of each other do both parts of a joint factor agree by chance, as far as no other factor
 tells which of those pairs are one person. (Among real voters, whose names are known to go together, it is no more than once.)"""
+NAMESAKES = 0.03
+"""So many pairs of a household, at most, have one given name, for each that has two: fathers and sons."""
 TOLD = 0.01
 """Of more pairs than this both values are known, or the factor tells nothing apart: hardly anybody has a "Jr." in their name."""
 OF_A_FAMILY = 0.3
@@ -138,6 +140,7 @@ class _Learner:
         self._told_apart = any(factor.household is not Household.FREE and known[f] for f, factor in enumerate(factors))
         self._matches, self._mates = 0.3 * records, 0.1 * records if self._told_apart else HARDLY_ANY
         self._least_mates = HOUSEHOLDS * records if any(factor.household in _BY_GIVEN_NAME for factor in factors) else HARDLY_ANY
+        self._namesakes = _namesakes(factors, seen.patterns)
         self._prior_own = max(PRIOR, PRIOR_OWN * records)
 
     def model(self) -> Model:
@@ -147,6 +150,8 @@ class _Learner:
     def learn(self, weights: Floats) -> None:
         """Count the levels of each class anew, each pair by its weight in the class."""
         match, household, random = weights
+        moved = self._namesakes_too_many(household * self._counts)
+        match, household = match + moved * household, (1 - moved) * household
         of_match, of_household = match * self._counts, household * self._counts
         self._mates = max(float(of_household.sum()), self._least_mates) if self._told_apart else HARDLY_ANY
         in_doubt = self._counts * (1 - random * np.maximum(1 - 2 * match, 0) ** 2)  # all but what is surely of strangers
@@ -162,6 +167,15 @@ class _Learner:
         learned = [_within(mates[f] + PRIOR * before, self._groups[f]) for f, before in enumerate(self._household)]
         self._random = _random(self._chance, taken, doubted, self._expected, self._groups, self._factors)
         self._household = self._tied(learned)
+
+    def _namesakes_too_many(self, of_household: Floats) -> Floats:
+        """Of each pattern the share of a household's pairs that must be matches: a household seldom has two of one given name.
+
+        Else one person's records that differ in what is not known to tell people apart (two cards, two orders) would be a household's.
+        """
+        namesakes, others = self._namesakes
+        found, usual = of_household[namesakes].sum(), NAMESAKES * of_household[others].sum()
+        return np.where(namesakes, max(1 - usual / max(found, 1e-12), 0.0), 0.0)
 
     def _of_matches(self, f: int, pairs: Floats) -> Floats:
         """The match's table of a factor, from the pairs of matches at each level. Where given names tell people apart, matches seldom have
@@ -206,6 +220,19 @@ def _of_families(factors: Sequence[Factor], seen: Histogram) -> list[Factor]:
             if seen.counts[same & apart].sum() > OF_A_FAMILY * seen.counts[same].sum():
                 found.append(factor)
     return found
+
+
+def _namesakes(factors: Sequence[Factor], patterns: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which patterns are of pairs of one given name whom nothing else tells apart that is known to; and which of two given names."""
+    same, other, apart = (np.zeros(len(patterns), bool) for _ in range(3))
+    for f, factor in enumerate(factors):
+        if factor.joint is not None and factor.household in _BY_GIVEN_NAME:
+            given = np.where(patterns[:, f] < factor.joint.first * factor.joint.second, patterns[:, f] // factor.joint.second, 0)
+            same |= (given > 0) & (given <= factor.joint.same[0])
+            other |= given > factor.joint.same[0]
+        elif factor.household is Household.RANDOM and not factor.own:  # one may have two cards, two passports
+            apart |= patterns[:, f] == len(factor.levels) - 1
+    return same & ~apart, other
 
 
 def _agreeing(factors: Sequence[Factor], patterns: npt.NDArray[np.uint8]) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:

@@ -17,6 +17,8 @@ MOSTLY = 0.8
 _GIVEN_NAMES = 0.2
 """Of second words so many are known given names, and twice as often as first words: then family names come first. Most lists of
 names in Western order have one in two among the first words."""
+_REPEATED = 0.5
+"""Of the values of a column so many must be the name of the record's person for it to be a name of theirs."""
 _GROWN = 15
 """Birth dates are spread over more years than dates of what happened to customers; between the fifth and the last fifth in a hundred."""
 
@@ -37,7 +39,26 @@ def kinds_by_values(con: duckdb.DuckDBPyConnection, table: str, columns: Sequenc
         found |= dict.fromkeys(whole, Kind.GIVEN)
     found |= {name: Kind.FAMILY_FIRST for name in whole if name not in found and _family_first(con, table, name)}
     kinds = named | found
-    return found | {name: kind for name in columns if kinds.get(name) is Kind.TEXT and (kind := _looks(con, table, name, kinds.values()))}
+    spoken = _name(kinds)
+    texts = [name for name in columns if kinds.get(name) is Kind.TEXT]
+    found |= {name: Kind.FULL for name in texts if spoken and _repeats(con, table, name, spoken)}
+    return found | {name: kind for name in texts if name not in found and (kind := _looks(con, table, name, kinds.values()))}
+
+
+def _name(kinds: Mapping[str, Kind]) -> str:
+    """The expression of a person's whole name, of a table with columns of `kinds`; "" if there is none."""
+    parts = [next((name for name, kind in kinds.items() if kind is part), "") for part in (Kind.FULL, Kind.GIVEN, Kind.FAMILY)]
+    if parts[0]:
+        return identifier(parts[0])
+    return f"{identifier(parts[1])} || ' ' || {identifier(parts[2])}" if parts[1] and parts[2] else ""
+
+
+def _repeats(con: duckdb.DuckDBPyConnection, table: str, column: str, spoken: str) -> bool:
+    """Whether a column mostly says the name once more, where both are there: who is on a card is who pays with it."""
+    known = f"trim({identifier(column)}) <> '' AND trim({spoken}) <> ''"
+    same = f"lower(trim({identifier(column)})) = lower(trim({spoken}))"
+    ((share,),) = con.execute(f"SELECT avg(({same})::INT) FROM {table} WHERE {known}").fetchall()
+    return share is not None and share > _REPEATED
 
 
 def _halves_of_names(con: duckdb.DuckDBPyConnection, table: str, named: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -60,7 +81,7 @@ def _family_first(con: duckdb.DuckDBPyConnection, table: str, column: str) -> bo
     """Whether most whole names have the family name first (SMITH JOHN), by given names that are known."""
     create_nicknames(con)
     known = ", ".join(f"avg((w[{nth}] IN (SELECT name FROM {NAMES}))::INT)" for nth in (1, 2))
-    rows = f"SELECT {words(identifier(column))} AS w FROM {table}"
+    rows = f"SELECT {words(identifier(column))} AS w FROM {table} WHERE NOT contains({identifier(column)}, ',')"  # a comma tells by itself
     ((first, second),) = con.execute(f"SELECT {known} FROM ({rows}) WHERE len(w) > 1").fetchall()
     return second is not None and second > _GIVEN_NAMES and second > 2 * first
 

@@ -55,6 +55,18 @@ def test_given_names_that_are_known_tell_which_comes_first(tmp_path: Path, names
     assert list(evaluate(path, "truth").fields.values()) == [kind]
 
 
+def test_a_comma_tells_the_order_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("truth;name\n1;Smith, John\n2;Doe, Mary\n3;Miller, Paul\n4;Walker William\n5;Jones Sarah\n")
+    assert list(evaluate(path, "truth").fields.values()) == ["family_first_name"]
+
+
+def test_who_is_on_the_card_is_who_pays(tmp_path: Path) -> None:
+    path = tmp_path / "payers.csv"
+    path.write_text("truth,name,card_name,card\n1,Ann Smith,ANN SMITH,Visa\n2,Mary,Mary Jones,Visa\n3,Paul Miller,paul miller,Visa\n")
+    assert evaluate(path, "truth").fields == {"name": "full_name", "card_name": "full_name", "card": "text"}
+
+
 def test_a_name_of_one_word_is_the_given_name(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_text("truth,name,phone\n" + "".join(f"{t},{first},555123456{t}\n" for t, first, _ in PEOPLE))

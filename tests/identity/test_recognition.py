@@ -13,39 +13,45 @@ from identity.probabilistic.kinds import Field, Kind, kind_of, recognise
 from identity.probabilistic.prepare import TABLE, prepare
 
 CALLED = {
-    Kind.GIVEN: "first_name FirstName fname fname_c1 givenname forenames first_names patient_first_name billing_first_name student_first "
+    Kind.GIVEN: "first_name FirstName fname fname_c1 givenname forenames first_names patient_first_name billing_first_name "
+    "student_first name_given "
     "legal_first_name nm_first FIRST Vorname nombre nombres prénom nome voornaam imie fornavn förnamn имя",
     Kind.MIDDLE: "middle_initial midl_name mname mi MIDDLE second_name отчество",
-    Kind.FAMILY: "last_name surname lname lname_c1 familyName patient_last_name nm_last LAST Nachname Familienname apellido apellidos "
+    Kind.FAMILY: "last_name surname lname lname_c1 familyName patient_last_name nm_last LAST Nachname Familienname sname "
+    "name_family apellido apellidos "
     "apellido_paterno primer_apellido nom nom_de_famille cognome sobrenome achternaam nazwisko etternavn efternamn фамилия",
     Kind.FULL: "name names full_name first_and_surname customer_name patient_name ContactName NAME_FULL nombre_completo "
-    "passenger_name contributor_name account_holder author counterparty ship_to_name",
+    "passenger_name contributor_name account_holder name_on_card author counterparty ship_to_name",
     Kind.SUFFIX: "SUFFIX name_suffix name_sufx_cd name_suffix_lbl pat_suffix",
     Kind.ORGANISATION: "company CompanyName employer employer_name organisation business_name AccountName Firma empresa",
     Kind.BIRTH_DATE: "dob DOB birth_date BIRTHDATE dateOfBirth DateOfBirth date_birth patient_dob bday birth_dt born Geburtsdatum "
     "fecha_nacimiento fecha_de_nacimiento date_de_naissance data_di_nascita data_nascimento geboortedatum fødselsdato",
-    Kind.BIRTH_YEAR: "by byear birth_year yob yearofbirth year_of_birth dob_year dob_y Geburtsjahr",
+    Kind.BIRTH_YEAR: "by byear birth_year yob yearofbirth year_of_birth dob_year dob_y yearbirth Geburtsjahr",
     Kind.BIRTH_MONTH: "bm bmonth birth_month month_of_birth dob_month",
     Kind.BIRTH_DAY: "bd birth_day day_of_birth dob_day",
-    Kind.AGE: "age birth_age age_at_year_end Alter edad",
-    Kind.EMAIL: "email e-mail EmailAddress email1 email_2 work_email primary_email email_primary correo courriel E_MAIL",
-    Kind.PHONE: "phone PHONE2 phone1 phone_number home_phone phone_home cellphone mobile_no full_phone_number contact_number tel1 Telefon "
+    Kind.AGE: "age birth_age age_at_year_end ageinyears Alter edad",
+    Kind.EMAIL: "email e-mail EmailAddress email1 email_2 work_email primary_email email_primary E-mail_2_Address correo courriel E_MAIL",
+    Kind.PHONE: "phone PHONE2 phone1 phone_number home_phone phone_home cellphone mobile_no full_phone_number contact_number "
+    "mob_no tel1 Telefon "
     "Telefonnummer Handy teléfono celular móvil téléphone",
-    Kind.STREET: "street address1 address_line_1 res_street_address mail_addr1 mailing_address_street_name street_name MailingStreet "
+    Kind.STREET: "street address1 address_line_1 res_street_address mail_addr1 mailing_address_street_name street_name "
+    "MailingStreet address1_line1 ADD_LINE_1 "
     "Straße calle rue straat",
     Kind.ADDRESS: "address full_address mailing_address Anschrift dirección endereço adres",
     Kind.HOUSE_NUMBER: "house_num street_number house_no mailing_address_street_number Hausnummer huisnummer",
-    Kind.POSTCODE: "zip zip5 zip_code postcode PostalCode postcode_fake pincode PLZ code_postal código_postal",
+    Kind.POSTCODE: "zip zip5 zip_code postcode PostalCode postcode_fake pincode zip9 PLZ code_postal código_postal",
     Kind.CITY: "city suburb town res_city_desc mail_city Ort Stadt Wohnort ville ciudad città woonplaats miasto",
-    Kind.GENDER: "sex gender sex_code gender_code Geschlecht sexo género geslacht",
+    Kind.GENDER: "sex gender gendercode sex_code gender_code Geschlecht sexo género geslacht",
     Kind.IDENTIFIER: "ssn SOC_SEC ssn4 soc_sec_id medicare_no mrn voter_reg_num passport_number dni curp codice_fiscale bsn pesel "
-    "username iban account_number student_id licence_plate card_number hashed_email email_sha256 sha256_phone_number phone_hash",
+    "username iban account_number student_id licence_plate card_number voter_id PAT_MRN_ID frequent_flyer_number tessera "
+    "hashed_email email_sha256 sha256_phone_number phone_hash",
     Kind.TEXT: "occupation birth_place BIRTHPLACE birth_state country_of_birth maiden_name mothers_maiden_name father_name "
     "alias_first_name spouse_first_name emergency_contact_name segundo_apellido apellido_materno race_desc job_title nickname school_name "
     "product_name teacher_name",
     Kind.IGNORED: "id row_num uuid tax_year year wages employer_id employer_street_name employer_city employer_zipcode employer_phone "
     "spouse_ssn emergency_contact_phone state_cd county_desc zip4 street_type_cd unit_number created_at is_active website "
-    "email_verified phone_type customer_uuid session_id order_number ip utm_campaign opt_in price",
+    "email_verified phone_type customer_uuid session_id order_number ip utm_campaign opt_in price HasOptedOutOfEmail DoNotCall "
+    "address1_stateorprovince card_exp_month statecode",
 }
 
 
@@ -186,6 +192,7 @@ def test_a_name_beside_a_surname_is_the_given_name() -> None:
     both = (Kind.FULL, Kind.FAMILY)
     assert prepared(both, [("Ada", "lovelace"), ("Ada Lovelace", "lovelace"), ("Lovelace", "lovelace")], "given") == ["ada", "ada", None]
     assert prepared((Kind.FULL, Kind.GIVEN), [("Müller", "anna")], "family") == ["muller"]
+    assert prepared((Kind.FULL, Kind.GIVEN, Kind.FAMILY), [("Müller", None, "müller"), ("Anna", None, "müller")], "given") == [None, "anna"]
 
 
 def test_a_suffix_of_its_own_tells_generations_apart() -> None:
@@ -200,3 +207,30 @@ def test_a_birth_year_counts_where_there_is_no_birth_date() -> None:
 def test_an_age_counts_where_there_is_no_birth_date() -> None:
     assert prepared([Kind.AGE], [("42",), ("42.0",), ("7 years",), ("431",), ("n/a",), (None,)], "age") == [42, 42, 7, None, None, None]
     assert prepared([Kind.AGE, Kind.BIRTH_DATE], [("42", "1980-01-01")], "dob") == ["19800101"]
+
+
+def test_a_single_word_is_a_given_name_unless_a_title_is_before_it() -> None:
+    names = [("Ann",), ("Ms Smith",), ("Ann Smith",)]
+    assert prepared([Kind.FULL], names, "concat_ws(' ', coalesce(given, '?'), coalesce(family, '?'))") == ["ann ?", "? smith", "ann smith"]
+
+
+def test_of_several_whole_names_one_of_more_words_counts() -> None:
+    assert prepared([Kind.FULL, Kind.FULL], [("Ann", "Ann Smith"), ("Ann Smith", "A Smith"), (None, "Ann")], "family") == [
+        "smith",
+        "smith",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "given", "family"),
+    [
+        ("van der Berg Jan", "jan", "berg"),
+        ("von Arnim Bettina", "bettina", "arnim"),
+        ("De La Cruz Juan", "juan", "cruz"),
+        ("Van Morrison", "van", "morrison"),
+        ("Jan van der Berg", "jan", "berg"),
+    ],
+)
+def test_a_family_name_begins_with_its_particle(written: str, given: str, family: str) -> None:
+    assert prepared([Kind.FULL], [(written,)], "given || ' ' || family") == [f"{given} {family}"]
