@@ -191,7 +191,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "city",
-        r"(.*_)?(city|town|suburb|locality|place|municipality|ort|village|hometown|town_city|muni)(_?name)?|(wohn)?ort|stadt|ville|commune"
+        r"(.*_)?(city|town|suburb|locality|place|municipality|ort|village|hometown|town_city)(_?name)?|(wohn)?ort|stadt|ville|commune"
         r"|ciudad|localidad|municipio|poblacion|cidade|comune|citta|(woon)?plaats|miasto|miejscowosc|poststed|gorod"
         r"|cheng_shi|shi_qu_ting_cun|do_si",
     ),
