@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from identity.loading import Loaded, form
 from identity.model import MatchKey, RecordSet
+from identity.probabilistic.alphabet import LETTER
 from identity.probabilistic.dates import eight_digits
 from identity.probabilistic.kinds import Kind
 from identity.scratch import registered, scratch
@@ -18,13 +19,13 @@ MANY = 0.2
 """Beyond this share, values that do not fit are told of: a few placeholders and typing mistakes are in any data."""
 
 # what begins with a letter is quickly seen to have one
-_WORDS = r"({0} >= 'A' OR REGEXP_MATCHES({0}, '\p{{L}}')) AND NOT CONTAINS({0}, '@')"
+_WORDS = "({0} >= 'A' OR REGEXP_MATCHES({0}, '[{letter}]')) AND NOT CONTAINS({0}, '@')"
 _DIGIT = "{0} GLOB '*[0-9]*'"
 _ISO = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"
 _SHAPES = {
     **dict.fromkeys((Kind.GIVEN, Kind.MIDDLE, Kind.FAMILY, Kind.FULL, Kind.FAMILY_FIRST, Kind.STREET, Kind.ADDRESS, Kind.CITY), _WORDS),
     Kind.GENDER: "LENGTH({0}) <= 20 AND NOT CONTAINS({0}, '@')",
-    Kind.ORGANISATION: r"REGEXP_MATCHES({0}, '[\p{{L}}0-9]')",
+    Kind.ORGANISATION: "REGEXP_MATCHES({0}, '[{letter}0-9]')",
     **dict.fromkeys((Kind.BIRTH_YEAR, Kind.BIRTH_MONTH, Kind.BIRTH_DAY, Kind.AGE, Kind.HOUSE_NUMBER, Kind.POSTCODE), _DIGIT),
 }
 """SQL that is true of a value, in its normal form, that a kind can be made of."""
@@ -139,7 +140,7 @@ def shape(kind: Kind, normal: str, value: str) -> str:
     """SQL: whether `value`, in its normal form, is what the kind is made of."""
     if kind is Kind.BIRTH_DATE and normal == "exact":
         return f"CASE WHEN {value} GLOB '{_ISO}' THEN {value} ELSE {eight_digits(value, ())} END BETWEEN '18' AND '22'"
-    return _SHAPES.get(kind, "{0} IS NOT NULL").format(value)
+    return _SHAPES.get(kind, "{0} IS NOT NULL").format(value, letter=LETTER)
 
 
 def article(noun: str) -> str:

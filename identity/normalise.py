@@ -159,6 +159,5 @@ def _date(order: str) -> str:
     date = f"TRY_CAST({text} AS DATE)"
     if order:
         date = f"COALESCE(TRY_CAST(TRY_STRPTIME(TRIM({text}), {_DATE_FORMATS[order]}) AS DATE), {date})"
-    for absent in NO_DATES:
-        date = f"NULLIF({date}, DATE '{absent}')"
-    return f"CAST({date} AS VARCHAR)"
+    absent = ", ".join(f"DATE '{day}'" for day in NO_DATES)
+    return f"CAST(CASE WHEN {date} IN ({absent}) THEN NULL ELSE {date} END AS VARCHAR)"  # NULLIF in NULLIF doubles what it holds
