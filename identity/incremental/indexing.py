@@ -26,7 +26,7 @@ from identity.watermark import stored_marks
 
 JOINING = 128
 """Exact rules and identifiers are numbered from here on, blocking rules from 0."""
-_LAYOUT = "keys in order, mapped, sealed; evidence of rules has a factor for each"
+_LAYOUT = "keys in order, mapped, sealed; evidence of rules has a factor for each; a name of one word is a given name"
 Rules = Mapping[str, tuple[MatchRule, ...]]
 Identifiers = Mapping[str, Mapping[str, MatchKey]]
 
