@@ -163,7 +163,7 @@ class Crosswalk:
             try:
                 con.execute(f"ATTACH {literal(str(self.path))} AS {identifier(alias)} (READ_ONLY{option})")
             except duckdb.Error as cause:
-                refused = cause
+                refused = cause.with_traceback(None)  # which would keep this version in use
             else:
                 self._keys = (key,)
                 return

@@ -32,19 +32,19 @@ def eight_digits(value: str, month_first: Sequence[int]) -> str:
     swap = f"source IN ({', '.join(str(int(s)) for s in month_first)})" if month_first else "false"
     iso = rf"REGEXP_EXTRACT({value}, '^\s*(\d{{4}})\D?(\d{{1,2}})\D?(\d{{1,2}})', ['y', 'a', 'b'])"
     pad = "LPAD({0}, 2, '0')".format
-    first, second = pad("d.a"), pad("d.b")
+    first, second = pad("__d.a"), pad("__d.b")
     ordered = f"CASE WHEN {swap} THEN {first} || {second} ELSE {second} || {first} END"
-    century = f"CASE WHEN LENGTH(d.y) = 4 THEN '' WHEN TRY_CAST(d.y AS INT) > {_TURN} THEN '19' ELSE '20' END"
-    local = _once(_PARTS.format(value), f"CASE WHEN d.y <> '' THEN {century} || d.y || {ordered} END")
+    century = f"CASE WHEN LENGTH(__d.y) = 4 THEN '' WHEN TRY_CAST(__d.y AS INT) > {_TURN} THEN '19' ELSE '20' END"
+    local = _once(_PARTS.format(value), f"CASE WHEN __d.y <> '' THEN {century} || __d.y || {ordered} END")
     named = f"CASE WHEN REGEXP_MATCHES({value}, '[A-Za-z]') THEN strftime(TRY_STRPTIME(TRIM({value}), {_NAMED_MONTHS}), '%Y%m%d') END"
     year = rf"RPAD(NULLIF(REGEXP_EXTRACT({value}, '^\s*(1[89]\d\d|20\d\d)\s*$', 1), ''), 8, '0')"
     days = f"TRY_CAST(REGEXP_EXTRACT({value}, '{_SERIAL}', 1) AS INT)"
     serial = f"CASE WHEN {days} < {_SERIAL_END} THEN strftime(DATE '1899-12-30' + {days}, '%Y%m%d') END"
-    year_first = _once(iso, f"CASE WHEN d.y <> '' THEN d.y || {first} || {second} END")
+    year_first = _once(iso, f"CASE WHEN __d.y <> '' THEN __d.y || {first} || {second} END")
     spelled = f"COALESCE({year_first}, {local}, {year}, {named}, {serial})"
     return rf"CASE WHEN REGEXP_FULL_MATCH({value}, '\d{{4}}-\d\d-\d\d') THEN REPLACE({value}, '-', '') ELSE {spelled} END"
 
 
 def _once(found: str, made: str) -> str:
-    """What is `made` of `d`, which is `found` once: a pattern is compiled wherever it stands, and CASE reads it anew in each branch."""
-    return f"list_transform([{found}], lambda d: {made})[1]"
+    """What is `made` of `__d`, which is `found` once: a pattern is compiled wherever it stands, and CASE reads it anew in each branch."""
+    return f"list_transform([{found}], lambda __d: {made})[1]"
