@@ -1,12 +1,14 @@
 """How fast new records come into a crosswalk of many, where the sources tell what is new.
 
     python -m benchmarks.identity.incremental [--people FILE.parquet] [--records 1000000] [--new 10000] [--repeats 3] [--quick]
+                                              [--splink PYTHON]
 
 The records are made-up people (or those of a file that `benchmarks.identity.people` wrote), in four tables of a database, each with
 the number of the batch that brought a row. All but the last batches are resolved whole, with an index; then batch after batch comes in.
 Only rows of the batch are asked for, the keys (deletions are found by them), and neighbours by key. At the end a whole resolve upon the
-version before the last one must give the same links. Writes benchmarks/results/identity_incremental.json; exit code 1 if the links differ
-or, at a million records, the median batch takes longer than the goal.
+version before the last one must give the same links. Splink beside it takes the same batches (benchmarks/identity/rival/batches.py says
+what is counted of it). Writes benchmarks/results/identity_incremental.json; exit code 1 if the links differ or, at a million records, the
+median batch takes longer than the goal.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from benchmarks.identity.children import run
 from benchmarks.identity.people import SOURCES, made
+from benchmarks.identity.splink_rival import ENVIRONMENT
 from identity.engines import Engines
 from identity.incremental.resolving import incremental
 from identity.model import KeyColumn, MatchModel, RecordSet
@@ -36,6 +40,9 @@ from identity.resolve import resolve
 from identity.versions.store import CrosswalkStore
 
 RESULT = Path(__file__).parent.parent / "results" / "identity_incremental.json"
+RIVAL = Path(__file__).parent / "rival" / "batches.py"
+PATIENCE, MEMORY = 900.0, 16_000.0
+"""Seconds and MB after which Splink counts as not finishing."""
 SECRET = b"a secret for benchmarks only"
 ATTRIBUTES = ("first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode")
 FEW = 1000
@@ -51,10 +58,7 @@ class Sources:
         self.con = duckdb.connect(str(folder / "sources.duckdb"))
         self.con.execute("SET force_compression = 'uncompressed'")  # a live system has its rows as they are
         self.come = 0
-        columns = ", ".join(ATTRIBUTES)
-        batch = f"greatest(0, {repeats} - (row_number() OVER (ORDER BY hash(rec_id, 7)) - 1) // {new})"
-        rows = f"SELECT rec_id AS k0, source, {columns}, {batch} AS batch FROM '{file}'"
-        self.con.execute(f"CREATE TEMP TABLE everybody AS {rows}")
+        self.con.execute(f"CREATE TEMP TABLE everybody AS SELECT * RENAME (rec_id AS k0) FROM ({batched(file, new, repeats)})")
         for source in SOURCES:
             self.con.execute(
                 f"CREATE TABLE {source} AS SELECT * EXCLUDE (source) FROM everybody WHERE source = '{source}' ORDER BY batch, k0"
@@ -83,6 +87,22 @@ class Sources:
             "individual", "", source, "person", (KeyColumn("id", "VARCHAR"),), ATTRIBUTES, rows(f"SELECT k0, {columns} FROM {here}"),
             changed=rows(f"SELECT k0, {columns} FROM {source} WHERE batch = {self.come}"), keys=rows(f"SELECT k0 FROM {here}"), some=some,
         )  # fmt: skip
+
+
+def batched(file: Path, new: int, repeats: int) -> str:
+    """SQL: the records, each with the number of its batch; 0 for those that are there from the start."""
+    batch = f"greatest(0, {repeats} - (row_number() OVER (ORDER BY hash(rec_id, 7)) - 1) // {new})"
+    return f"SELECT rec_id, source, {', '.join(ATTRIBUTES)}, {batch} AS batch FROM '{file}'"
+
+
+def splink(python: Path, folder: Path, rows: str) -> dict[str, Any]:
+    """Splink upon the same batches: the seconds of its whole run, and the medians of those that a batch's pairs and clusters took."""
+    file = folder / "batches.parquet"
+    duckdb.sql(f"COPY ({rows}) TO '{file}'")
+    told = run([str(python), str(RIVAL), str(file), "--work", str(folder)], seconds=PATIENCE, rss_mb=MEMORY)
+    print(json.dumps(told), flush=True)
+    median = {f"{name}_seconds": statistics.median(batch[name] for batch in told["batches"]) for name in ("pairs", "clusters")}
+    return {"whole_seconds": round(told["whole_seconds"], 3), **median}
 
 
 def engines(folder: Path) -> Engines:
@@ -151,6 +171,7 @@ def main() -> int:
     parser.add_argument("--new", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="20 000 records, 200 new ones; no result is written")
+    parser.add_argument("--splink", type=Path, default=ENVIRONMENT, metavar="PYTHON", help="of the environment with Splink in it")
     parser.add_argument("--unchecked", action="store_true", help="do not resolve whole at the end")
     given = parser.parse_args()
     records, new = (20_000, 200) if given.quick else (given.records, given.new)
@@ -158,6 +179,8 @@ def main() -> int:
         folder = Path(name)
         file = given.people or made(records, folder)
         found = measure(folder, file, new, given.repeats, not given.unchecked)
+        if given.splink.exists():
+            found["splink"] = splink(given.splink, folder, batched(file, new, given.repeats))
     print(json.dumps(found, indent=1))
     if not given.quick:
         RESULT.write_text(json.dumps(found, indent=1) + "\n")
