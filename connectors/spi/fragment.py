@@ -63,7 +63,7 @@ class Fragment:
         """
         query = exp.select(*(exp.column(c, quoted=True) for c in self.columns)).from_(table_expression(self.table))
         for conjunct in self.conjuncts:
-            query = query.where(conjunct, copy=False)
+            query = query.where(conjunct.copy(), copy=False)  # what is written into the tree stays out of the plan
         if self.order:
             query = query.order_by(*(_ordered(term) for term in self.order), copy=False)
         return query.limit(self.limit, copy=False) if self.limit is not None else query

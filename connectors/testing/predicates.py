@@ -151,14 +151,16 @@ def questions(shape: str, kind: str, pool: tuple[object, ...], column: str = "v"
 
 
 def fetch(connector: Connector, fragment: Fragment, values: Mapping[str, object] | None = None, *, seconds: float = 30) -> pa.Table:
-    """Run one fragment in a session of its own, all of it. Fails if a batch's schema is not the declared one."""
-    session = connector.session(Deadline.after(seconds), snapshot=False)
+    """Run one fragment in a session of its own, all of it. Fails if a batch's schema is not the declared one, or if the fragment is
+    another afterwards: plans are kept, and run by many threads."""
+    session, written = connector.session(Deadline.after(seconds), snapshot=False), [str(c) for c in fragment.conjuncts]
     try:
         stream = session.run(fragment, values or {})
         batches = list(stream)
         declared = connector.table(fragment.table).arrow_schema(fragment.columns)
         assert stream.schema.equals(declared), f"declared {declared}, streamed {stream.schema}"
         assert all(b.schema.equals(declared) for b in batches), "a batch of another schema than the stream"
+        assert [str(c) for c in fragment.conjuncts] == written, "running a fragment changed its conjuncts"
         return pa.Table.from_batches(batches, declared)
     finally:
         session.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import duckdb
 import pytest
 
 from federation.gateway import parse
 from federation.parameters import by_position, positional
+from tests.support.world import World
 
 NAMED = """
     SELECT $a || $b, [$a,$b]
@@ -41,3 +44,13 @@ def duckdb_names(sql: str) -> set[str]:
 def test_those_by_position_side_by_side(sql: str) -> None:
     named = {positional(1): 5, positional(2): 3}
     assert duckdb.execute(parse(by_position(sql)).sql("duckdb"), named).fetchall() == duckdb.execute(sql, [5, 3]).fetchall()
+
+
+def test_a_kept_plan_asks_the_same_each_time(world: World) -> None:
+    asked = []
+    for _ in range(4):
+        answer = world.project.session("root").sql("SELECT id360 FROM individual WHERE birth_date = $born", {"born": dt.date(1980, 1, 1)})
+        answer.fetchall()
+        asked.append(sorted(fragment.sql for fragment in answer.report.fragments))
+    assert any("birth" in sql or "born" in sql for sql in asked[0])
+    assert asked[1:] == asked[:1] * 3
