@@ -30,7 +30,7 @@ def conjuncts_of(holder: exp.Expr | None, *, join: bool = False) -> Iterator[exp
 
 def bare(conjunct: exp.Expr) -> exp.Expr:
     """The conjunct with unqualified columns."""
-    return conjunct.copy().transform(lambda n: exp.column(n.name) if isinstance(n, exp.Column) else n)
+    return conjunct.transform(lambda n: exp.column(n.name) if isinstance(n, exp.Column) else n)
 
 
 def total(node: exp.Expr, kinds: Mapping[str, str], params: Mapping[str, pa.DataType]) -> bool:

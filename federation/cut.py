@@ -38,7 +38,7 @@ def cut(query: Query, context: Context, params: tuple[str, ...]) -> QueryPlan:
     relations = tuple(cutter.trusted(r, FIRST_STAGE) for r in query.relations)
     crosswalk = context.crosswalk
     return QueryPlan(
-        user_sql=_each_read_once(query.user).sql("duckdb", comments=False),
+        user_sql=_each_read_once(query.user).sql("duckdb", copy=False, comments=False),
         relations=relations,
         fetches=tuple(cutter.fetches),
         searches=tuple(cutter.searches),
@@ -108,7 +108,7 @@ class _Cutter:
 
         places = Places(place_scan, place_links, place_carriers, self.context.crosswalk)
         select = carriers_select(relation, places) if whole else relation_select(relation, places)
-        sql = select.sql("duckdb", comments=False)
+        sql = select.sql("duckdb", copy=False, comments=False)
         return Trusted(relation.name, stage, sql, tuple(dict.fromkeys(slots)), relation.columns or ("_",))
 
     def _ids(self, ids: Ids, stage: int) -> IdSet:

@@ -174,7 +174,7 @@ class Fetching:
         self._report.fragments.append(meter)
         links = fitting(fetch, keys, self._lookups.slice(fetch.lookup)) if fetch.lookup and keys is not None else None
         if links is not None and links.num_rows == 0:
-            meter.asked, meter.sql = False, fragment.select().sql("duckdb", comments=False)
+            meter.asked, meter.sql = False, fragment.select().sql("duckdb", copy=False, comments=False)
             inbox.finish()
             return
         fragment, bound = self._bound(fetch, links)

@@ -35,7 +35,7 @@ def statement(query: Query, crosswalk: Crosswalk | None) -> str:
     with_ = user.args.get("with_")
     if own and with_ is not None:  # the user's CTEs read the relations: they come after
         with_.set("expressions", [*with_.expressions[len(own) :], *own])
-    return user.sql("duckdb", comments=False, pretty=True)
+    return user.sql("duckdb", copy=False, comments=False, pretty=True)
 
 
 def inline_places(crosswalk: Crosswalk | None) -> Places:

@@ -132,7 +132,7 @@ def _fetch(fetch: Fetch) -> dict[str, Any]:
         "stage": fetch.stage,
         "source": fragment.source,
         "table": fragment.table,
-        "sql": fragment.select().sql("duckdb", comments=False),
+        "sql": fragment.select().sql("duckdb", copy=False, comments=False),
         "keys": list(fragment.keys.columns) if fragment.keys else [],
         "lookup": fetch.lookup,
         "reason_local": list(fetch.reasons),

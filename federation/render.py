@@ -270,7 +270,7 @@ def _on_row(expression: exp.Expr, table: Table) -> exp.Expr:
             return _to_utc(value, zone, table)
         return node
 
-    return expression.copy().transform(settle)
+    return expression.transform(settle)
 
 
 def _to_utc(value: exp.Expr, zone: exp.Expr, table: Table) -> exp.Expr:

@@ -99,7 +99,7 @@ class Values:
         def spell(node: exp.Expr) -> exp.Expr:
             return self.computed[node.name].copy() if isinstance(node, exp.Placeholder) and node.name in self.computed else node
 
-        return value.copy().transform(spell)
+        return value.transform(spell)
 
     def _evaluate(self, value: exp.Expr) -> pa.Scalar | None:
         if isinstance(value, exp.Literal) and (value.is_string or (value.is_int and len(value.name) < 19)):

@@ -72,7 +72,7 @@ def substitute(expression: exp.Expr, columns: Mapping[str, exp.Expr]) -> exp.Exp
         put = columns[node.name].copy()
         return exp.paren(put) if isinstance(put, exp.Binary | exp.Connector | exp.Not | exp.Between | exp.In) else put
 
-    return expression.copy().transform(swap)
+    return expression.transform(swap)
 
 
 def typed(written: exp.Expr | None, type_: str, timezone: str = "UTC") -> exp.Expr:

@@ -125,7 +125,7 @@ def _without_queries(node: exp.Expr) -> exp.Expr:
         node.set("alias", None)
     if node.find(exp.Query) is None:
         return node
-    return node.copy().transform(lambda part: exp.null() if isinstance(part, exp.Query) else part)
+    return node.transform(lambda part: exp.null() if isinstance(part, exp.Query) else part)
 
 
 def _called(sql: str) -> Iterator[str]:

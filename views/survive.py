@@ -12,6 +12,7 @@ Which record wins is decided by one packed HUGEINT per record, so that `arg_max`
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from sqlglot import exp, parse_one
 
@@ -65,7 +66,7 @@ def survived_select(
     inner: exp.Expr = exp.alias_(exp.table_(_GATHERED), "r", table=True) if gathered else rows.subquery("r", copy=False)
     told: list[exp.Expr] = [_parse(f'count(*) OVER (PARTITION BY "id360", "{a}") AS "_n_{a}"') for a in frequent]
     passed_over = {a: view.placeholders[a] for a in dict.fromkeys(map(attribute_of, wanted)) if a in present and a in view.placeholders}
-    told += [exp.alias_(test.copy(), f"_nobodys_{a}", quoted=True) for a, test in passed_over.items()]
+    told += [exp.alias_(test.copy(), f"_nobodys_{a}", quoted=True, copy=False) for a, test in passed_over.items()]
     if told:
         inner = exp.select("*", *told).from_(inner, copy=False).subquery("r", copy=False)
     values = [exp.alias_(_survivor(view, c), c, quoted=True, copy=False) for c in wanted if attribute_of(c) in {*present, *EXTRA}]
@@ -73,7 +74,9 @@ def survived_select(
     grouped = exp.select(owner, *values, copy=False).from_(inner, copy=False).group_by(owner.copy(), copy=False)
     absent = [exp.alias_(exp.cast(exp.null(), view.types[c]), c, quoted=True) for c in wanted if attribute_of(c) not in {*present, *EXTRA}]
     survived = grouped.select(*absent, copy=False).subquery("v", copy=False)
-    shown = [exp.alias_(view.masks[c].copy(), c, quoted=True) if c in view.masks else exp.column(c, quoted=True) for c in columns]
+    shown = [
+        exp.alias_(view.masks[c].copy(), c, quoted=True, copy=False) if c in view.masks else exp.column(c, quoted=True) for c in columns
+    ]
     result = exp.select(*(shown or [exp.alias_(exp.Literal.number(1), "_")]), copy=False).from_(survived, copy=False)
     result = result.where(view.filter.copy(), copy=False) if view.filter is not None else result
     return result.with_(_GATHERED, as_=rows, materialized=True, copy=False) if gathered else result
@@ -137,4 +140,14 @@ def _numbered(numbers: Sequence[int]) -> str:
 
 
 def _parse(sql: str) -> exp.Expr:
-    return parse_one(sql, read="duckdb")
+    return _parsed(sql).copy()
+
+
+@lru_cache(4096)
+def _parsed(sql: str) -> exp.Expr:
+    """Every plan asks for the same few texts again. Where a word stood in the text is forgotten: it would be most of what a copy costs."""
+    tree = parse_one(sql, read="duckdb")
+    for node in tree.walk():
+        if node.meta_get("line"):
+            node.meta.clear()
+    return tree

@@ -57,7 +57,7 @@ def render(fragment: Fragment, table: Table, values: Values, prelude: str = "", 
             keys = pa.table({f"k{i}": array for i, array in enumerate(arrays)})
             condition = _in_table(compared)
         query = query.where(condition, copy=False)
-    return Statement(prelude, query.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE), params, keys)
+    return Statement(prelude, query.sql("duckdb", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE), params, keys)
 
 
 def _in_table(columns: Iterable[Column]) -> exp.Expr:

@@ -148,7 +148,7 @@ def _typed(
         if bound not in scalars:
             scalars.append(bound)
         placeholder.replace(exp.cast(value(scalars.index(bound)), bound.cast, dialect="postgres"))
-    return fresh.sql("postgres", unsupported_level=ErrorLevel.RAISE)
+    return fresh.sql("postgres", copy=False, unsupported_level=ErrorLevel.RAISE)
 
 
 def _parameter(index: int) -> exp.Expr:

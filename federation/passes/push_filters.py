@@ -121,7 +121,7 @@ def by_table(expression: exp.Expr, table: Table) -> exp.Expr:
         known = exact.get(node.name.lower())
         return exp.column(known.name if known is not None else node.name, quoted=True)
 
-    return expression.copy().transform(name)
+    return expression.transform(name)
 
 
 def unwrapped(condition: exp.Expr, columns: Mapping[str, Column]) -> tuple[exp.Expr, bool]:
@@ -149,7 +149,7 @@ def unwrapped(condition: exp.Expr, columns: Mapping[str, Column]) -> tuple[exp.E
                 return node.this
         return node
 
-    return condition.copy().transform(peel), exact
+    return condition.transform(peel), exact
 
 
 def _integers(condition: exp.Expr, kinds: Mapping[str, str], values: Values) -> tuple[exp.Expr, bool]:
