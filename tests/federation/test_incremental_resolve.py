@@ -17,6 +17,7 @@ import c360
 from connectors.spi.errors import SchemaDrift
 from federation.cli.app import run
 from identity.errors import SourceShrunk, StalePlan
+from identity.report import ResolveReport
 
 PROJECT = """
 version: 1
@@ -45,15 +46,38 @@ def rows() -> list[tuple[int, str, str, str, str]]:
     ]
 
 
-@pytest.fixture
-def project(tmp_path: Path, rows: list[tuple[int, str, str, str, str]]) -> Path:
-    (tmp_path / "c360.yml").write_text(PROJECT)
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, str, str]]) -> Path:
+    """A project that was never resolved. Tests take a copy: `project`."""
+    folder = tmp_path_factory.mktemp("growing") / "pristine"
+    folder.mkdir()
+    (folder / "c360.yml").write_text(PROJECT)
     draw = random.Random(1)
     for name, some in (("crm", rows), ("shop", [row for row in rows if draw.random() < 0.5])):
-        with sqlite3.connect(tmp_path / f"{name}.db") as con:
+        with sqlite3.connect(folder / f"{name}.db") as con:
             con.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, given TEXT, family TEXT, mail TEXT, town TEXT)")
             con.executemany("INSERT INTO person VALUES (?, ?, ?, ?, ?)", some)
-    return tmp_path
+        con.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(pristine: Path) -> tuple[Path, ResolveReport]:
+    """The same, resolved once, and what that told. Tests take a copy: `known`."""
+    folder = shutil.copytree(pristine, pristine.with_name("known"))
+    with c360.connect(folder) as opened:
+        return folder, opened.resolve()
+
+
+@pytest.fixture
+def project(tmp_path: Path, pristine: Path) -> Path:
+    return shutil.copytree(pristine, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def known(tmp_path: Path, first: tuple[Path, ResolveReport]) -> Path:
+    """Training and matching all is what is dear in these tests: it is done once for those that begin with a resolve."""
+    return shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
 
 
 def links(project: c360.Project) -> set[tuple[str, int, int]]:
@@ -75,28 +99,26 @@ def change(folder: Path) -> None:
         con.execute("DELETE FROM person WHERE id = 8")
 
 
-def test_a_resolve_looks_at_what_changed(project: Path) -> None:
-    with c360.connect(project) as opened:
-        first = opened.resolve()
-        assert first.touched is None
-        assert first.whole_because == "there is no crosswalk yet"
-        change(project)
+def test_a_resolve_looks_at_what_changed(known: Path, first: tuple[Path, ResolveReport]) -> None:
+    before = first[1]
+    assert before.touched is None and before.whole_because == "there is no crosswalk yet"
+    with c360.connect(known) as opened:
+        change(known)
         second = opened.resolve()
         assert second.touched is not None
         assert (second.touched.new, second.touched.changed, second.touched.gone) == (1, 1, 1)
         assert second.touched.records < 200
-        assert second.links == first.links
+        assert second.links == before.links
         found = links(opened)
         assert opened.resolve(full=True).touched is None
         assert links(opened) == found
         assert "index" in str(sorted(p.name for p in opened.store.directory.iterdir()))
 
 
-def test_a_plan_brings_its_index_along_and_a_resolve_before_it_is_applied_does_not_miss_its_own(project: Path) -> None:
-    with c360.connect(project) as opened:
-        opened.resolve()
+def test_a_plan_brings_its_index_along_and_a_resolve_before_it_is_applied_does_not_miss_its_own(known: Path) -> None:
+    with c360.connect(known) as opened:
         opened.plan()
-        change(project)
+        change(known)
         between = opened.resolve()
         assert between.touched is not None and between.touched.new == 1, "the plan took nothing from the version that serves"
         with pytest.raises(StalePlan):
@@ -120,17 +142,16 @@ def test_the_command_says_what_it_looked_at(project: Path, capsys: pytest.Captur
     assert "incremental" not in said("--full")
 
 
-def resolved(project: Path, hash_seed: int, *more: str) -> str:
+def resolved(project: Path, hash_seed: int) -> str:
     """What `c360 resolve` says in a process of its own, in which strings hash otherwise."""
-    command = [sys.executable, "-m", "federation.cli", "resolve", "-q", "--project", str(project), *more]
+    command = [sys.executable, "-m", "federation.cli", "resolve", "-q", "--project", str(project)]
     env = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
     return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
 
 
-def test_the_next_process_goes_on_from_what_one_left(project: Path) -> None:
-    resolved(project, 1)
-    change(project)
-    assert "incremental: 1 record is new, 1 changed, 1 gone" in resolved(project, 2)
+def test_the_next_process_goes_on_from_what_one_left(known: Path) -> None:
+    change(known)
+    assert "incremental: 1 record is new, 1 changed, 1 gone" in resolved(known, 2)
 
 
 def indexes(project: c360.Project) -> set[str]:
@@ -148,14 +169,16 @@ def emptied(project: Path, but: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("way", ["incremental", "whole", "rules", "changed_at"])
-def test_a_table_that_lost_most_of_its_records_stops_a_resolve(project: Path, way: str) -> None:
+def test_a_table_that_lost_most_of_its_records_stops_a_resolve(request: pytest.FixtureRequest, way: str) -> None:
+    project: Path = request.getfixturevalue("known" if way in ("incremental", "whole") else "project")
     file = project / "c360.yml"
     if way == "rules":
         file.write_text(PROJECT.replace("  incremental: true\n", "").replace("{model: standard}", "{rules: [email]}"))
     if way == "changed_at":
         file.write_text(PROJECT.replace("city: town}}", "city: town}, changed_at: id}"))
     with c360.connect(project) as opened:
-        opened.resolve()
+        if opened.store.current() is None:
+            opened.resolve()
         found = links(opened)
         shutil.copyfile(project / "shop.db", project / "whole.db")
         for but in (-1, 100):
@@ -183,24 +206,23 @@ def test_a_table_that_lost_most_of_its_records_stops_a_resolve(project: Path, wa
         assert opened.resolve().shrunk == (), "it is as it should be now"
 
 
-def test_how_much_may_go_is_set_and_a_plan_may_lose_more(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_much_may_go_is_set_and_a_plan_may_lose_more(known: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def said(*words: str, code: int = 0) -> str:
-        assert run([*words, "-q", "--project", str(project)]) == code
+        assert run([*words, "-q", "--project", str(known)]) == code
         out, err = capsys.readouterr()
         return str(out + err)
 
-    said("resolve")
-    now, before = emptied(project, 700)
-    file = project / "c360.yml"
+    now, before = emptied(known, 700)
+    file = known / "c360.yml"
     file.write_text(PROJECT.replace("  incremental", "  max_shrink: 0.2\n  incremental"))
     assert f"[C360_SOURCE_SHRUNK] shop.person has {now:,} records, and had {before:,}" in said("resolve", code=1)
     file.write_text(PROJECT)
     assert "before" not in said("resolve")
-    emptied(project, -1)
+    emptied(known, -1)
     assert "`c360 plan` and `c360 apply`, or `c360 resolve --allow-shrink`" in said("resolve", code=1)
     assert f"! shop.person loses most of its records: 0 are left of {now:,}" in said("plan")
     said("apply")
-    with c360.connect(project) as opened:
+    with c360.connect(known) as opened:
         assert not [link for link in links(opened) if link[0] == "shop"]
     file.write_text(PROJECT.replace("  incremental", "  max_shrink: 1.5\n  incremental"))
     assert "use a number above 0, up to 1" in said("resolve", code=1)
@@ -223,20 +245,25 @@ def test_a_limit_of_one_never_stops_and_a_table_that_is_no_longer_mapped_is_gone
         assert [t.source for t in opened.resolve().shrunk] == ["shop"]
 
 
-def test_a_table_that_lost_most_of_its_records_is_told_and_a_rollback_keeps_its_ids(project: Path) -> None:
-    resolved(project, 1)
-    with c360.connect(project) as opened:
+def test_a_table_that_lost_most_of_its_records_is_told_and_a_rollback_keeps_its_ids(
+    known: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*more: str) -> str:
+        assert run(["resolve", "-q", "--project", str(known), *more]) == 0
+        return capsys.readouterr().out
+
+    with c360.connect(known) as opened:
         found = links(opened)
-    shutil.copyfile(project / "shop.db", project / "whole.db")
-    now, before = emptied(project, 100)
-    said = resolved(project, 2, "--allow-shrink")
-    assert f"! shop.person: {now:,} records, {before:,} before" in said and "! crm.person" not in said and "`c360 rollback`" in said
-    assert f"! shop.person: {now:,} records" not in resolved(project, 3), "told once"
-    with c360.connect(project) as opened:
+    shutil.copyfile(known / "shop.db", known / "whole.db")
+    now, before = emptied(known, 100)
+    told = said("--allow-shrink")
+    assert f"! shop.person: {now:,} records, {before:,} before" in told and "! crm.person" not in told and "`c360 rollback`" in told
+    assert f"! shop.person: {now:,} records" not in said(), "told once"
+    with c360.connect(known) as opened:
         opened.rollback(1)
-    shutil.copyfile(project / "whole.db", project / "shop.db")
-    assert "records, " not in "".join(line for line in resolved(project, 4).splitlines() if "!" in line)
-    with c360.connect(project) as opened:
+    shutil.copyfile(known / "whole.db", known / "shop.db")
+    assert "records, " not in "".join(line for line in said().splitlines() if "!" in line)
+    with c360.connect(known) as opened:
         assert links(opened) == found
 
 
@@ -249,20 +276,18 @@ def test_a_key_that_the_table_no_longer_has_is_told_as_such(project: Path) -> No
     assert "ident" in told.value.hint
 
 
-def test_another_process_writes_the_same(project: Path) -> None:
+def test_another_process_writes_the_same(project: Path, first: tuple[Path, ResolveReport]) -> None:
     """Sets have another order there."""
-    files = []
-    for seed in (1, 2):
-        resolved(project, seed)
-        files.append({p.name: p.read_bytes() for p in sorted((project / ".c360").rglob("*.json")) if "model" in p.name})
-        shutil.rmtree(project / ".c360")
-    assert files[0] and files[0] == files[1]
+    resolved(project, 1)
+    here, there = (
+        {p.name: p.read_bytes() for p in sorted((folder / ".c360").rglob("*.json")) if "model" in p.name} for folder in (first[0], project)
+    )
+    assert here and here == there
 
 
-def test_what_a_record_hangs_together_with_is_told_after_it_came(project: Path) -> None:
-    with c360.connect(project) as opened:
-        opened.resolve()
-        change(project)
+def test_what_a_record_hangs_together_with_is_told_after_it_came(known: Path) -> None:
+    with c360.connect(known) as opened:
+        change(known)
         opened.resolve()
         crosswalk = opened.store.current()
         assert crosswalk is not None
@@ -299,15 +324,14 @@ def test_the_best_pair_of_two_people_is_found_where_a_later_record_is_named_firs
         assert (found.a, found.b) == (f"shop.person:{known}", "shop.person:9000") and found.direct is not None
 
 
-def test_a_report_says_of_which_run_its_figures_are(project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_report_says_of_which_run_its_figures_are(known: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     page = tmp_path / "report.html"
-    with c360.connect(project) as opened:
-        opened.resolve()
-        assert run(["report", "--html", str(page), "--project", str(project)]) == 0
+    with c360.connect(known) as opened:
+        assert run(["report", "--html", str(page), "--project", str(known)]) == 0
         assert "of run" not in capsys.readouterr().out + page.read_text()
-        change(project)
+        change(known)
         opened.resolve()
-    assert run(["report", "--html", str(page), "--project", str(project)]) == 0
+    assert run(["report", "--html", str(page), "--project", str(known)]) == 0
     told = "those of run 1, the last that matched all records; records, people and suspects are those of version 2"
     assert told in capsys.readouterr().out and told in " ".join(page.read_text().split())
 
