@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
-import subprocess
-import sys
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ import pytest
 import c360
 from federation.cli.app import run
 from tests.support.command import Cli
+from tests.support.elsewhere import Elsewhere
 
 RULES = "individual:\n    rules: [email, [phone, city]]\n"
 
@@ -38,6 +36,12 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mine(ruled: Path, tmp_path: Path) -> Path:
     """A copy to change."""
     return shutil.copytree(ruled, tmp_path / "mine")
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Elsewhere]:
+    with Elsewhere() as started:
+        yield started
 
 
 def id_of(cli: Cli, project: Path, who: str) -> int:
@@ -241,14 +245,12 @@ def test_the_decisions_lie_where_the_project_says(cli: Cli, mine: Path) -> None:
     assert said.code == 1 and "[C360_FILE_UNWRITABLE]" in said.err and f"there is no folder `{mine / 'stewards'}`" in said.err
 
 
-def test_a_disk_that_takes_no_more_is_told_as_such_and_what_served_serves_on(cli: Cli, mine: Path) -> None:
+def test_a_disk_that_takes_no_more_is_told_as_such_and_what_served_serves_on(cli: Cli, mine: Path, other: Elsewhere) -> None:
     def limited(size: int, *words: str) -> str:
         """What the command says where no file may grow beyond `size` bytes."""
-        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
-        command = [sys.executable, "-m", "federation.cli", "--project", str(mine), *words]
-        done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
-        assert done.returncode == 1, done.stderr
-        return done.stderr
+        done = other("--project", mine, *words, size=size)
+        assert done.code == 1, done.err
+        return done.err
 
     before, ada = sorted((mine / ".c360" / "crosswalk").iterdir()), id_of(cli, mine, "crm.contact:1")
     for command in ("resolve", "plan"):
@@ -274,15 +276,15 @@ def test_a_state_that_another_user_owns_is_told_as_such(mine: Path) -> None:
     state = mine / ".c360" / "crosswalk"
     state.chmod(0)
     try:
-        for command, code in (
-            (["sql", "SELECT count(*) FROM individual"], "C360_FILE_FORBIDDEN"),
-            (["crosswalk"], "C360_FILE_FORBIDDEN"),
-            (["decide", "list"], "C360_FILE_FORBIDDEN"),
-            (["resolve"], "C360_FILE_FORBIDDEN"),
-        ):
-            asked = [*plainly, sys.executable, "-m", "federation.cli", "-q", "-p", str(mine), *command]
-            done = subprocess.run(asked, capture_output=True, text=True)
-            assert done.returncode == 1 and f"[{code}]" in done.stderr and str(state) in done.stderr, done.stderr
+        with Elsewhere(*plainly) as plain:
+            for command, code in (
+                (["sql", "SELECT count(*) FROM individual"], "C360_FILE_FORBIDDEN"),
+                (["crosswalk"], "C360_FILE_FORBIDDEN"),
+                (["decide", "list"], "C360_FILE_FORBIDDEN"),
+                (["resolve"], "C360_FILE_FORBIDDEN"),
+            ):
+                done = plain("-q", "-p", mine, *command)
+                assert done.code == 1 and f"[{code}]" in done.err and str(state) in done.err, done.err
     finally:
         state.chmod(0o700)
 

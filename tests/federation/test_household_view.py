@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from federation.errors import PolicyRefused
 from identity.errors import UnknownId360
 from identity.households.mates import table_of
 from identity.households.reading import HouseholdEvidence
+from identity.report import ResolveReport
 
 PROJECT = """
 version: 1
@@ -61,14 +63,44 @@ def townsfolk() -> list[Row]:
 PEOPLE = townsfolk()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / "c360.yml").write_text(PROJECT)
+def written(folder: Path) -> Path:
+    (folder / "c360.yml").write_text(PROJECT)
     for name, some in (("crm", PEOPLE), ("shop", PEOPLE[::3])):
-        with sqlite3.connect(tmp_path / f"{name}.db") as con:
+        with sqlite3.connect(folder / f"{name}.db") as con:
             con.execute(f"CREATE TABLE person (id INTEGER PRIMARY KEY, {', '.join(f'{name} TEXT' for name in COLUMNS)})")
             con.executemany("INSERT INTO person VALUES (?, ?, ?, ?, ?, ?, ?, ?)", some)
-    return tmp_path
+        con.close()
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return written(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ResolveReport]:
+    """The same, resolved once, and what that told. Tests take a copy: `known`."""
+    folder = written(tmp_path_factory.mktemp("neighbours"))
+    with c360.connect(folder) as opened:
+        return folder, opened.resolve()
+
+
+@pytest.fixture
+def known(tmp_path: Path, resolved: tuple[Path, ResolveReport]) -> Path:
+    return shutil.copytree(resolved[0], tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def namesakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Resolved too, with a father and a son who seem one person. Tests take a copy."""
+    folder = written(tmp_path_factory.mktemp("namesakes"))
+    with sqlite3.connect(folder / "crm.db") as con:
+        con.execute("INSERT INTO person SELECT 5002, given, family, NULL, phone, street, zip, town FROM person WHERE id = 1250")
+    con.close()
+    with c360.connect(folder) as opened:
+        opened.resolve()
+    return folder
 
 
 TOGETHER = """
@@ -80,9 +112,9 @@ def together(project: c360.Project) -> dict[int, int]:
     return dict(project.session("otto").sql(TOGETHER).fetchall())
 
 
-def test_who_lives_together_as_sql_shows_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_lives_together_as_sql_shows_it(known: Path, resolved: tuple[Path, ResolveReport], capsys: pytest.CaptureFixture[str]) -> None:
+    project, report = known, resolved[1]
     with c360.connect(project) as opened:
-        report = opened.resolve()
         found = together(opened)
         whole = [n for n in range(FAMILIES) if n in found and found[n] == found.get(300 + n) == found.get(600 + n)]
         assert len(whole) >= 0.95 * FAMILIES and len({found[n] for n in whole}) == len(whole)
@@ -130,9 +162,8 @@ def test_who_lives_together_as_sql_shows_it(project: Path, capsys: pytest.Captur
     assert f"{count.households:,} households of {count.people:,} individuals, " in capsys.readouterr().out
 
 
-def test_who_may_not_see_a_person_sees_no_trace_of_one(project: Path) -> None:
-    with c360.connect(project) as opened:
-        opened.resolve()
+def test_who_may_not_see_a_person_sees_no_trace_of_one(known: Path) -> None:
+    with c360.connect(known) as opened:
         everybody, found = together(opened), opened.session("ana").sql("FROM household").fetchall()
         grown = {id360 for (id360,) in opened.session("ana").sql("SELECT id360 FROM individual").fetchall()}
         assert grown and {person for _, person in found} <= grown
@@ -146,17 +177,16 @@ def test_who_may_not_see_a_person_sees_no_trace_of_one(project: Path) -> None:
                 opened.session(who).sql("SELECT count(*) FROM household")
 
 
-def test_households_stay_over_an_incremental_resolve(project: Path) -> None:
-    with c360.connect(project) as opened:
-        opened.resolve()
+def test_households_stay_over_an_incremental_resolve(known: Path) -> None:
+    with c360.connect(known) as opened:
         before = together(opened)
-        with sqlite3.connect(project / "crm.db") as con:
+        with sqlite3.connect(known / "crm.db") as con:
             con.execute(
                 "INSERT INTO person SELECT 5001, 'Ottoline', family, '1975-05-05', '07555123', street, zip, town FROM person WHERE id = 7"
             )
             con.execute("UPDATE person SET street = '1 Elsewhere', zip = 'ZZ1 1ZZ', town = 'Nowhere', family = 'Zzyzx' WHERE id = 609")
             con.execute("DELETE FROM person WHERE id = 310")
-        with sqlite3.connect(project / "shop.db") as con:
+        with sqlite3.connect(known / "shop.db") as con:
             con.execute("DELETE FROM person WHERE id IN (609, 310)")
         (planned,) = opened.plan().changes.households
         assert (planned.before, planned.after, planned.came, planned.left, planned.moved) == (FAMILIES, FAMILIES, 1, 2, 0)
@@ -172,11 +202,8 @@ def test_households_stay_over_an_incremental_resolve(project: Path) -> None:
 
 
 @pytest.mark.parametrize("full", [True, False])
-def test_father_and_son_of_one_name_live_together_once_a_steward_tells_them_apart(project: Path, full: bool) -> None:
-    with sqlite3.connect(project / "crm.db") as con:
-        con.execute("INSERT INTO person SELECT 5002, given, family, NULL, phone, street, zip, town FROM person WHERE id = 1250")
-    with c360.connect(project) as opened:
-        opened.resolve()
+def test_father_and_son_of_one_name_live_together_once_a_steward_tells_them_apart(namesakes: Path, tmp_path: Path, full: bool) -> None:
+    with c360.connect(shutil.copytree(namesakes, tmp_path, dirs_exist_ok=True)) as opened:
         assert not {1250, 5002} & together(opened).keys(), "one person, so it seems"
         opened.decide("different", ("crm", "person", "1250"), ("crm", "person", "5002"), reason="father and son")
         report = opened.resolve(full=full)

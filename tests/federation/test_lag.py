@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +11,9 @@ from connectors.sqlite import discovery
 from federation import lag as lagging
 from federation.checks import check
 from federation.project import connect
-from tests.federation.test_provisional import PROJECT, Company
-from tests.support.postgres import TestPostgres
+from tests.federation.test_provisional import PROJECT, Company, company, resolved
 
-
-@pytest.fixture
-def company(tmp_path: Path, postgres: TestPostgres) -> Iterator[Company]:
-    made = Company(tmp_path, postgres)
-    yield made
-    made.project.close()
+__all__ = ["company", "resolved"]
 
 
 def test_what_came_and_went_is_counted_exactly(company: Company) -> None:

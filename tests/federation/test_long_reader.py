@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import c360
 from federation.cli.app import run
+from tests.support.elsewhere import Elsewhere
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Elsewhere]:
+    with Elsewhere() as started:
+        yield started
 
 
 def open_versions(folder: Path) -> set[int]:
@@ -27,11 +33,11 @@ def open_versions(folder: Path) -> set[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux tells which files a process has open")
-def test_old_versions_are_let_go_but_those_that_an_answer_still_reads(tmp_path: Path) -> None:
+def test_old_versions_are_let_go_but_those_that_an_answer_still_reads(tmp_path: Path, other: Elsewhere) -> None:
     folder = tmp_path / "project"
     assert run(["init", "-q", str(folder)]) == 0
-    resolve = [sys.executable, "-m", "federation.cli", "resolve", "-q", "-p", str(folder)]
-    subprocess.run(resolve, check=True, capture_output=True)
+    resolve = ("resolve", "-q", "-p", folder)
+    assert other(*resolve).code == 0
     with c360.connect(folder) as project:
         session = project.session()
         many = ", ".join(f"individual_record {name}" for name in "abcde")
@@ -43,18 +49,18 @@ def test_old_versions_are_let_go_but_those_that_an_answer_still_reads(tmp_path: 
             answer = session.sql("SELECT count(*) FROM individual_record")
             assert answer.fetchall() == [(15,)]
             seen.append(answer.report.crosswalk_version)
-            subprocess.run(resolve, check=True, capture_output=True)
+            assert other(*resolve).code == 0
         assert seen == [1, 2, 3, 4, 5]
         assert open_versions(folder) == {1, 4, 5}
         assert unread.arrow().num_rows == 15**5
         assert open_versions(folder) == {4, 5}
 
 
-def test_a_state_that_was_restored_is_read_though_its_numbers_were_there_before(tmp_path: Path) -> None:
+def test_a_state_that_was_restored_is_read_though_its_numbers_were_there_before(tmp_path: Path, other: Elsewhere) -> None:
     """The version made after the backup had the number that the one made after the restore has now."""
     folder, backup = tmp_path / "project", tmp_path / "backup"
     assert run(["init", "-q", str(folder)]) == 0
-    resolve = [sys.executable, "-m", "federation.cli", "resolve", "-q", "-p", str(folder)]
+    resolve = ("resolve", "-q", "-p", folder)
     asked = "SELECT id360, source, source_table, key FROM individual_record ORDER BY ALL"
 
     def leave(record: int) -> None:
@@ -64,9 +70,9 @@ def test_a_state_that_was_restored_is_read_though_its_numbers_were_there_before(
                 f"UPDATE contact SET first_name = 'Zed', last_name = 'Zork', email_address = 'z@z.org', phone = NULL WHERE id = {record}"
             )
         crm.close()
-        subprocess.run(resolve, check=True, capture_output=True)
+        assert other(*resolve).code == 0
 
-    subprocess.run(resolve, check=True, capture_output=True)
+    assert other(*resolve).code == 0
     shutil.copytree(folder / ".c360", backup)
     shutil.copyfile(folder / "data" / "crm.sqlite", tmp_path / "crm.sqlite")
     with c360.connect(folder) as project:

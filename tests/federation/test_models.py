@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import c360
 from connectors.spi.errors import C360Error, SourceError
 from identity.errors import ModelMismatch, NoModel, StalePlan
 from identity.matching import DECISION
+from identity.report import ResolveReport
 from identity.versions.models import in_use
 from identity.versions.store import CrosswalkStore
 from tests.support.faults import FaultProxy
@@ -38,14 +40,29 @@ def make(tmp_path: Path, postgres: TestPostgres, shop: str) -> Iterator[Make]:
     yield made
 
 
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory, postgres: TestPostgres, shop: str) -> tuple[Path, ResolveReport]:
+    """The project as `make` makes it, resolved once, and what that told. Tests take a copy: `known`."""
+    folder = tmp_path_factory.mktemp("messy") / "resolved"
+    folder.mkdir()
+    build(folder, postgres.uri(shop), PEOPLE, model=MODEL)
+    with c360.connect(folder) as project:
+        return folder, project.resolve()
+
+
+@pytest.fixture
+def known(tmp_path: Path, resolved: tuple[Path, ResolveReport]) -> Path:
+    return shutil.copytree(resolved[0], tmp_path, dirs_exist_ok=True)
+
+
 def ids(project: c360.Project) -> dict[Key, int]:
     found = project.session().sql("SELECT source, key, id360 FROM crosswalk WHERE entity = 'individual'")
     return {(source, key): id360 for source, key, id360 in found.fetchall()}
 
 
-def test_messy_people_of_three_systems_are_told_apart(make: Make) -> None:
-    with c360.connect(make()) as project:
-        report = project.resolve()
+def test_messy_people_of_three_systems_are_told_apart(known: Path, resolved: tuple[Path, ResolveReport]) -> None:
+    report = resolved[1]
+    with c360.connect(known) as project:
         found = ids(project)
     truth = {key: who for key, (who, _) in PEOPLE.items()}
     for key in HAND_MADE:
@@ -59,11 +76,9 @@ def test_messy_people_of_three_systems_are_told_apart(make: Make) -> None:
     assert 120 <= use.matches <= 180 and not use.drift and report.blocking[0].pairs == use.pairs
 
 
-def test_the_model_is_trained_once_and_then_used_as_it_is(make: Make) -> None:
-    folder = make()
-    file = folder / ".c360" / "models" / "individual.json"
-    with c360.connect(folder) as project:
-        project.resolve()
+def test_the_model_is_trained_once_and_then_used_as_it_is(known: Path) -> None:
+    file = known / ".c360" / "models" / "individual.json"
+    with c360.connect(known) as project:
         written, before = file.read_bytes(), ids(project)
         again = project.resolve()
         assert not again.models[0].trained and again.models[0].trained_on == len(PEOPLE)
@@ -72,13 +87,11 @@ def test_the_model_is_trained_once_and_then_used_as_it_is(make: Make) -> None:
     assert not any(str(value) in file.read_text() for _, row in HAND_MADE.values() for value in row if value and "@" in value)
 
 
-def test_training_anew_keeps_the_model_before_and_changes_nobody_s_id(make: Make) -> None:
-    folder = make()
-    models = folder / ".c360" / "models"
-    with c360.connect(folder) as project:
-        project.resolve()
+def test_training_anew_keeps_the_model_before_and_changes_nobody_s_id(known: Path) -> None:
+    models = known / ".c360" / "models"
+    with c360.connect(known) as project:
         first, before = (models / "individual.json").read_bytes(), ids(project)
-        with sqlite3.connect(folder / "crm.db") as db:
+        with sqlite3.connect(known / "crm.db") as db:
             db.execute("delete from person where cast(id as integer) > 300")
         db.close()
         (use,) = project.train("individual")
@@ -110,12 +123,10 @@ def fewer(folder: Path) -> None:
     db.close()
 
 
-def test_a_plan_made_with_another_model_than_the_one_trained_since_is_refused(make: Make) -> None:
-    folder = make()
-    with c360.connect(folder) as project:
-        project.resolve()
+def test_a_plan_made_with_another_model_than_the_one_trained_since_is_refused(known: Path) -> None:
+    with c360.connect(known) as project:
         project.plan()
-        fewer(folder)
+        fewer(known)
         project.train()
         with pytest.raises(StalePlan, match="trained anew"):
             project.apply()
@@ -133,13 +144,11 @@ def test_an_apply_that_a_power_cut_ends_before_the_version_serves_goes_on(make: 
         assert project.apply() == planned and project.store.current().models == planned.models  # type: ignore[union-attr]
 
 
-def test_a_rollback_brings_the_model_back_that_the_version_was_made_with(make: Make) -> None:
-    folder = make()
-    models = folder / ".c360" / "models"
-    with c360.connect(folder) as project:
-        project.resolve()
+def test_a_rollback_brings_the_model_back_that_the_version_was_made_with(known: Path) -> None:
+    models = known / ".c360" / "models"
+    with c360.connect(known) as project:
         first = in_use(models)
-        fewer(folder)
+        fewer(known)
         project.train()
         second = in_use(models)
         assert first != second and project.store.current().models == first  # type: ignore[union-attr]
@@ -151,29 +160,24 @@ def test_a_rollback_brings_the_model_back_that_the_version_was_made_with(make: M
         assert in_use(models) == second
 
 
-def test_a_model_file_that_was_lost_is_that_of_the_version_that_serves(make: Make) -> None:
-    folder = make()
-    models = folder / ".c360" / "models"
-    with c360.connect(folder) as project:
-        project.resolve()
+def test_a_model_file_that_was_lost_is_that_of_the_version_that_serves(known: Path) -> None:
+    models = known / ".c360" / "models"
+    with c360.connect(known) as project:
         before, there = ids(project), in_use(models)
         (models / "individual.json").unlink()
-        fewer(folder)
+        fewer(known)
         assert not project.resolve().models[0].trained and in_use(models) == there
         assert {key: id360 for key, id360 in before.items() if key in ids(project)} == ids(project)
 
 
-def test_a_model_for_other_attributes_is_refused_before_anything_is_read(make: Make, postgres: TestPostgres, shop: str) -> None:
-    folder = make()
-    with c360.connect(folder) as project:
-        project.resolve()
-    write(folder, "postgresql:///nobody?host=/nowhere", "{model: {attributes: {notes: text}}}")
-    with c360.connect(folder) as project:
+def test_a_model_for_other_attributes_is_refused_before_anything_is_read(known: Path, postgres: TestPostgres, shop: str) -> None:
+    write(known, "postgresql:///nobody?host=/nowhere", "{model: {attributes: {notes: text}}}")
+    with c360.connect(known) as project:
         with pytest.raises(ModelMismatch, match=r"trained for .*passport \(identifier\); the project compares .*notes \(text\)") as caught:
             project.resolve()
         assert "c360 train individual" in caught.value.hint
-    write(folder, postgres.uri(shop), "{model: {attributes: {notes: text}}}")
-    with c360.connect(folder) as project:
+    write(known, postgres.uri(shop), "{model: {attributes: {notes: text}}}")
+    with c360.connect(known) as project:
         project.train()
         assert not project.resolve().models[0].trained
 
@@ -187,15 +191,12 @@ def test_a_broken_model_file_is_a_coded_error(make: Make, text: str) -> None:
         project.resolve()
 
 
-def test_drift_is_told_by_factor(make: Make, postgres: TestPostgres) -> None:
-    folder = make()
-    with c360.connect(folder) as project:
-        project.resolve()
+def test_drift_is_told_by_factor(known: Path, postgres: TestPostgres) -> None:
     later = {key: (who, (*row[:2], None, *row[3:])) for key, (who, row) in PEOPLE.items()}  # no system keeps birth dates any more
     for old in ("crm.db", "member.csv"):
-        (folder / old).unlink()
-    build(folder, postgres.uri(shop_of(postgres, later)), later, model=MODEL)
-    with c360.connect(folder) as project:
+        (known / old).unlink()
+    build(known, postgres.uri(shop_of(postgres, later)), later, model=MODEL)
+    with c360.connect(known) as project:
         (use,) = project.resolve().models
     assert [d.factor for d in use.drift] == ["birth date"] and use.drift[0].index > 0.25
     assert use.drift[0].level in ("missing", "same") and not use.outgrown
@@ -218,9 +219,8 @@ def test_without_must_not_the_same_two_are_one(make: Make) -> None:
     assert found["crm", "5"] == found["loyalty", "5"]
 
 
-def test_a_steward_is_stronger_than_the_model(make: Make) -> None:
-    with c360.connect(make()) as project:
-        project.resolve()
+def test_a_steward_is_stronger_than_the_model(known: Path) -> None:
+    with c360.connect(known) as project:
         project.decide("different", ("crm", "person", "1"), ("shop", "public.customer", "1"), reason="mother and daughter")
         project.decide("same", ("crm", "person", "4"), ("shop", "public.customer", "4"), reason="he moved")
         report = project.resolve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +54,28 @@ WEEK_AGO = "datetime('now', '-7 days')"
 class Company:
     """A resolved project, and ways to change its sources since."""
 
-    def __init__(self, folder: Path, postgres: TestPostgres) -> None:
+    def __init__(self, folder: Path, postgres: TestPostgres, of: Company | None = None) -> None:
         self.folder, self.postgres = folder, postgres
-        self.database = postgres.database(
+        os.environ.setdefault("C360_TEST_LAG_SECRET", "the same ids in every company")
+        if of is None:
+            self.database = self.filled()
+        else:
+            self.database = postgres.database(clause=f"template {of.database}")
+            shutil.copytree(of.folder, folder, dirs_exist_ok=True)
+        (folder / "c360.yml").write_text(PROJECT.format(uri=postgres.uri(self.database)))
+        self.project: Project = connect(folder / "c360.yml")
+        if of is None:
+            self.project.resolve()
+            self.ada, self.bob, self.cyd = (self.profile(("crm", "contact", i)).id360 for i in (1, 2, 3))
+        else:
+            self.ada, self.bob, self.cyd = of.ada, of.bob, of.cyd
+
+    def filled(self) -> str:
+        """Three people in both systems; the database's name."""
+        self.database = self.postgres.database(
             "CREATE TABLE holder (no bigint PRIMARY KEY, email text, surname text, country text, touched timestamptz)"
         )
-        with sqlite3.connect(folder / "crm.sqlite") as con:
+        with sqlite3.connect(self.folder / "crm.sqlite") as con:
             con.execute(
                 "CREATE TABLE contact (id INTEGER PRIMARY KEY, mail TEXT, phone TEXT, first TEXT, city TEXT, country TEXT, state TEXT, "
                 "updated TIMESTAMP)"
@@ -68,11 +85,7 @@ class Company:
         self.contact(2, "bob@x.org", phone="+49 431 222", first="Bob", country="CH")
         self.contact(3, "cyd@x.org", phone="+49 431 222", first="Cyd", country="DE")
         self.holder(1, "ada@x.org", "Lovelace", "DE")
-        os.environ.setdefault("C360_TEST_LAG_SECRET", "the same ids in every company")
-        (folder / "c360.yml").write_text(PROJECT.format(uri=postgres.uri(self.database)))
-        self.project: Project = connect(folder / "c360.yml")
-        self.project.resolve()
-        self.ada, self.bob, self.cyd = (self.profile(("crm", "contact", i)).id360 for i in (1, 2, 3))
+        return self.database
 
     def contact(self, key: int, mail: str | None, phone: str = "", first: str = "", country: str = "DE", state: str = "new") -> None:
         with sqlite3.connect(self.folder / "crm.sqlite") as con:
@@ -90,9 +103,17 @@ class Company:
         return self.project.session(principal).profile(who, **options)
 
 
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory, postgres: TestPostgres) -> Company:
+    """Resolved once; each test changes a copy."""
+    made = Company(tmp_path_factory.mktemp("lagging"), postgres)
+    made.project.close()
+    return made
+
+
 @pytest.fixture
-def company(tmp_path: Path, postgres: TestPostgres) -> Iterator[Company]:
-    made = Company(tmp_path, postgres)
+def company(tmp_path: Path, postgres: TestPostgres, resolved: Company) -> Iterator[Company]:
+    made = Company(tmp_path, postgres, resolved)
     yield made
     made.project.close()
 

@@ -26,7 +26,7 @@ identity: {individual: {model: standard, rules: [email]}}
 """
 
 ASKED = """\
-import sys, c360
+import os, sys, c360
 from connectors.spi.errors import C360Error
 asks = {
     "sql": lambda p: p.session().sql("SELECT count(*) FROM individual").fetchall(),
@@ -36,22 +36,35 @@ asks = {
     "decide": lambda p: p.decide("same", ("shop", "customer", 1), ("shop", "customer", 2), reason="r"),
     **{name: (lambda p, name=name: getattr(p, name)()) for name in ("resolve", "plan", "train", "apply", "rollback", "review")},
 }
-for name in sys.argv[2:]:
+for asked in sys.argv[2:]:
+    name, _, path = asked.partition(":")
+    if path:
+        before = os.stat(path).st_mode
+        os.chmod(path, 0)
     with c360.connect(sys.argv[1]) as project:
         try:
             asks[name](project)
         except C360Error as error:
-            print(name, error.code, error.message)
+            print(asked, error.code, error.message)
+    if path:
+        os.chmod(path, before)
 """
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    (tmp_path / "c360.yml").write_text(PROJECT)
-    (tmp_path / "customer.csv").write_text("id,mail,name\n1,a@x.example,Ada Byron\n2,b@x.example,Bob Hall\n")
-    with c360.connect(tmp_path) as project:
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tests change a copy: `tiny`."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "c360.yml").write_text(PROJECT)
+    (folder / "customer.csv").write_text("id,mail,name\n1,a@x.example,Ada Byron\n2,b@x.example,Bob Hall\n")
+    with c360.connect(folder) as project:
         project.resolve()
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, resolved: Path) -> Path:
+    return shutil.copytree(resolved, tmp_path, dirs_exist_ok=True)
 
 
 @contextmanager
@@ -65,7 +78,7 @@ def closed(path: Path) -> Iterator[None]:
 
 
 def asked(folder: Path, *names: str) -> dict[str, str]:
-    """What each call told, by a user who is not root."""
+    """What each call told, by a user who is not root; after a colon the path that this user may not use meanwhile."""
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("root may read everything, and there is no setpriv")
     plainly = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
@@ -84,17 +97,15 @@ def test_a_state_that_another_user_owns_has_a_code_in_python(tiny: Path) -> None
 
 
 def test_a_version_secret_or_model_of_another_user_is_not_called_broken(tiny: Path) -> None:
-    with closed(tiny / ".c360" / "crosswalk" / "v000001.duckdb"):
-        assert "may not open" in asked(tiny, "sql")["sql"]
-    with closed(tiny / ".c360" / "secret"):
-        assert asked(tiny, "resolve")["resolve"].startswith("C360_FILE_FORBIDDEN")
-    with closed(tiny / ".c360" / "models"):
-        assert asked(tiny, "resolve")["resolve"].startswith("C360_FILE_FORBIDDEN")
-    with closed(tiny / ".c360" / "models" / "individual.json"):
-        assert "individual.json cannot be read: Permission denied" in asked(tiny, "resolve")["resolve"]
     (tiny / "decisions.jsonl").write_text("")
-    with closed(tiny / "decisions.jsonl"):
-        assert "decisions.jsonl cannot be read: Permission denied" in asked(tiny, "resolve")["resolve"]
+    state, decisions = tiny / ".c360", f"resolve:{tiny / 'decisions.jsonl'}"
+    version, secret = f"sql:{state / 'crosswalk' / 'v000001.duckdb'}", f"resolve:{state / 'secret'}"
+    models, model = (f"resolve:{path}" for path in (state / "models", state / "models" / "individual.json"))
+    told = asked(tiny, version, secret, models, model, decisions)
+    assert "may not open" in told[version]
+    assert told[secret].startswith("C360_FILE_FORBIDDEN") and told[models].startswith("C360_FILE_FORBIDDEN")
+    assert "individual.json cannot be read: Permission denied" in told[model]
+    assert "decisions.jsonl cannot be read: Permission denied" in told[decisions]
 
 
 def test_a_file_where_the_state_should_be(tiny: Path) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import random
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,10 +75,19 @@ def quoted(row: Row) -> str:
 class Company:
     """The project, and its two systems as their users write to them. `at` is the systems' own clock: an hour per change."""
 
-    def __init__(self, folder: Path, postgres: TestPostgres) -> None:
+    def __init__(self, folder: Path, postgres: TestPostgres, of: Company | None = None) -> None:
         self.folder, self.postgres, self.at = folder, postgres, START
+        if of is None:
+            self.database = self.filled()
+        else:
+            self.database = postgres.database(clause=f"template {of.database}")
+            shutil.copytree(of.folder, folder, dirs_exist_ok=True)
+        (folder / "c360.yml").write_text(PROJECT.format(uri=postgres.uri(self.database)))
+
+    def filled(self) -> str:
+        """People in both systems; the database's name."""
         rows = people()
-        self.database = postgres.database(
+        database = self.postgres.database(
             "CREATE TABLE person (id bigint PRIMARY KEY, given text, family text, mail text, town text, changed timestamptz)",
             f"INSERT INTO person VALUES {', '.join(map(quoted, rows))}",
         )
@@ -87,7 +97,7 @@ class Company:
             con.executemany(
                 "INSERT INTO person VALUES ('s', ?, ?, ?, ?, ?, ?)", [(*r[:5], r[5] and int(r[5].timestamp())) for r in rows if r[0] % 2]
             )
-        (folder / "c360.yml").write_text(PROJECT.format(uri=postgres.uri(self.database)))
+        return database
 
     def shop(self) -> sqlite3.Connection:
         return sqlite3.connect(self.folder / "shop.db")
@@ -105,18 +115,30 @@ def company(tmp_path: Path, postgres: TestPostgres) -> Iterator[Company]:
     yield Company(tmp_path, postgres)
 
 
-def test_only_what_changed_is_asked_for(company: Company) -> None:
-    with c360.connect(company.folder) as opened:
-        first = opened.resolve()
-        assert first.touched is None
-        company.crm(
-            f"UPDATE person SET town = 'Elsewhere', changed = '{company.tick()}' WHERE id = 7",
-            f"INSERT INTO person SELECT 5000, given, family, mail, town, '{company.tick()}' FROM person WHERE id = 11",
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory, postgres: TestPostgres) -> Company:
+    """Tests take a copy: `known`."""
+    made = Company(tmp_path_factory.mktemp("watched"), postgres)
+    with c360.connect(made.folder) as opened:
+        assert opened.resolve().touched is None
+    return made
+
+
+@pytest.fixture
+def known(tmp_path: Path, postgres: TestPostgres, resolved: Company) -> Company:
+    return Company(tmp_path, postgres, resolved)
+
+
+def test_only_what_changed_is_asked_for(known: Company) -> None:
+    with c360.connect(known.folder) as opened:
+        known.crm(
+            f"UPDATE person SET town = 'Elsewhere', changed = '{known.tick()}' WHERE id = 7",
+            f"INSERT INTO person SELECT 5000, given, family, mail, town, '{known.tick()}' FROM person WHERE id = 11",
             f"INSERT INTO person SELECT 5001, given, family, mail, town, '{START - dt.timedelta(days=900)}' FROM person WHERE id = 13",
             "UPDATE person SET town = 'Undated' WHERE id = 100",
             "DELETE FROM person WHERE id = 8",
         )
-        with company.postgres.statements(company.database) as seen:
+        with known.postgres.statements(known.database) as seen:
             second = opened.resolve()
         assert second.touched is not None, second.whole_because
         assert (second.touched.new, second.touched.changed, second.touched.gone) == (2, 2, 1)
@@ -132,26 +154,25 @@ def test_only_what_changed_is_asked_for(company: Company) -> None:
         assert links(opened) == found
 
 
-def test_any_history_gives_what_a_whole_resolve_gives(company: Company) -> None:
+def test_any_history_gives_what_a_whole_resolve_gives(known: Company) -> None:
     draw, number = random.Random(3), 7000
-    with c360.connect(company.folder) as opened:
-        opened.resolve()
+    with c360.connect(known.folder) as opened:
         for _ in range(4):
-            known = [i for (i,) in company.shop().execute("SELECT id FROM person").fetchall()]
-            with company.shop() as con:
-                for key in draw.sample(known, 4):
-                    at = int(company.tick().timestamp())
+            there = [i for (i,) in known.shop().execute("SELECT id FROM person").fetchall()]
+            with known.shop() as con:
+                for key in draw.sample(there, 4):
+                    at = int(known.tick().timestamp())
                     con.execute("UPDATE person SET town = ?, mail = NULL, changed = ? WHERE id = ?", [f"Town {key}", at, key])
-                con.execute("DELETE FROM person WHERE id = ?", [draw.choice(known)])
+                con.execute("DELETE FROM person WHERE id = ?", [draw.choice(there)])
             statements = [f"DELETE FROM person WHERE id = {draw.randrange(COUNT)}"]
             for _ in range(3):
                 number += 1
                 statements.append(
-                    f"INSERT INTO person SELECT {number}, given, family, mail, 'Elsewhere', '{company.tick()}' "
+                    f"INSERT INTO person SELECT {number}, given, family, mail, 'Elsewhere', '{known.tick()}' "
                     f"FROM person WHERE id = (SELECT min(id) FROM person WHERE id >= {draw.randrange(COUNT)})"
                 )
-                statements.append(f"UPDATE person SET family = 'Married', changed = '{company.tick()}' WHERE id = {draw.randrange(COUNT)}")
-            company.crm(*statements)
+                statements.append(f"UPDATE person SET family = 'Married', changed = '{known.tick()}' WHERE id = {draw.randrange(COUNT)}")
+            known.crm(*statements)
             report = opened.resolve()
             assert report.touched is not None, report.whole_because
         found = links(opened)
@@ -159,14 +180,13 @@ def test_any_history_gives_what_a_whole_resolve_gives(company: Company) -> None:
         assert links(opened) == found
 
 
-def test_a_change_without_a_mark_waits_for_a_whole_resolve(company: Company) -> None:
-    with c360.connect(company.folder) as opened:
-        opened.resolve()
-        company.crm("UPDATE person SET mail = NULL, given = 'Quiet' WHERE id = 301")
+def test_a_change_without_a_mark_waits_for_a_whole_resolve(known: Company) -> None:
+    with c360.connect(known.folder) as opened:
+        known.crm("UPDATE person SET mail = NULL, given = 'Quiet' WHERE id = 301")
         report = opened.resolve()
         assert report.touched is not None
         assert report.touched.changed == 0
-        company.crm(f"UPDATE person SET changed = '{company.tick()}' WHERE id = 301")
+        known.crm(f"UPDATE person SET changed = '{known.tick()}' WHERE id = 301")
         report = opened.resolve()
         assert report.touched is not None
         assert report.touched.changed == 1
@@ -182,14 +202,12 @@ def test_a_date_that_never_comes_is_no_mark(company: Company) -> None:
         assert report.touched.changed == 1
 
 
-def test_another_mapping_of_a_column_is_seen(company: Company) -> None:
+def test_another_mapping_of_a_column_is_seen(known: Company) -> None:
     """What the mapping makes of a row changed, not the row: no watermark tells of that."""
-    with c360.connect(company.folder) as opened:
-        opened.resolve()
-    file = company.folder / "c360.yml"
+    file = known.folder / "c360.yml"
     file.write_text(file.read_text().replace("city: town", "city: \"nullif(town, 'Nowhere at all')\"", 1))
-    company.crm("UPDATE person SET town = 'Nowhere at all' WHERE id IN (21, 22)")
-    with c360.connect(company.folder) as opened:
+    known.crm("UPDATE person SET town = 'Nowhere at all' WHERE id IN (21, 22)")
+    with c360.connect(known.folder) as opened:
         report = opened.resolve()
         assert report.touched is not None
         assert report.touched.changed == 2
