@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,18 @@ from identity.versions.store import CrosswalkStore
 
 ATTRIBUTES = ("first_name", "last_name", "birth_date", "email", "phone", "street", "postcode", "city")
 Row = dict[str, Any]
+FAKE = Faker("en_GB")
+"""Made once, since that takes as long as twenty people. Whoever draws from it seeds it first."""
 
 
 def strangers(count: int, twice: int, seed: int = 1) -> list[Row]:
     """`count` people, the first `twice` of whom have a second record at the end, with a phone of its own and a typing mistake."""
-    fake = Faker("en_GB")
-    fake.seed_instance(seed)
+    return [dict(row) for row in _strangers(count, twice, seed)]
+
+
+@cache
+def _strangers(count: int, twice: int, seed: int) -> list[Row]:
+    fake = seeded(seed)
     rows = []
     for _ in range(count):
         first, last = fake.first_name(), fake.last_name()
@@ -37,15 +44,13 @@ def strangers(count: int, twice: int, seed: int = 1) -> list[Row]:
 
 def kin(rows: list[Row], seed: int = 2) -> list[Row]:
     """Somebody else in each one's household, of whom less is known."""
-    fake = Faker("en_GB")
-    fake.seed_instance(seed)
+    fake = seeded(seed)
     return [{**row, "first_name": fake.first_name(), "birth_date": None, "email": None} for row in rows]
 
 
 def moved(rows: list[Row], seed: int = 3) -> list[Row]:
     """Maybe the same people, elsewhere: some of the name, the birth date or the phone is left, in another mixture for each."""
-    fake = Faker("en_GB")
-    fake.seed_instance(seed)
+    fake = seeded(seed)
     there = [
         {**row, "street": f"{fake.building_number()} {fake.street_name()}", "postcode": fake.postcode(), "email": None} for row in rows
     ]
@@ -54,6 +59,11 @@ def moved(rows: list[Row], seed: int = 3) -> list[Row]:
         row["phone"] = fake.numerify("07#########") if i % 2 else None
         row["city"] = row["city"] if i % 3 else fake.city()
     return there
+
+
+def seeded(seed: int) -> Faker:
+    FAKE.seed_instance(seed)
+    return FAKE
 
 
 def people_set(rows: list[Row], source: str = "crm", key: str = "id", kind: str = "BIGINT") -> RecordSet:

@@ -103,7 +103,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.dictionaries(st.sampled_from(["crm", "shop", "support"]), rows, min_size=1), st.sampled_from([1, 2, 100]))
 def test_the_partition_is_the_oracles(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]], cap: int) -> None:
     store = CrosswalkStore(tmp_path_factory.mktemp("oracle"))
@@ -124,7 +124,7 @@ def test_ordered_results_arrive_in_order() -> None:
     """Ids are matched with their clusters by position: an anchor out of its place would change hands from run to run."""
     with scratch("1GiB") as con:
         con.execute("CREATE TABLE shuffled AS SELECT (range * 7919) % 700001 AS rec FROM range(700001)")
-        for _ in range(5):
+        for _ in range(3):
             found = con.sql("SELECT rec FROM (SELECT rec, ? || rec FROM shuffled) ORDER BY rec", params=["x"]).to_arrow_table()
             assert np.array_equal(found.column(0).to_numpy(), np.arange(700001))
 
@@ -150,19 +150,18 @@ def test_a_rebuild_keeps_every_id_and_growth_keeps_the_old_ones(store: Crosswalk
     assert grown[("crm", -1)] not in first.values()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_resolve_that_changes_nothing_says_so_and_no_other_does(store: CrosswalkStore, seed: int) -> None:
     tables = some_tables(seed)
     rng = random.Random(seed)
     before = None
-    for _ in range(12):
+    for change in [*rng.sample(["nothing", "gone", "new", "moved"], 4), *rng.sample(["nothing", "gone", "new", "moved"], 4), "last"]:
         report = resolve([record_set(rows, source) for source, rows in tables.items()], RULES, store, SECRET)
         crosswalk = store.current()
         assert crosswalk is not None
         found = ids_of(crosswalk)
         assert report.unchanged == (found == before)
         before, rows = found, tables[rng.choice(["crm", "shop", "support"])]
-        change = rng.choice(["nothing", "gone", "new", "moved"])
         if change == "gone":
             rows.pop(rng.randrange(len(rows)))
         elif change == "new":
