@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +32,15 @@ def sets(world: World) -> list[RecordSet]:
         record_set([{"k0": key, **row} for (s, key), row in world.items() if s == source], source, attributes=ATTRIBUTES)
         for source in SOURCES
     ]
+
+
+def trained(folder: Path, people: Sequence[Row]) -> Path:
+    """The folder of a model trained on these people."""
+    world = {(SOURCES[i % 2], i): row for i, row in enumerate(people)}
+    engines = Engines(SECRET, {"individual": MODEL}, folder / "models")
+    resolve(sets(world), {}, CrosswalkStore(folder / "state"), SECRET, engines=engines)
+    engines.save()
+    return folder / "models"
 
 
 class Both:

@@ -8,8 +8,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from batches import SOURCES, Both, World, links, sets
-from conftest import trained
+from batches import SOURCES, Both, World, links, sets, trained
 from people import Row, strangers
 from records import SECRET
 from sqlglot import exp
