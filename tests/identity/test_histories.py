@@ -1,4 +1,4 @@
-"""Sixty random histories of a crosswalk: records come, change and go, rules change, stewards decide and withdraw, plans are applied,
+"""A hundred random histories of a crosswalk: records come, change and go, rules change, stewards decide and withdraw, plans are applied,
 versions rolled back. After every step: each key has one id, no id changed hands, every old id leads to whoever has its records."""
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class World:
                         assert found[0] == d.id360
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_random_history(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("identity.versions.stable_ids.SPAN", 5000)  # ids collide all the time
     monkeypatch.setattr("identity.versions.store.sync", lambda path: None)  # nobody cuts the power here
