@@ -8,6 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
+_SWEPT_AT = 1000
+"""So many alarms may wait before it is looked whether they still matter."""
+
 
 class Alarm:
     """A scheduled call. `cancel` keeps it from starting; a call that has started already is not waited for."""
@@ -36,6 +39,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Alarm]] = []
+        self._most = _SWEPT_AT
         self._count = itertools.count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -47,6 +51,8 @@ class Watchdog:
         """
         alarm = Alarm(callback)
         with self._changed:
+            if len(self._heap) >= self._most:
+                self._sweep()
             heapq.heappush(self._heap, (at_monotonic, next(self._count), alarm))
             if self._thread is None or not self._thread.is_alive():  # not alive: after a fork
                 self._thread = threading.Thread(target=self._watch, name="c360-watchdog", daemon=True)
@@ -54,6 +60,12 @@ class Watchdog:
             elif self._heap[0][2] is alarm:  # it has become the next one
                 self._changed.notify()
         return alarm
+
+    def _sweep(self) -> None:
+        """Drop what is cancelled: most alarms are, long before their time. As often as half of them may be gone."""
+        self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+        heapq.heapify(self._heap)
+        self._most = 2 * len(self._heap) + _SWEPT_AT
 
     def _watch(self) -> None:
         while True:
@@ -74,7 +86,6 @@ class Watchdog:
                 wait = self._heap[0][0] - time.monotonic()
                 if wait <= 0:
                     return heapq.heappop(self._heap)[2]
-                # cancelled alarms further down stay until their time: they hold no more than a tuple each
                 self._changed.wait(wait)
 
 
