@@ -5,6 +5,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 MODULES := c360.py federation connectors views identity
 FORMATTED := $(MODULES) tests benchmarks .ci
 export PYTHON
+unexport PYTHONDONTWRITEBYTECODE  # containers often set it: each child of a test would compile everything again
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format docs-check bench bench-quick bench-identity canary wheel-check clean
