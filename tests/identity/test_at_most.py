@@ -150,7 +150,7 @@ texts = st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=COUNT, max_siz
 same_pairs = st.lists(st.tuples(records, records).filter(lambda p: p[0] < p[1]), max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts, texts, texts, same_pairs, st.integers(1, 3))
 def test_exact_rules_keep_to_it_and_nothing_else_is_torn(
     emails: list[str | None], phones: list[str | None], cards: list[str | None], same: list[tuple[int, int]], most: int
@@ -212,7 +212,7 @@ class Few(Both):
 def test_batch_after_batch_as_a_whole_resolve(tmp_path: Path, models: Path, seed: int, ruled: bool, probable: bool) -> None:
     both = Few(tmp_path, models, RULES if ruled else None, probable, cap=12)
     refused = 0
-    for world, _ in both.through(*history(seed), batches=2):
+    for world, _ in both.through(*history(seed), batches=3):
         assert both.limited(world) == (1, 2)
         found = review(evidence_of(both.little.current(), "individual", ""), SECRET, limit=10_000)  # type: ignore[arg-type]
         refused += sum("at_most phone 1" in item.why for item in found)

@@ -49,7 +49,7 @@ def test_exact_rules_alone_around_their_cap(tmp_path: Path, models: Path, seed: 
 def test_of_an_entity_of_few_records_all_are_matched_anew(tmp_path: Path, models_of_few: Path, rules: tuple[MatchRule, ...]) -> None:
     """Whatever share of them changed: nobody else's records have to be matched again for their sake."""
     both = Both(tmp_path, models_of_few, rules)
-    for _, report in both.through(*history(9), batches=2):
+    for _, report in both.through(*history(9), batches=3):
         assert report.touched is not None and report.touched.records == report.links
 
 

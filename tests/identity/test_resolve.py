@@ -103,7 +103,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.sampled_from(["crm", "shop", "support"]), rows, min_size=1), st.sampled_from([1, 2, 100]))
 def test_the_partition_is_the_oracles(tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[Row]], cap: int) -> None:
     store = CrosswalkStore(tmp_path_factory.mktemp("oracle"))
@@ -124,7 +124,7 @@ def test_ordered_results_arrive_in_order() -> None:
     """Ids are matched with their clusters by position: an anchor out of its place would change hands from run to run."""
     with scratch("1GiB") as con:
         con.execute("CREATE TABLE shuffled AS SELECT (range * 7919) % 700001 AS rec FROM range(700001)")
-        for _ in range(3):
+        for _ in range(5):
             found = con.sql("SELECT rec FROM (SELECT rec, ? || rec FROM shuffled) ORDER BY rec", params=["x"]).to_arrow_table()
             assert np.array_equal(found.column(0).to_numpy(), np.arange(700001))
 
