@@ -62,7 +62,7 @@ class Watchdog:
         return alarm
 
     def _sweep(self) -> None:
-        """Drop what is cancelled: most alarms are, long before their time. As often as half of them may be gone."""
+        """Drop what is cancelled, as most alarms are long before their time; again when there are twice as many as are left now."""
         self._heap = [entry for entry in self._heap if not entry[2].cancelled]
         heapq.heapify(self._heap)
         self._most = 2 * len(self._heap) + _SWEPT_AT
