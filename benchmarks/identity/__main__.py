@@ -20,13 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.identity import splink_rival
-from benchmarks.identity.children import Failed, run
+from benchmarks.identity.children import MEMORY, PATIENCE, Failed, run
 from benchmarks.identity.sets import MADE, PUBLIC, TRUTH, DataSet, made, public
 
 RESULTS = Path(__file__).parent.parent / "results"
 WORK = Path(".bench") / "identity"
 QUICK, GROWTH = 20_000, (10_000, 100_000, 1_000_000, 5_000_000)
-PATIENCE, MEMORY = 900.0, 16_000.0  # seconds and MB after which a system counts as not finishing
 KEYS = ("precision", "recall", "f1", "bcubed_f1", "seconds", "rss_mb")
 Entry = dict[str, Any]
 

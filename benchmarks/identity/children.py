@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 EVERY = 0.2  # seconds between two looks at a child's memory
+PATIENCE, MEMORY = 900.0, 16_000.0  # seconds and MB after which a system counts as not finishing
 
 
 class Failed(Exception):

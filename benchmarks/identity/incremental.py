@@ -28,7 +28,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from benchmarks.identity.children import run
+from benchmarks.identity.children import MEMORY, PATIENCE, Failed, run
 from benchmarks.identity.people import SOURCES, made
 from benchmarks.identity.splink_rival import ENVIRONMENT
 from identity.engines import Engines
@@ -41,8 +41,6 @@ from identity.versions.store import CrosswalkStore
 
 RESULT = Path(__file__).parent.parent / "results" / "identity_incremental.json"
 RIVAL = Path(__file__).parent / "rival" / "batches.py"
-PATIENCE, MEMORY = 900.0, 16_000.0
-"""Seconds and MB after which Splink counts as not finishing."""
 SECRET = b"a secret for benchmarks only"
 ATTRIBUTES = ("first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode")
 FEW = 1000
@@ -96,10 +94,14 @@ def batched(file: Path, new: int, repeats: int) -> str:
 
 
 def splink(python: Path, folder: Path, rows: str) -> dict[str, Any]:
-    """Splink upon the same batches: the seconds of its whole run, and the medians of those that a batch's pairs and clusters took."""
+    """Splink upon the same batches: the seconds of its whole run, and the medians of those that a batch's pairs and clusters took; or
+    why there are none."""
     file = folder / "batches.parquet"
     duckdb.sql(f"COPY ({rows}) TO '{file}'")
-    told = run([str(python), str(RIVAL), str(file), "--work", str(folder)], seconds=PATIENCE, rss_mb=MEMORY)
+    try:
+        told = run([str(python), str(RIVAL), str(file), "--work", str(folder)], seconds=PATIENCE, rss_mb=MEMORY)
+    except Failed as failure:
+        return {"failed": str(failure)}
     print(json.dumps(told), flush=True)
     median = {f"{name}_seconds": statistics.median(batch[name] for batch in told["batches"]) for name in ("pairs", "clusters")}
     return {"whole_seconds": round(told["whole_seconds"], 3), **median}

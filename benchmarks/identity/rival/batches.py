@@ -20,8 +20,8 @@ from typing import Any
 
 import duckdb
 import splink
-from models import MODELS, train
-from splink import DuckDBAPI, Linker, SettingsCreator
+from models import MODELS, settings, train
+from splink import DuckDBAPI, Linker
 from splink.clustering import cluster_pairwise_predictions_at_threshold
 
 THRESHOLD = 0.5
@@ -50,14 +50,7 @@ class Arriving:
     def __init__(self, con: duckdb.DuckDBPyConnection, file: Path) -> None:
         self.con, self.file, self.api = con, file, DuckDBAPI(connection=con)
         self._clean(0)
-        settings = SettingsCreator(
-            link_type="dedupe_only",
-            unique_id_column_name="rec_id",
-            blocking_rules_to_generate_predictions=list(MODEL.predict_on),
-            comparisons=MODEL.comparisons(),
-            retain_matching_columns=False,
-        )
-        self.linker = Linker(self.api.register(con.table("batch_0")), settings)
+        self.linker = Linker(self.api.register(con.table("batch_0")), settings(MODEL))
         train(self.linker, MODEL)
         for column in ("first_name", "last_name", "street", "postcode", "city"):
             self.linker.table_management.compute_tf_table(column)

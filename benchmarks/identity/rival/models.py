@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import splink.comparison_library as cl
-from splink import Linker, block_on
+from splink import Linker, SettingsCreator, block_on
 
 FEW, MANY = 1e6, 1e7  # pairs to estimate u from, as the notebooks have it and as the pages want it for large data
 FEBRL = ("soc_sec_id", "given_name", "surname", "date_of_birth", "postcode")
@@ -32,6 +32,17 @@ class Model:
     link: bool = False
     u_pairs: float = FEW
     em: dict[str, Any] = field(default_factory=dict)
+
+
+def settings(model: Model) -> SettingsCreator:
+    """What a linker is made with."""
+    return SettingsCreator(
+        link_type="link_only" if model.link else "dedupe_only",
+        unique_id_column_name="rec_id",
+        blocking_rules_to_generate_predictions=list(model.predict_on),
+        comparisons=model.comparisons(),
+        retain_matching_columns=False,
+    )
 
 
 def train(linker: Linker, model: Model) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import duckdb
 import splink
-from models import MODELS, Model, train
-from splink import DuckDBAPI, Linker, SettingsCreator
+from models import MODELS, Model, settings, train
+from splink import DuckDBAPI, Linker
 
 THRESHOLDS = (0.5, 0.9, 0.95, 0.99)
 
@@ -57,14 +57,7 @@ def trained(connection: duckdb.DuckDBPyConnection, file: Path, model: Model) -> 
         where = "" if source is None else f"WHERE source = '{source}'"
         connection.execute(f"CREATE TABLE input_{number} AS SELECT {model.columns} FROM {scan} {where}")
         tables.append(api.register(connection.table(f"input_{number}")))
-    settings = SettingsCreator(
-        link_type="link_only" if model.link else "dedupe_only",
-        unique_id_column_name="rec_id",
-        blocking_rules_to_generate_predictions=list(model.predict_on),
-        comparisons=model.comparisons(),
-        retain_matching_columns=False,
-    )
-    linker = Linker(tables if model.link else tables[0], settings)
+    linker = Linker(tables if model.link else tables[0], settings(model))
     train(linker, model)
     return linker
 
