@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import inf
 
 import duckdb
 import pyarrow as pa
@@ -16,7 +17,7 @@ from identity.errors import DuplicateKeys, KeyType
 from identity.model import MatchKey, RecordSet
 from identity.normalise import normalised
 from identity.personal import kind_of_keys
-from identity.scratch import each_beside, key_type
+from identity.scratch import each_beside, key_type, suit
 
 Progress = Callable[[str, int], None]
 RECORD = "record"
@@ -56,12 +57,14 @@ def load_all(
 
     Raises: DuplicateKeys; KeyType; what a source raises (a failure without a code becomes SourceBroken).
     """
+    suit(con, inf)  # there may be any number
     tables = [f"records_{i}" for i in range(len(group))]
     values = read_all(con, group, tables, columns, progress)
     loaded: list[Loaded] = []
     for records, table, counted in zip(group, tables, values, strict=True):
         first = loaded[-1].first + loaded[-1].count if loaded else 0
         loaded.append(replace(number(con, records, table, first), values=counted))
+    suit(con, loaded[-1].first + loaded[-1].count)
     _view(con, loaded, columns.values())
     return loaded
 

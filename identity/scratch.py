@@ -18,6 +18,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+ROW_GROUP = 122_880
+"""A table of up to so many rows DuckDB scans with one thread."""
+
 _WORKERS: WeakKeyDictionary[duckdb.DuckDBPyConnection, int] = WeakKeyDictionary()
 """How many statements run side by side in a scratch for few rows."""
 
@@ -26,8 +29,7 @@ _WORKERS: WeakKeyDictionary[duckdb.DuckDBPyConnection, int] = WeakKeyDictionary(
 def scratch(memory_limit: str, threads: int | None = None, *, few: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB that never spills. Raises: ResolveMemory when the work needs more than `memory_limit`.
 
-    With `few` each statement has one thread, and blocks are small: DuckDB gives so many rows to one thread anyway, and its idle ones
-    looking for work take an eighth of all processor time.
+    With `few` it is for few rows (see `suit`), and blocks are small.
     """
     # preserve_insertion_order stays on: without it DuckDB (1.5 and 2.0) hands over ordered results of many rows out of order
     config = {**LOCKED_DOWN, "memory_limit": memory_limit, "allocator_flush_threshold": "16MiB"}  # give back what is no longer used
@@ -38,8 +40,7 @@ def scratch(memory_limit: str, threads: int | None = None, *, few: bool = False)
     con = duckdb.connect(":memory:", config=config)
     try:
         if few:
-            _WORKERS[con] = _threads(con)
-            con.execute("SET threads = 1")
+            suit(con, 0)
         yield con
     except duckdb.OutOfMemoryException as cause:
         raise ResolveMemory(
@@ -48,6 +49,20 @@ def scratch(memory_limit: str, threads: int | None = None, *, few: bool = False)
         ) from cause
     finally:
         con.close()
+
+
+def suit(con: duckdb.DuckDBPyConnection, rows: float) -> None:
+    """Divide the threads of a scratch as suits tables of so many rows.
+
+    For few, each statement has one thread, and as many run side by side: DuckDB gives so few rows to one thread anyway, and its idle ones
+    looking for work take up to a fifth of all processor time.
+    """
+    few = rows <= ROW_GROUP
+    if few and con not in _WORKERS:
+        _WORKERS[con] = _threads(con)
+        con.execute("SET threads = 1")
+    elif not few and (threads := _WORKERS.pop(con, None)):
+        con.execute(f"SET threads = {threads:d}")
 
 
 @contextmanager
