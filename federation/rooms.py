@@ -26,45 +26,61 @@ ATTACHED = 2
 """So many versions of the crosswalk stay attached: a query that was planned just before one was published goes by the one before."""
 
 
-class UserRoom:
-    """Runs the user's SQL over what crossed the boundary. `cursor()` per query; close it after."""
+class _Room:
+    """A DuckDB instance, opened by whoever asks first: many commands need one room only, and to open one takes as long as a query."""
+
+    settings: tuple[str, ...] = (UTC,)
 
     def __init__(self, memory: str, threads: int | None = None) -> None:
-        self._config: dict[str, Any] = {**LOCKED_DOWN, "memory_limit": memory, **_threads(threads)}
-        self._lock = threading.Lock()
-        self._instance = self._open()
+        self._config: dict[str, Any] = {**LOCKED_DOWN, "memory_limit": memory, **({"threads": threads} if threads else {})}
+        self._opening = threading.Lock()
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def _instance(self) -> duckdb.DuckDBPyConnection:
+        if self._opened is None:
+            with self._opening:
+                self._opened = self._opened or self._open()
+        return self._opened
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         instance = duckdb.connect(":memory:", config=self._config)
-        instance.execute(UTC)
-        instance.execute("SET enable_external_access = false")
-        instance.execute("SET disabled_filesystems = 'LocalFileSystem'")
-        instance.execute("SET lock_configuration = true")
+        for setting in self.settings:
+            instance.execute(setting)
         return instance
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection that shares nothing with any other query's but the memory limit."""
+        """A connection that shares nothing with any other query's but the memory limit, and what is attached."""
         return self._instance.cursor()
+
+
+class UserRoom(_Room):
+    """Runs the user's SQL over what crossed the boundary. `cursor()` per query; close it after."""
+
+    settings = (
+        UTC,
+        "SET enable_external_access = false",
+        "SET disabled_filesystems = 'LocalFileSystem'",
+        "SET lock_configuration = true",
+    )
 
     def revive(self) -> None:
         """Open anew if DuckDB has closed the instance: after an internal error of its own it refuses everybody's queries."""
-        with self._lock:
+        with self._opening:
+            if self._opened is None:
+                return
             try:
-                self._instance.cursor().execute("SELECT 1").fetchall()
+                self._opened.cursor().execute("SELECT 1").fetchall()
             except duckdb.Error:
-                self._instance = self._open()
-
-    def close(self) -> None:
-        self._instance.close()
+                self._opened = self._open()
 
 
-class TrustedRoom:
+class TrustedRoom(_Room):
     """Runs relation SQL over fetched rows and the crosswalk. Statements are prepared once per plan and pooled."""
 
     def __init__(self, memory: str, links: LinkCache, threads: int | None = None, *, idle: int = 128 << 20) -> None:
+        super().__init__(memory, threads)
         self.links = links
-        self._instance = duckdb.connect(":memory:", config={**LOCKED_DOWN, "memory_limit": memory, **_threads(threads)})
-        self._instance.execute(UTC)
         self._lock = threading.Lock()
         self._attached: dict[int, int] = {}
         self._learned: set[str] = set()
@@ -114,9 +130,6 @@ class TrustedRoom:
             with suppress(duckdb.ConnectionException):  # the room was closed meanwhile
                 self._instance.execute(f"DETACH xw{version}")
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        return self._instance.cursor()
-
     @property
     def own_cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's cursor, for look-ups that are read at once and to the end. Not to be closed, nor to be left registered on."""
@@ -124,10 +137,3 @@ class TrustedRoom:
             self._local.cursor = self._instance.cursor()
         cursor: duckdb.DuckDBPyConnection = self._local.cursor
         return cursor
-
-    def close(self) -> None:
-        self._instance.close()
-
-
-def _threads(threads: int | None) -> dict[str, Any]:
-    return {"threads": threads} if threads else {}

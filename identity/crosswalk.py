@@ -106,14 +106,13 @@ class Crosswalk:
         self.path = path
         self._keys: tuple[str | None, ...] = keys or (None,)
         self._opening = threading.Lock()
-        self._own: duckdb.DuckDBPyConnection | None = None
         self._cursors = threading.local()
         self._asked, self._holding = 0, threading.Lock()
         self._held: Mapping[str, HeldLinks] = {}
         self._redirects: HeldRedirects | None = None
         self.remembered: dict[object, Any] = {}
         """What others read of this version once and keep with it."""
-        con = self._connect()
+        self._own = con = self._connect()
         try:
             meta = dict(con.execute("SELECT key, value FROM xw.meta").fetchall())
             if (found := meta.get("format")) != FORMAT:
@@ -129,10 +128,11 @@ class Crosswalk:
             self.links = tuple(t for t in tables if not t.entity.startswith(HOUSEHOLD_OF))
             self.households = tuple(t for t in tables if t.entity.startswith(HOUSEHOLD_OF))
             self.identifiers = tuple(IdentifierTable(*row) for row in _rows(con, "identifier_table"))
-        except (duckdb.Error, KeyError, ValueError) as cause:
-            raise damaged(path) from cause
-        finally:
+        except BaseException as cause:
             con.close()
+            if isinstance(cause, (duckdb.Error, KeyError, ValueError)):
+                raise damaged(path) from cause
+            raise
 
     def __repr__(self) -> str:
         return f"<Crosswalk {self.path.name}: {len(self.links)} link tables>"
@@ -259,8 +259,6 @@ class Crosswalk:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._cursors, "own", None)
         if cursor is None:
             with self._opening:
-                if self._own is None:
-                    self._own = self._connect()
                 cursor = self._cursors.own = self._own.cursor()
         return cursor
 

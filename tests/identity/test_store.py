@@ -154,7 +154,7 @@ def test_a_damaged_file_is_told_and_never_built_upon(store: CrosswalkStore, dama
 
 
 def test_a_file_of_another_format(store: CrosswalkStore) -> None:
-    path = publish(store, "a@x.de").path
+    path = publish(CrosswalkStore(store.directory), "a@x.de").path  # a store of its own: one that reads a file lets nobody write to it
     with duckdb.connect(str(path)) as con:
         con.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     (store.directory / "current").write_text(f"{path.name} {path.stat().st_size}\n")
