@@ -13,7 +13,16 @@ def values_of(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     try:
         return column.to_pylist()  # type: ignore[no-any-return]
     except (ValueError, OverflowError):
-        return [_value(scalar) for scalar in column]
+        found, far = [], []
+        for i, scalar in enumerate(column):
+            try:
+                found.append(scalar.as_py())
+            except (ValueError, OverflowError):
+                found.append(_infinite(scalar))
+                far += [i] if found[-1] is None else []
+        for i, text in zip(far, _written(column.take(pa.array(far, pa.int64()))), strict=True):
+            found[i] = text
+        return found
 
 
 def dicts_of(rows: pa.Table) -> list[dict[str, Any]]:
@@ -22,20 +31,17 @@ def dicts_of(rows: pa.Table) -> list[dict[str, Any]]:
     return [dict(zip(rows.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _value(scalar: pa.Scalar) -> Any:
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError):
-        return _far(scalar)
+def _infinite(scalar: pa.Scalar) -> str | None:
+    """What DuckDB hands over as the largest or smallest number there is; None if it is another moment."""
+    if not isinstance(scalar, pa.TimestampScalar | pa.Date32Scalar):
+        return None
+    most = 2**63 - 1 if isinstance(scalar, pa.TimestampScalar) else 2**31 - 1
+    return {most: "infinity", -most: "-infinity"}.get(scalar.value)
 
 
-def _far(scalar: pa.Scalar) -> str:
-    """A moment that a datetime cannot hold, as DuckDB writes it."""
-    if isinstance(scalar, pa.TimestampScalar | pa.Date32Scalar):
-        most = 2**63 - 1 if isinstance(scalar, pa.TimestampScalar) else 2**31 - 1
-        if abs(scalar.value) == most:
-            return "infinity" if scalar.value > 0 else "-infinity"
+def _written(moments: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Moments that a datetime cannot hold, as DuckDB writes them."""
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        con.register("far", pa.table({"x": pa.array([scalar])}))
-        return str(con.execute("SELECT x::VARCHAR FROM far").fetchall()[0][0])
+        con.register("far", pa.table({"x": moments}))
+        return [text for (text,) in con.execute("SELECT x::VARCHAR FROM far").fetchall()]

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pytest
 
 import c360
+from federation.python_values import values_of
 
 PROJECT = """
 version: 1
@@ -46,6 +49,16 @@ def test_an_answer_has_them_as_text(project: c360.Project) -> None:
         (dt.date(1990, 1, 1), dt.datetime(2024, 1, 1)),
     ]
     assert "0044-03-15 (BC)" in found._repr_html_()
+
+
+def test_many_of_them_cost_one_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, connect = [], duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *args, **options: opened.append(args) or connect(*args, **options))
+    far = 2**61 + np.arange(1000)
+    moments = pa.chunked_array([pa.array(far, pa.timestamp("us")), pa.array([0, None, 2**63 - 1], pa.timestamp("us"))])
+    found = values_of(moments)
+    assert (found[0], found[1000:], len(opened)) == ("75039-04-04 19:00:13.693952", [dt.datetime(1970, 1, 1), None, "infinity"], 1)
+    assert len(set(found[:1000])) == 1000
 
 
 def test_a_profile_has_them_too(project: c360.Project) -> None:
