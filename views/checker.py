@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -30,13 +31,11 @@ def rest(node: Node, cls: type[msgspec.Struct]) -> dict[str, Node]:
     return {key: value for key, value in node.value.items() if key not in known}
 
 
-def _struct(node: Node, cls: type[Any], what: str) -> Iterator[ProjectFile]:
+def _struct(node: Node, cls: type[msgspec.Struct], what: str) -> Iterator[ProjectFile]:
     if not isinstance(node.value, dict):
         yield WrongValue(f"`{what}` must be a mapping of {', '.join(f.encode_name for f in msgspec.structs.fields(cls))}", node.at)
         return
-    described = inspect.type_info(cls)
-    assert isinstance(described, inspect.StructType)
-    fields = {f.encode_name: f for f in described.fields}
+    fields = _fields(cls)
     for key, value in node.value.items():
         if key in fields:
             yield from _value(value, fields[key].type, key)
@@ -51,6 +50,13 @@ def _struct(node: Node, cls: type[Any], what: str) -> Iterator[ProjectFile]:
     for name, f in fields.items():
         if f.required and name not in node.value:
             yield MissingField(f"`{what}` needs a field `{name}`", node.key_at or node.at, hint=f"add `{name}:`")
+
+
+@cache
+def _fields(cls: type[msgspec.Struct]) -> Mapping[str, inspect.Field]:
+    described = inspect.type_info(cls)
+    assert isinstance(described, inspect.StructType)
+    return {f.encode_name: f for f in described.fields}
 
 
 def _value(node: Node, type_: inspect.Type, what: str) -> Iterator[ProjectFile]:
