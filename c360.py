@@ -17,3 +17,9 @@ def __getattr__(name: str) -> object:
         return getattr(federation, name)
     except AttributeError:
         raise AttributeError(f"module 'c360' has no attribute {name!r}") from None
+
+
+if __name__ == "__main__":  # python -m c360
+    from federation.cli import main
+
+    main()

@@ -18,7 +18,7 @@ TAG = "tag:yaml.org,2002:"
 SCALARS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "timestamp": str,  # a date stays text: nothing in a project file is one
-    "int": lambda text: int(text.replace("_", ""), 0),
+    "int": lambda text: int(text, 0) if text[:2] in ("0o", "0x") else int(text.replace("_", "")),
     "float": lambda text: float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan")),
     "bool": lambda text: text.lower() == "true",
     "null": lambda text: None,
@@ -132,17 +132,22 @@ class _Reader:
             raise WrongValue(f"`!{kind}` is not part of the format", at, hint="use a plain scalar")
         column = at.column + (1 if yaml.style in ("'", '"') else 0)
         verbatim = yaml.style not in ("|", ">") and self.lines[at.line - 1][column - 1 :].startswith(yaml.value)
-        return Node(SCALARS[kind](yaml.value), at, None, verbatim, column)
+        try:
+            value = SCALARS[kind](yaml.value)
+        except ValueError as error:  # `!!int many`
+            raise WrongValue(f"this is no {kind}", at, hint="leave out the tag, or write what it says") from error
+        return Node(value, at, None, verbatim, column)
 
 
 def read_yaml(path: Path, shown: str) -> Node:
     """One file as a tree whose places are called `shown`. Raises ProjectFile, Conflict, WrongValue."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from yaml import MarkedYAMLError, YAMLError
+
+    from views.yaml_core import composed
 
     try:
         text = path.read_text(encoding="utf-8-sig")
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = composed(text)
     except OSError as error:
         raise ProjectFile(f"{shown} cannot be read: {error.strerror}", hint="`c360 init` writes a project file") from error
     except UnicodeDecodeError as error:
@@ -161,7 +166,7 @@ def read_yaml(path: Path, shown: str) -> Node:
 
 
 def _yaml_hint(problem: str) -> str:
-    if "mapping values are not allowed" in problem or "block end" in problem:
+    if "mapping values are not allowed" in problem or problem.startswith(("did not find expected key", "did not find expected '-'")):
         return "check the indentation; put quotes around a value that holds `: ` or ` #`, or that begins with a quote"
     return "check the indentation and quotes"
 

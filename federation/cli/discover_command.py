@@ -107,11 +107,12 @@ def written(app: App, source: str, text: str) -> Path:
 
 def _including(text: str, project: Path, path: Path) -> str:
     """The project file with the new file among its includes; every other line as it was."""
-    from ruamel.yaml import YAML
+    import yaml
 
     from federation.proposal_yaml import plain_or_quoted
+    from views.yaml_core import CoreLoader
 
-    given = (YAML(typ="safe", pure=True).load(text) or {}).get("include") or []
+    given = (yaml.load(text, Loader=CoreLoader) or {}).get("include") or []
     items = [given] if isinstance(given, str) else list(given)
     matched = {Path(p) for item in items for p in glob.glob(item, root_dir=project.parent, recursive=True)}  # noqa: PTH207
     wanted = path.relative_to(project.parent)

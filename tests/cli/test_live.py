@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.command import Cli
 
@@ -227,9 +228,7 @@ def test_discover_leaves_out_what_is_marked_as_deleted(cli: Cli, tmp_path: Path)
 
 
 def _mappings(text: str) -> dict[str, dict[str, object]]:
-    from ruamel.yaml import YAML
-
-    return {m["table"]: m for m in YAML(typ="safe", pure=True).load(text)["mappings"]}
+    return {m["table"]: m for m in yaml.safe_load(text)["mappings"]}
 
 
 def test_discover_finds_whose_rows_they_are_by_an_address(cli: Cli, tmp_path: Path) -> None:

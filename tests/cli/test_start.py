@@ -13,7 +13,7 @@ import pytest
 from federation.cli.app import COMMANDS, group
 from tests.support.command import Cli
 
-HEAVY = ("duckdb", "pyarrow", "sqlglot", "rich", "numpy", "msgspec", "ruamel", "fsspec")
+HEAVY = ("duckdb", "pyarrow", "sqlglot", "rich", "numpy", "msgspec", "yaml", "fsspec")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -29,6 +29,11 @@ def test_nothing_heavy_is_imported_before_a_command_runs(args: list[str]) -> Non
     code = f"import sys; from federation.cli.app import run; run({args!r}); {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == ""
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "c360", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: c360") and "resolve" in done.stdout
 
 
 def test_the_shared_options_stand_before_or_after_the_command(cli: Cli, sample: Path) -> None:

@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from federation.project import Project, connect
 from tests.support.postgres import TestPostgres
@@ -72,8 +72,7 @@ def make(folder: Path, *, seed: int = 7, people: int = PEOPLE, postgres: TestPos
     crm(folder / "crm.duckdb", data)
     shop(folder / "shop.sqlite", data)
     club(folder, data)
-    yaml = YAML(typ="safe")
-    written = yaml.load(PROJECT_FILE)
+    written = yaml.safe_load(PROJECT_FILE.read_bytes())
     database = ""
     if postgres is not None:
         database = postgres.database(*billing(data))
@@ -82,7 +81,7 @@ def make(folder: Path, *, seed: int = 7, people: int = PEOPLE, postgres: TestPos
         written["mappings"] = [m for m in written["mappings"] if m["source"] != "billing"]
         written["survivorship"]["individual"]["source_order"].remove("billing")
     with (folder / "c360.yml").open("w") as file:
-        yaml.dump(written, file)
+        yaml.safe_dump(written, file, sort_keys=False)
     os.environ.setdefault("C360_TEST_WORLD_SECRET", "the same ids in every run")
     project = connect(folder / "c360.yml")
     if resolve:
