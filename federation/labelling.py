@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from federation.deciding import Key, mappings_of
 from federation.python_values import dicts_of
 from federation.state import project_secret, serving
 from identity.errors import NoEvidence
@@ -86,6 +87,14 @@ class Labelling:
 def labels_file(project: Project) -> Path:
     """Where labels are kept: beside the decisions."""
     return Path(project.model.decisions).with_name("labels.jsonl")
+
+
+def question_of(project: Project, a: Key, b: Key) -> Question:
+    """Records ("crm", "contact", 42) and ("shop", "customer", "C-3"), to be looked at. Raises: NoCrosswalk, NoEvidence, UnknownRecord,
+    DecisionTable."""
+    mapping, _ = mappings_of(project, [a, b])
+    evidence = evidence_of(serving(project), mapping.object, mapping.space)
+    return Question(evidence.find(a[0], a[1], a[2:]), evidence.find(b[0], b[1], b[2:]))
 
 
 def live_rows(session: Session, question: Question) -> list[dict[str, Any]]:

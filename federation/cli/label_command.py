@@ -71,19 +71,16 @@ def label(
 
 
 def _ask(labelling: Labelling, session: Session, count: int, seed: int, by: str | None) -> None:
-    from federation.cli.side_by_side import LEGEND, side_by_side
-    from federation.labelling import live_rows
-    from federation.record_sets import needed_attributes
+    from federation.cli.side_by_side import LEGEND, live_side_by_side
 
     questions = labelling.questions(count, seed)
-    entity, model = labelling.evidence.entity, labelling.project.model
-    thing, matched = model.objects[entity], needed_attributes(labelling.project, entity)
+    entity = labelling.evidence.entity
     if questions:
         click.echo(f"{len(questions)} pairs of {entity} records: {LEGEND}")
     else:
         click.echo(f"of {entity} records there is no pair {'left ' if labelling.labels else ''}to ask about")
     for number, question in enumerate(questions, 1):
-        for line in side_by_side(thing, matched, (str(question.a), str(question.b)), *live_rows(session, question)):
+        for line in live_side_by_side(labelling.project, session, question):
             click.echo(line)
         click.echo(f"{number}/{len(questions)}  one person? [y/n/?/q] ", nl=False)
         answer = _key()

@@ -36,6 +36,8 @@ def review(app: App, limit: int, kinds: tuple[str, ...], output: str) -> None:
         for line in lines(number, item):
             click.echo(line)
     app.say(waiting(found))
+    if any(item.a for item in found):
+        app.say("`c360 why A B --values` shows the two records of a pair side by side, and what speaks for and against")
 
 
 def _plain(item: Item) -> dict[str, object]:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from federation.cli.values import plain
 from views.model import Attribute, ObjectType
+
+if TYPE_CHECKING:
+    from federation.labelling import Question
+    from federation.project import Project
+    from federation.session import Session
 
 LEGEND = "= same   ~ same but for how it is written   ≠ different   · only one has it"
 WIDEST = 60
 """Values are cut at so many characters."""
 _SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "ae", "Ö": "oe", "Ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
 _LINEAGE = ("id360", "source", "source_table", "key")
+
+
+def live_side_by_side(project: Project, session: Session, question: Question) -> list[str]:
+    """As `side_by_side`, of two records as their sources have them now and the session may see them."""
+    from federation.labelling import live_rows
+    from federation.record_sets import needed_attributes
+
+    entity = question.a.table.entity
+    names = str(question.a), str(question.b)
+    return side_by_side(project.model.objects[entity], needed_attributes(project, entity), names, *live_rows(session, question))
 
 
 def side_by_side(

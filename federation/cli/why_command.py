@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from federation.cli.asking import record_of
+from federation.cli.asking import as_whom, record_of
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
+    from federation.project import Project
+    from federation.session import Session
     from identity.evidence.waterfall import Unmet
     from identity.evidence.why import ClusterEvidence, PairEvidence, Why
     from identity.households.reading import HouseholdEvidence
@@ -24,17 +26,24 @@ SHOWN_RULES = 6
 @click.argument("b", required=False)
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="What to print on stdout.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it as a page with pictures as well.")
+@click.option("--values", is_flag=True, help="Read the two records live and show them side by side, as far as policies let you see them.")
+@as_whom
 @click.pass_obj
-def why(app: App, a: str, b: str | None, output: str, html: Path | None) -> None:
+def why(
+    app: App, a: str, b: str | None, output: str, html: Path | None, values: bool, principal: str | None, purpose: str | None
+) -> None:  # fmt: skip
     """Show why two records are one person, or are not.
 
-    Two that were never compared are read from their sources and compared now. Nothing of them is shown or kept but how well they agree.
+    Two that were never compared are read from their sources and compared now. Without --values nothing of them is shown but how well they
+    agree; nothing of them is kept.
 
     \b
-    c360 why crm.contact:17 shop.customer:C-3
+    c360 why crm.contact:17 shop.customer:C-3 --values
     c360 why 123456789012345                  how a person's records hang together; of a household's id, who is of it
     c360 why 123456789012345 234567890123456  why these are two people: by the pair that speaks most for one
     """
+    if values and output == "json":
+        raise click.UsageError("--values is for reading: leave out -o json")
     project = app.project()
     named = [what for what in (a, b) if what is not None]
     ids = [int(what) for what in named if what.isdigit()]
@@ -53,8 +62,24 @@ def why(app: App, a: str, b: str | None, output: str, html: Path | None) -> None
 
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
-    for line in lines(found):
+    beside = _beside(project, project.session(principal, purpose), found) if values else []
+    for line in [*beside, *lines(found)]:
         click.echo(line)
+
+
+def _beside(project: Project, session: Session, found: Why | ClusterEvidence | HouseholdEvidence) -> list[str]:
+    """The two records that the explanation shows in full, live; of a person the pair that holds least, of a household the first one."""
+    from federation.cli.side_by_side import LEGEND, live_side_by_side
+    from federation.labelling import question_of
+    from identity.evidence.why import Why
+    from identity.households.reading import HouseholdEvidence
+
+    pairs = [found] if isinstance(found, Why) else found.pairs if isinstance(found, HouseholdEvidence) else found.strongest
+    a, b = (pairs[0].a, pairs[0].b) if pairs else (None, None)
+    if a is None or b is None:  # a person of one record
+        return []
+    question = question_of(project, record_of(project, a), record_of(project, b))
+    return [f"live: {LEGEND}", *live_side_by_side(project, session, question), ""]
 
 
 def lines(found: Why | ClusterEvidence | HouseholdEvidence) -> list[str]:
@@ -144,7 +169,10 @@ def pair_lines(pair: PairEvidence) -> list[str]:
         said += [f"    {flip.factor}: {flip.level} ({flip.odds:+.1f} bits)" for flip in pair.waterfall.flips]
     if pair.unmet:
         said.append("  nearest to linking them, or having them compared:" if pair.waterfall else "  nearest to linking them:")
-        nearest = sorted(pair.unmet, key=lambda u: len(u.differ) + len(u.lack))
+        unmet: dict[str, Unmet] = {}
+        for rule in pair.unmet:  # a blocking rule may be called as a rule that links, which comes first
+            unmet.setdefault(rule.rule, rule)
+        nearest = sorted(unmet.values(), key=lambda u: len(u.differ) + len(u.lack))
         said += [f"    {u.rule}: {_unmet(u)}" for u in nearest[:SHOWN_RULES]]
         said += [f"    and {len(nearest) - SHOWN_RULES} rules more (-o json lists them)"] if len(nearest) > SHOWN_RULES else []
     return said
@@ -155,7 +183,8 @@ def _unmet(rule: Unmet) -> str:
         return "they agree, but on a value that is nobody's, which links nobody"
     if rule.crowd:
         return f"they agree, but on a value of {rule.crowd:,} records, which links nobody"
-    return "; ".join(f"{what} {', '.join(names)}" for what, names in (("other", rule.differ), ("no", rule.lack)) if names)
+    told = [f"other {', '.join(rule.differ)}"] if rule.differ else []
+    return "; ".join([*told, *([f"{', '.join(rule.lack)} missing"] if rule.lack else [])])
 
 
 def _bars(pair: PairEvidence) -> list[str]:

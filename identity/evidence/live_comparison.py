@@ -29,6 +29,11 @@ from identity.scratch import registered, scratch
 
 MEMORY_LIMIT = "256MiB"
 EVERY_PAIR = "every pair"
+_WORDS = {
+    "given": "given name", "given1": "given name", "family": "family name", "dob": "birth date", "email": "e-mail", "local": "e-mail",
+    "house": "house number", "org": "organisation",
+}  # fmt: skip
+"""What prepared columns are called where their name is not the word."""
 """The blocking rule of few records: all are compared with all."""
 
 
@@ -82,10 +87,15 @@ def _blocking_unmet(con: duckdb.DuckDBPyConnection, rule: BlockingRule) -> Unmet
     columns, rows = sorted(rule.columns), rule.rows(TABLE)
     lack = [c for c in columns if con.execute(f"SELECT count(DISTINCT rec) < 2 FROM {rows} WHERE {c} IS NOT NULL").fetchall()[0][0]]
     if lack:
-        return Unmet(rule.name, (), tuple(lack))
+        return Unmet(rule.name, (), _words(lack))
     differ = [part for part in rule.parts if not _in_common(con, rows, part)]
     named = [column for column in columns if any(column in part for part in differ)]
-    return Unmet(rule.name, tuple(named or columns), ()) if differ else None
+    return Unmet(rule.name, _words(named or columns), ()) if differ else None
+
+
+def _words(columns: Sequence[str]) -> tuple[str, ...]:
+    """What the prepared columns are of, each once."""
+    return tuple(dict.fromkeys(_WORDS.get(column, column) for column in columns))
 
 
 def _in_common(con: duckdb.DuckDBPyConnection, rows: str, part: str) -> bool:

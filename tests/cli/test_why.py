@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from people_project import people_project, values
 
 import c360
 from federation.cli.app import run
+from identity.evidence.live_comparison import _WORDS
 from identity.evidence.why import Why
 from tests.support.command import Cli
 
@@ -145,6 +147,30 @@ def test_wrong_usage_and_unknown_records(cli: Cli, people: Path) -> None:
     assert "[C360_UNKNOWN_RECORD]" in cli("why", "crm.contact:7", "crm.contact:9999", project=people).err
     assert "[C360_DECISION_TABLE]" in cli("why", "crm.contact:7", "crm.other:1", project=people).err
     assert cli("why", "crm.contact:7", "crm.contact:7", project=people).code == 0
+
+
+def test_values_are_shown_beside_each_other_when_they_are_asked_for(cli: Cli, people: Path, rows: list[dict[str, Any]]) -> None:
+    for asked in (("crm.contact:7", "shop.customer:C-7"), ("crm.contact:7", "crm.contact:8")):
+        said = cli("why", *asked, "--values", project=people)
+        assert said.code == 0 and said.out.startswith("live: = same") and " are " in said.out
+        assert [value for value in values(rows) if value in said.out.lower().encode()]
+    person = re.search(r"are one person: (\d+)", cli("why", "crm.contact:7", "shop.customer:C-7", project=people).out)
+    assert person and "birth_date" in cli("why", person[1], "--values", project=people).out
+    assert cli("why", person[1], "--values", "-o", "json", project=people).code == 2
+
+
+def test_a_policy_hides_values_that_are_asked_for(cli: Cli, people: Path, tmp_path: Path) -> None:
+    shutil.copytree(people, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "c360.yml").open("a") as file:
+        file.write("policies:\n  - {name: no-mail, objects: [individual], mask: {email: null}}\n")
+    said = cli("why", "crm.contact:7", "shop.customer:C-7", "--values", project=tmp_path)
+    assert said.code == 0 and "birth_date" in said.out and "@" not in said.out
+
+
+def test_what_rules_lack_is_said_in_words(cli: Cli, people: Path) -> None:
+    page = json.loads(cli("why", "crm.contact:7", "crm.contact:8", "-o", "json", project=people).out)
+    named = {name for rule in page["direct"]["unmet"] for name in (*rule["differ"], *rule["lack"])}
+    assert not named & set(_WORDS)
 
 
 def test_exact_rules_say_which_part_differs(cli: Cli, tmp_path: Path) -> None:
