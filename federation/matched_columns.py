@@ -58,6 +58,9 @@ def refuse_types(project: Project, mapping: Mapping, stored: dict[str, dict[str,
         )
 
 
+_FITTING = "map the column that has them; or have what stands for none left out: nullif(COLUMN, 'n/a')"
+
+
 def column_of(project: Project, mapping: Mapping, expression: exp.Expr) -> Column | None:
     """The column that an attribute is, if it is nothing but a column."""
     if not isinstance(expression, exp.Column):
@@ -100,7 +103,7 @@ def unfit(project: Project, mapping: Mapping, stored: dict[str, dict[str, MatchK
         elif fit.doubtful:
             share = f"{fit.values - fit.fitting:,} of {fit.values:,} values in {some} are no {fit.expected}"
             type_ = f" (the column `{column.name}` is {column.native})" if column is not None and column.native else ""
-            yield Finding(NOTE, "C360_UNFIT_VALUES", place, f"{at}: `{fit.attribute}`: {share}{type_}", "map the column that has them")
+            yield Finding(NOTE, "C360_UNFIT_VALUES", place, f"{at}: `{fit.attribute}`: {share}{type_}", _FITTING)
         elif column is not None and column.kind in ("double", "float") and Kind(fit.kind) in _NUMBERED:
             said = f"{at}: `{fit.attribute}` is {column.native}: 12345 is read as 12345.0, which is no {fit.expected}"
             yield Finding(NOTE, "C360_UNFIT_VALUES", place, said, f"write CAST({column.name} AS BIGINT)")

@@ -173,7 +173,9 @@ class _Asked:
         if not window.there and crosswalk is not None and (now := crosswalk.canonical(id360)) != id360:  # merged into another since
             return self._known(now)
         if not window.there and self.report.complete:
-            raise NoSuchPerson(f"nobody has the id360 {id360}, or you may not see them", hint="look them up by an identifier: {'email': …}")
+            raise NoSuchPerson(
+                f"nobody has the id360 {id360}, or you may not see them", hint="look them up by an identifier, such as their e-mail address"
+            )
         return Profile(id360, window.values, window.timeline, window.records, window.provenance, self.report)
 
     def _with_unknown(self, known: Profile, id360: int) -> Profile:

@@ -238,6 +238,13 @@ def _record_set(con: duckdb.DuckDBPyConnection, path: Path, name: str, place: st
     return RecordSet("individual", "", name, "records", (KeyColumn("row", "BIGINT"),), tuple(f.attribute for f in fields), read)
 
 
+def _told(name: str, value: Any) -> str:
+    """A figure for people. JSON has all digits."""
+    if isinstance(value, dict):
+        return ", ".join(f"{column}: {kind}" for column, kind in value.items())
+    return f"{value:.4f}" if isinstance(value, float) and name != "seconds" else str(value)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command. Exit code 0, or 1 with the error on stderr."""
     parser = argparse.ArgumentParser(prog="python -m identity.evaluate", description="How well the defaults do on a labelled table.")
@@ -259,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(result))
         return 0
     for name, value in result.items():
-        print(f"{name:17} {', '.join(f'{c}: {k}' for c, k in value.items()) if isinstance(value, dict) else value}")
+        print(f"{name:17} {_told(name, value)}")
     for mistake in judged.mistakes(given.mistakes) if given.mistakes else ():
         print(mistake)
     return 0

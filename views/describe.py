@@ -105,6 +105,11 @@ def why_unknown(model: Model, name: str) -> tuple[str, str]:
         )
     if name in {view_name(o.entity) for o in model.objects.values() if o.entity}:
         return f"there is no view `{name}`: no households are asked for", "write `households: true` under the entity in `identity:`"
+    if table := next((m for m in model.mappings if m.table.lower() == name.lower()), None):
+        return (
+            f"there is no view `{name}`",
+            f"that table is mapped as `{table.object}`; as its source has it: `raw.{table.source}.{table.table}`",
+        )
     known = [v.name for v in views(model)]
     return f"there is no view `{name}`", did_you_mean(name, known)
 

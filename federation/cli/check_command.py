@@ -14,9 +14,12 @@ from federation.cli.shared import App, colour, command, interruptible
 if TYPE_CHECKING:
     from federation.findings import Finding
 
+SAMPLE = 1000
+"""Rows of each table that are looked at."""
+
 
 @command
-@click.option("--sample", type=click.IntRange(min=1), default=1000, show_default=True, metavar="ROWS", help="Rows of each table to map.")
+@click.option("--sample", type=click.IntRange(min=1), default=SAMPLE, show_default=True, metavar="ROWS", help="Rows of each table to map.")
 @click.option("--no-keys", is_flag=True, help="Do not read the keys of tables that do not enforce them.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for notes too.")
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="Format.")
@@ -45,7 +48,8 @@ def check(app: App, sample: int, no_keys: bool, strict: bool, output: str) -> No
             for line in _lines(finding):
                 click.echo(line)
     model, notes = project.model, len(found) - problems
-    app.say(f"{len(model.sources)} sources, {len(model.mappings)} mappings: {_count(problems, 'problem')}, {_count(notes, 'note')}")
+    looked = f"{_count(len(model.sources), 'source')}, {_count(len(model.mappings), 'mapping')}"
+    app.say(f"{looked}: {_count(problems, 'problem')}, {_count(notes, 'note')}")
     if problems or (strict and found):
         raise click.exceptions.Exit(1)
 

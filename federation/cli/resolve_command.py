@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from federation.cli.check_command import SAMPLE
 from federation.cli.shared import App, command, interruptible
 
 if TYPE_CHECKING:
@@ -174,7 +175,11 @@ def contradicted_lines(report: ResolveReport) -> list[str]:
 def odd_columns(report: ResolveReport) -> list[str]:
     """Attributes that are empty, or not what they are matched as, for people."""
     said = [f"  ! {fit.told}" for fit in report.odd_columns]
-    return [*said, "  next: look at what these attributes are mapped to; `c360 check` names the lines"] if said else []
+    if not said:
+        return []
+    rows = max(fit.records for fit in report.odd_columns)  # a smaller sample may hold too few of them to be told
+    sample = f" --sample {rows}" if rows > SAMPLE else ""
+    return [*said, f"  next: look at what these attributes are mapped to; `c360 check{sample}` names the lines"]
 
 
 def model_lines(model: ModelUse) -> list[str]:

@@ -173,6 +173,10 @@ def test_unknown_views_are_explained() -> None:
     model = load(GOOD)
     assert why_unknown(model, "lead") == ("`lead` is a standard object but nothing is mapped to it", "add a mapping with `object: lead`")
     assert why_unknown(model, "subscription")[0] == "`subscription` is your own object but nothing is mapped to it"
+    mapping = model.mappings[0]
+    assert why_unknown(model, mapping.table)[1] == (
+        f"that table is mapped as `{mapping.object}`; as its source has it: `raw.{mapping.source}.{mapping.table}`"
+    )
     assert why_unknown(model, "sales_oder") == ("there is no view `sales_oder`", "did you mean `sales_order`?")
 
 
