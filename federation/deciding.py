@@ -12,7 +12,15 @@ import duckdb
 from connectors.spi.errors import C360Error
 from federation.state import project_secret
 from identity.crosswalk import Crosswalk, LinkTable
-from identity.errors import CrosswalkDamaged, CrosswalkKey, CrosswalkVersion, DecisionExpired, DecisionTable, KeyType
+from identity.errors import (
+    ContradictoryDecisions,
+    CrosswalkDamaged,
+    CrosswalkKey,
+    CrosswalkVersion,
+    DecisionExpired,
+    DecisionTable,
+    KeyType,
+)
 from identity.scratch import key_type
 from identity.stewardship.binding import key_hash
 from identity.stewardship.decision_log import decide, iso, read_decisions, read_entries, withdraw
@@ -90,12 +98,27 @@ def decide_records(
     names = [_named(project, crosswalk, mapping, record[2:]) for mapping, record in zip(mappings, records, strict=True)]
     id360 = b if isinstance(b, int) else None
     if verdict == PIN and crosswalk is not None and id360 is not None:
-        lineage(crosswalk, id360)
+        _refuse_id_of_others(crosswalk, id360, mappings[0])
     entry = Decision(
         verdict, mappings[0].object, mappings[0].space, names[0], names[1] if len(names) > 1 else None, id360, reason,
         by or getpass.getuser(), datetime.now(UTC), until,
     )  # fmt: skip
     return decide(project.model.decisions, entry)
+
+
+def _refuse_id_of_others(crosswalk: Crosswalk, id360: int, mapping: Mapping) -> None:
+    """A pin to such an id would stop every resolve. Raises: UnknownId360, ContradictoryDecisions."""
+    past = lineage(crosswalk, id360)
+    if (past.entity, past.space) != (mapping.object, mapping.space):
+        whose, mine = _place(past.entity, past.space), _place(mapping.object, mapping.space)
+        raise ContradictoryDecisions(
+            f"{id360} is an id of {whose}, and the record is of {mine}",
+            hint=f"pin it to an id of {mine}: one of its own past, or of another of them",
+        )
+
+
+def _place(entity: str, space: str) -> str:
+    return f"{entity}{f' in {space}' if space else ''}"
 
 
 def unknown_records(project: Project, records: list[Key]) -> tuple[Key, ...]:

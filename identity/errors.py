@@ -103,7 +103,7 @@ class DecisionsFile(UserError):
 
 
 class ContradictoryDecisions(UserError):
-    """Decisions that cannot all hold: A is B and B is C, but A is not C; or one person pinned to two ids."""
+    """Decisions that cannot all hold: A is B and B is C, but A is not C; or a person is pinned to two ids, or to one of another entity."""
 
     code = "C360_CONTRADICTORY_DECISIONS"
 

@@ -158,6 +158,27 @@ def test_a_pin_keeps_an_id(cli: Cli, mine: Path) -> None:
         cli("rollback", "--to", 1, project=mine)
 
 
+def test_a_pin_to_an_id_of_another_entity_or_space_is_refused_before_it_stops_resolves(cli: Cli, tmp_path: Path) -> None:
+    for table in ("eu", "us", "firm"):
+        (tmp_path / f"{table}.csv").write_text("id,mail\n1,ann@x.example\n")
+    individuals = "".join(
+        f"  - {{object: individual, source: here, table: {space}, key: id, space: {space}, attributes: {{email: mail}}}}\n"
+        for space in ("eu", "us")
+    )
+    (tmp_path / "c360.yml").write_text(
+        "version: 1\nname: places\nsources: {here: {kind: files, path: .}}\nmappings:\n" + individuals + "  - "
+        "{object: account, source: here, table: firm, key: id, attributes: {email: mail}}\n"
+        "identity: {individual: {rules: [email]}, account: {rules: [email]}}\n"
+    )
+    assert cli("resolve", project=tmp_path).code == 0
+    ids = {row["source_table"]: row["id360"] for row in json.loads(cli("sql", "FROM crosswalk", "-o", "json", project=tmp_path).out)}
+    for table, whose in (("us", "individual in us"), ("firm", "account")):
+        told = cli("decide", "pin", "here.eu:1", str(ids[table]), "--reason", "printed", project=tmp_path)
+        assert told.code == 1 and "[C360_CONTRADICTORY_DECISIONS]" in told.err
+        assert f"{ids[table]} is an id of {whose}, and the record is of individual in eu" in told.err
+    assert cli("resolve", project=tmp_path).code == 0, "nothing was decided"
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
