@@ -9,11 +9,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from connectors import arrow_scan
+from connectors.arrow_scan import V2
 from federation.virtual_table import VirtualTable
 
 BATCH, FEW = 100_000, 1000
 """Rows of an answer's batch. DuckDB sets aside room for whole batches: for few rows that takes longer than they do."""
-V2 = int(duckdb.__version__.split(".")[0]) >= 2
 
 # DuckDB 2.0 says so of every answer that is not a relation's; that of a prepared statement cannot be had otherwise.
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
@@ -22,17 +23,11 @@ warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", cat
 def place(cursor: duckdb.DuckDBPyConnection, name: str, rows: VirtualTable, sql: str, *, correlated: bool = True) -> None:
     """Let a room's `sql` read `rows` under a name.
 
-    DuckDB 1.5 hands filters to an Arrow scan that Arrow answers in its own way: NaN is not the greatest number there, IS DISTINCT
-    FROM is refused, and over a DECIMAL in a correlated subquery (which `sql` may have, if `correlated`) DuckDB itself breaks down.
-    There a view with OFFSET 0 keeps the filters above the scan. 2.0 does not need it.
+    Beside what Arrow filters otherwise than DuckDB anyway (`arrow_scan.place`), DuckDB 1.5 has IS DISTINCT FROM refused there, and over a
+    DECIMAL in a correlated subquery (which `sql` may have, if `correlated`) breaks down itself.
     """
-    types = [field.type for field in rows.schema]
-    nested = correlated and sql.count("SELECT ") > 1 and not all(_filterable(t) for t in types)
-    if V2 or not (nested or " DISTINCT FROM " in sql or any(pa.types.is_floating(t) for t in types)):
-        cursor.register(name, rows)
-        return
-    cursor.register(f"{name}_in", rows)
-    cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {name}_in OFFSET 0")
+    nested = correlated and sql.count("SELECT ") > 1 and not all(_filterable(t) for t in rows.schema.types)
+    arrow_scan.place(cursor, name, rows, filtered_above=nested or " DISTINCT FROM " in sql)
 
 
 def _filterable(type_: pa.DataType) -> bool:

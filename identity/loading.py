@@ -17,7 +17,7 @@ from identity.errors import DuplicateKeys, KeyType
 from identity.model import MatchKey, RecordSet
 from identity.normalise import normalised
 from identity.personal import kind_of_keys
-from identity.scratch import each_beside, key_type, suit
+from identity.scratch import each_beside, key_type, registered, suit
 
 Progress = Callable[[str, int], None]
 RECORD = "record"
@@ -143,9 +143,9 @@ def streaming(con: duckdb.DuckDBPyConnection, records: RecordSet, progress: Prog
         if missing := {f"k{i}" for i in range(len(records.key))} - set(stream.schema.names):
             raise InternalError(f"the stream of {records.label} lacks its key columns {', '.join(sorted(missing))}")
         watched = _Watched(stream, records, progress)
-        con.register("incoming", pa.RecordBatchReader.from_batches(stream.schema, watched.batches()))
         try:
-            yield watched
+            with registered(con, "incoming", pa.RecordBatchReader.from_batches(stream.schema, watched.batches())):
+                yield watched
         except duckdb.ConversionException as cause:
             if watched.failure is None:
                 types = ", ".join(f"{column.name} {column.type}" for column in records.key)
@@ -157,8 +157,6 @@ def streaming(con: duckdb.DuckDBPyConnection, records: RecordSet, progress: Prog
             raise
         except duckdb.Error as cause:
             raise watched.failure or cause from cause
-        finally:
-            con.unregister("incoming")
 
 
 def form(records: RecordSet, key: MatchKey) -> str:

@@ -9,8 +9,8 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import duckdb
-import pyarrow as pa
 
+from connectors.arrow_scan import WithSchema, place
 from connectors.lockdown import LOCKED_DOWN
 from identity.errors import KeyType, ResolveMemory
 
@@ -108,13 +108,15 @@ def each_beside(con: duckdb.DuckDBPyConnection, items: Sequence[T], work: Callab
 
 
 @contextmanager
-def registered(con: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> Iterator[None]:
-    """`table` as relation `name` of `con` while the block runs."""
-    con.register(name, table)
+def registered(con: duckdb.DuckDBPyConnection, name: str, rows: WithSchema) -> Iterator[None]:
+    """`rows` as relation `name` of `con` while the block runs."""
+    viewed = place(con, name, rows)
     try:
         yield
     finally:
-        con.unregister(name)
+        if viewed:
+            con.execute(f"DROP VIEW temp.{name}")
+        con.unregister(f"{name}_in" if viewed else name)
 
 
 def key_type(name: str) -> str:

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from connectors import watchdog
+from connectors.arrow_scan import V2, place
 from connectors.duckdb_engine.errors import translate
 from connectors.duckdb_engine.instance import Instance, Instances
 from connectors.duckdb_engine.statement import KEYS, SHORT, Statement, render
@@ -24,7 +25,6 @@ from connectors.spi.session import Deadline, Stream, Values
 
 T = TypeVar("T")
 BATCH_ROWS = 65_536
-_SQL_STREAMS = int(duckdb.__version__.split(".", maxsplit=1)[0]) >= 2
 
 
 def open_reader(cursor: duckdb.DuckDBPyConnection, statement: Statement) -> pa.RecordBatchReader:
@@ -33,8 +33,8 @@ def open_reader(cursor: duckdb.DuckDBPyConnection, statement: Statement) -> pa.R
     Measured: with parameters, DuckDB 1.5 streams from `execute` and materialises from `sql`; 2.0 the other way round.
     """
     if statement.keys is not None:
-        cursor.register(KEYS, statement.keys)
-    if _SQL_STREAMS:
+        place(cursor, KEYS, statement.keys)
+    if V2:
         return cursor.sql(statement.prelude + statement.sql, params=statement.params or None).to_arrow_reader(BATCH_ROWS)
     return cursor.execute(statement.prelude + statement.sql, statement.params or None).to_arrow_reader(BATCH_ROWS)
 

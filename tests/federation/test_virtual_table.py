@@ -44,6 +44,34 @@ def test_a_filter_means_what_it_means_to_duckdb(room: duckdb.DuckDBPyConnection,
     assert got == room.execute(f"SELECT i FROM own WHERE {own} ORDER BY i").fetchall()
 
 
+JOINS = (
+    "SELECT count(*) FROM {many} JOIN {few} USING (k)", "SELECT count(*) FROM {many} SEMI JOIN {few} USING (k)",
+    "SELECT count(*) FROM {many} WHERE k IN (SELECT k FROM {few})", "SELECT count(*) FROM {many} JOIN (FROM {few} LIMIT 3) USING (k)",
+)  # fmt: skip
+KEYS = {
+    "a number from 2^63 on": "18446744073709551615::UBIGINT - i::UBIGINT",
+    "before Christ": "DATE '0001-01-01' - i::INTEGER * 100",
+    "infinity": "if(i % 2 = 0, DATE 'infinity', DATE '2020-01-01' + i::INTEGER)",
+    "far moments": "TIMESTAMP '12001-01-01' + INTERVAL (i) DAY",
+    "far moments of a zone": "(TIMESTAMP '12001-01-01' + INTERVAL (i) DAY)::TIMESTAMPTZ",
+    "NaN": "if(i % 1000 = 0, 'nan'::DOUBLE, i)",
+}
+
+
+@pytest.mark.parametrize("join", JOINS)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_join_finds_what_it_finds_in_tables_of_its_own(key: str, join: str) -> None:
+    con = duckdb.connect()
+    for name, rows in (("many", "range(3000)"), ("few", "range(0, 3000, 500)")):
+        con.execute(f"CREATE TABLE own_{name} AS SELECT {KEYS[key]} AS k, i FROM {rows} t(i)")
+        held = con.sql(f"FROM own_{name}").to_arrow_table()
+        virtual = VirtualTable(held.schema)
+        virtual.rows = held
+        place(con, name, virtual, join)
+    (expected,) = con.execute(join.format(many="own_many", few="own_few")).fetchall()
+    assert con.execute(join.format(many="many", few="few")).fetchall() == [expected] and expected[0]
+
+
 def test_a_correlated_subquery_over_decimals(room: duckdb.DuckDBPyConnection) -> None:
     sql = "SELECT i, (SELECT max(d) FROM r AS o WHERE o.d <= r.d) FROM r ORDER BY i"
     assert room.execute(sql).fetchall() == room.execute(sql.replace("FROM r", "FROM own").replace("r.d", "own.d")).fetchall()
