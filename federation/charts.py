@@ -50,8 +50,8 @@ def score_picture(first_bit: int, inside: Sequence[int], across: Sequence[int]) 
     parts = plot.grid()
     for i in range(low, high):
         name = f"{i + first_bit} to {i + first_bit + 1} bits"
-        parts.append(plot.column(i - low, across[i], "rest", f"{name}: {across[i]:,} pairs across clusters"))
-        parts.append(plot.column(i - low, inside[i], "sum half", f"{name}: {inside[i]:,} pairs inside clusters"))
+        parts.append(plot.column(i - low, across[i], "rest", f"{name}: {_of(across[i], 'pair')} of two people"))
+        parts.append(plot.column(i - low, inside[i], "sum half", f"{name}: {_of(inside[i], 'pair')} of one person"))
     parts += [plot.label(i - low, str(i + first_bit)) for i in range(low, high) if (i + first_bit) % 10 == 0]
     zero = -first_bit - low
     if 0 <= zero <= high - low:
@@ -70,7 +70,7 @@ def size_picture(sizes: dict[int, int]) -> str:
     plot = _Columns(len(counts), max(counts, default=1))
     parts = plot.grid()
     for i, (name, count) in enumerate(zip(names, counts, strict=True)):
-        parts.append(plot.column(i, count, "sum", f"{count:,} clusters of {name} record{'s' * (name != '1')}"))
+        parts.append(plot.column(i, count, "sum", f"{_of(count, 'person', 'people')} of {name} record{'s' * (name != '1')}"))
         parts += [plot.label(i + 0.5, name), plot.above(i, count)]
     parts.append(_text(WIDTH, plot.bottom + 34, "records per person", "end", "number"))
     return _svg(plot.bottom + 40, parts, "Clusters by their number of records")
@@ -162,3 +162,7 @@ def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
+
+
+def _of(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

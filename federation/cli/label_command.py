@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from federation.session import Session
     from identity.stewardship.sampling import Estimate, Interval
 
+WIDE = 0.2
+"""An interval of more than this says hardly anything: four answers in a row that agree with the crosswalk seem to lower its precision."""
 ANSWERS = {"y": "same", "n": "different", "?": "unsure"}
 
 
@@ -109,6 +111,8 @@ def told(found: Estimate) -> list[str]:
         first = f"no labels yet{unsure}: by the scores alone" if found.scored else f"no labels yet{unsure}; exact rules give no scores"
     if not found.labelled and not found.scored:
         return [first]
+    if found.labelled and max(of.high - of.low for of in (found.precision, found.recall or found.precision)) > WIDE:
+        first += " (so few say little yet: `c360 label` asks about more)"
     lines = [first, f"  precision  {_interval(found, found.precision)}  of the pairs put together are one person"]
     if found.recall is None:
         return [*lines, "  recall     not known: exact rules keep nothing of pairs that they do not link"]

@@ -45,6 +45,7 @@ def test_two_records_side_by_side_and_only_the_verdict_is_kept(
         and "8 pairs of individual records: = same" in said.out
         and "4/8  one person?" in said.out
         and "from 2 labels, 1 that nobody could tell" in said.out
+        and "so few say little yet" in said.out
     )
     assert any(value in said.out.lower().encode() for value in values(rows)), "the records are shown"
     kept = (folder / "labels.jsonl").read_bytes()

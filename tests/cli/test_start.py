@@ -126,8 +126,3 @@ def test_colours_are_for_terminals_without_no_color(cli: Cli, sample: Path, monk
     assert colour(sys.stderr)
     monkeypatch.setenv("NO_COLOR", "1")
     assert not colour(sys.stderr)
-
-
-def test_the_module_is_the_command() -> None:
-    done = subprocess.run([sys.executable, "-m", "c360", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("c360 ")
