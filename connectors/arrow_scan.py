@@ -23,9 +23,9 @@ def place(con: duckdb.DuckDBPyConnection, name: str, rows: WithSchema, *, filter
     """Let statements of `con` read `rows` under a name.
 
     DuckDB 1.5 hands filters to an Arrow scan, also those that it makes of the other side of a join, and Arrow answers some in its own
-    way (`filters_differ`). There a view keeps them above the scan: OFFSET 0 those of the statement (all of them, if they are to be
-    `filtered_above`), and least(x, x), which is x, those of joins, which pass by an OFFSET. 2.0 does not need it. To read through the
-    view costs nothing that could be measured. Returns whether there is one.
+    way (`filters_differ`). There a view keeps them above the scan, since they are no longer on a column: least(x, x) is x. With
+    `filtered_above` OFFSET 0 keeps those on all columns there, if not those of joins; what reads through it has one thread only. 2.0
+    does not need any of this. Returns whether there is a view.
     """
     differ = [f"least({column}, {column}) AS {column}" for column in (quoted(f.name) for f in rows.schema if filters_differ(f.type))]
     if V2 or not (filtered_above or differ):
@@ -33,7 +33,7 @@ def place(con: duckdb.DuckDBPyConnection, name: str, rows: WithSchema, *, filter
         return False
     con.register(f"{name}_in", rows)
     columns = f"* REPLACE ({', '.join(differ)})" if differ else "*"
-    con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {name}_in OFFSET 0")
+    con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {name}_in{' OFFSET 0' if filtered_above else ''}")
     return True
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.support.command import Cli
+from views.yaml_core import CoreLoader
 
 BROKEN = """
 version: 1
@@ -228,7 +229,7 @@ def test_discover_leaves_out_what_is_marked_as_deleted(cli: Cli, tmp_path: Path)
 
 
 def _mappings(text: str) -> dict[str, dict[str, object]]:
-    return {m["table"]: m for m in yaml.safe_load(text)["mappings"]}
+    return {m["table"]: m for m in yaml.load(text, Loader=CoreLoader)["mappings"]}
 
 
 def test_discover_finds_whose_rows_they_are_by_an_address(cli: Cli, tmp_path: Path) -> None:

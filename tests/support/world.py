@@ -25,6 +25,7 @@ import yaml
 
 from federation.project import Project, connect
 from tests.support.postgres import TestPostgres
+from views.yaml_core import CoreLoader
 
 PROJECT_FILE = Path(__file__).with_name("world.yml")
 PEOPLE = 48
@@ -72,7 +73,7 @@ def make(folder: Path, *, seed: int = 7, people: int = PEOPLE, postgres: TestPos
     crm(folder / "crm.duckdb", data)
     shop(folder / "shop.sqlite", data)
     club(folder, data)
-    written = yaml.safe_load(PROJECT_FILE.read_bytes())
+    written = yaml.load(PROJECT_FILE.read_bytes(), Loader=CoreLoader)
     database = ""
     if postgres is not None:
         database = postgres.database(*billing(data))
