@@ -31,11 +31,6 @@ def test_nothing_heavy_is_imported_before_a_command_runs(args: list[str]) -> Non
     assert done.stderr.splitlines()[-1] == ""
 
 
-def test_the_module_is_the_command() -> None:
-    done = subprocess.run([sys.executable, "-m", "c360", "--help"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Usage: c360") and "resolve" in done.stdout
-
-
 def test_the_shared_options_stand_before_or_after_the_command(cli: Cli, sample: Path) -> None:
     assert cli("--project", sample, "sql", "SELECT 1 AS one", "-o", "csv").out == "one\n1\n"
     assert cli("sql", "SELECT 1 AS one", "-o", "csv", "-p", sample / "c360.yml").out == "one\n1\n"
