@@ -20,8 +20,9 @@ def values_of(column: pa.Array | pa.ChunkedArray) -> list[Any]:
             except (ValueError, OverflowError):
                 found.append(_infinite(scalar))
                 far += [i] if found[-1] is None else []
-        for i, text in zip(far, _written(column.take(pa.array(far, pa.int64()))), strict=True):
-            found[i] = text
+        if far:  # else they are all infinite
+            for i, text in zip(far, _written(column.take(pa.array(far))), strict=True):
+                found[i] = text
         return found
 
 

@@ -29,12 +29,13 @@ from identity.scratch import registered, scratch
 
 MEMORY_LIMIT = "256MiB"
 EVERY_PAIR = "every pair"
+"""The blocking rule of few records: all are compared with all."""
+
 _WORDS = {
     "given": "given name", "given1": "given name", "family": "family name", "dob": "birth date", "email": "e-mail", "local": "e-mail",
     "house": "house number", "org": "organisation",
 }  # fmt: skip
 """What prepared columns are called where their name is not the word."""
-"""The blocking rule of few records: all are compared with all."""
 
 
 def compare_live(
